@@ -1,0 +1,1 @@
+"""Stage 2: one split of IDX files to a TFRecord dataset, with Beam."""

@@ -1,0 +1,1 @@
+"""What the stages share. Nothing here imports TensorFlow, Beam, kfp, or a stage."""

@@ -1,0 +1,162 @@
+"""The manifest of a converted split. A dataset exists when its `dataset.json` does."""
+
+import dataclasses
+import json
+from typing import Any, Self
+
+from components.core import storage
+from components.core.errors import DataError
+
+MANIFEST = "dataset.json"
+SCHEMA_VERSION = 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Shard:
+    """One TFRecord file of a dataset.
+
+    Attributes:
+        name: File name, relative to the manifest.
+        examples: Number of records.
+        bytes: Length of the file.
+        crc32c: CRC32C of the whole file.
+    """
+
+    name: str
+    examples: int
+    bytes: int
+    crc32c: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Dataset:
+    """One split as TFRecord shards of `tf.train.Example` with `image` (bytes) and `label` (int64).
+
+    Attributes:
+        split: `train`, `test` or another name.
+        image_shape: Shape of one image: (height, width) or (height, width, channels).
+        image_dtype: NumPy name of the pixels' type; stored little-endian, in C order.
+        num_classes: Labels run from 0 to `num_classes - 1`.
+        class_counts: Number of examples of each class.
+        shards: In the order of the records.
+        sources: Fingerprint of each source file, by role: `images` and `labels`.
+        converter: Version of idxpipe that wrote it.
+    """
+
+    split: str
+    image_shape: tuple[int, ...]
+    image_dtype: str
+    num_classes: int
+    class_counts: tuple[int, ...]
+    shards: tuple[Shard, ...]
+    sources: dict[str, str]
+    converter: str
+
+    @property
+    def num_examples(self) -> int:
+        """The number of records in all shards."""
+        return sum(shard.examples for shard in self.shards)
+
+    def dumps(self) -> bytes:
+        """Return the manifest as JSON, the same bytes for the same dataset."""
+        body = {
+            "schema_version": SCHEMA_VERSION,
+            "num_examples": self.num_examples,
+            **dataclasses.asdict(self),
+        }
+        return (json.dumps(body, indent=2) + "\n").encode()
+
+    @classmethod
+    def loads(cls, data: bytes, where: str) -> Self:
+        """Parse a manifest.
+
+        Raises:
+            DataError: If it is not JSON, not of this schema version, or incomplete.
+        """
+        body = _parse(data, where)
+        try:
+            shards = tuple(Shard(**shard) for shard in body["shards"])
+            dataset = cls(
+                split=body["split"],
+                image_shape=tuple(body["image_shape"]),
+                image_dtype=body["image_dtype"],
+                num_classes=body["num_classes"],
+                class_counts=tuple(body["class_counts"]),
+                shards=shards,
+                sources=body["sources"],
+                converter=body["converter"],
+            )
+        except (KeyError, TypeError) as error:
+            raise DataError(
+                "manifest is incomplete", where=where, found=str(error), remedy="convert again"
+            ) from None
+        if not dataset.num_examples == body["num_examples"] == sum(dataset.class_counts):
+            raise DataError(
+                "manifest contradicts itself",
+                where=where,
+                expected=f"{body['num_examples']} examples in all",
+                found=f"{dataset.num_examples} in the shards, "
+                f"{sum(dataset.class_counts)} in the classes",
+                remedy="convert again",
+            )
+        return dataset
+
+
+def read_dataset(uri: str) -> Dataset:
+    """Read the manifest of the dataset in the folder `uri`.
+
+    Raises:
+        DataError: If there is none, or it cannot be trusted.
+    """
+    manifest = storage.join(uri, MANIFEST)
+    if not storage.exists(manifest):
+        raise DataError(
+            "no dataset here",
+            where=uri,
+            expected=f"a finished conversion with its {MANIFEST}",
+            remedy="run `idxpipe convert` to the end, or check the path",
+        )
+    return Dataset.loads(storage.read(manifest), manifest)
+
+
+def shard_uris(uri: str, dataset: Dataset) -> list[str]:
+    """Return the URIs of the shards, each checked for presence and length.
+
+    Raises:
+        DataError: If a shard is missing or has another length than the manifest says.
+    """
+    uris = [storage.join(uri, shard.name) for shard in dataset.shards]
+    for shard, shard_uri in zip(dataset.shards, uris, strict=True):
+        found = storage.size(shard_uri)
+        if found != shard.bytes:
+            raise DataError(
+                "shard has another length than the manifest says",
+                where=shard_uri,
+                expected=f"{shard.bytes} bytes",
+                found=f"{found} bytes",
+                remedy="convert again",
+            )
+    return uris
+
+
+def _parse(data: bytes, where: str) -> dict[str, Any]:
+    try:
+        body = json.loads(data)
+        version = body["schema_version"]
+    except (ValueError, KeyError, TypeError):
+        raise DataError(
+            "not a dataset manifest",
+            where=where,
+            expected="JSON with a schema_version",
+            found=repr(data[:40]),
+            remedy="convert again",
+        ) from None
+    if version != SCHEMA_VERSION:
+        raise DataError(
+            "manifest has a schema version that this idxpipe cannot read",
+            where=where,
+            expected=SCHEMA_VERSION,
+            found=version,
+            remedy="use the idxpipe that wrote it, or convert again",
+        )
+    return dict(body)

@@ -1,0 +1,121 @@
+"""The one exception family: where, what was expected, what was found, what to do.
+
+Each class fixes the exit code of the process that ends in it:
+1 a defect of ours, 2 usage, 3 bad data, 4 gate not passed, 5 environment, 6 transient.
+"""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+PREFIX = "error: "
+
+
+class IdxpipeError(Exception):
+    """A failure that the user can understand and mend; shown without a traceback.
+
+    Args:
+        problem: One line that says what is wrong.
+        where: URI, parameter or stage that the problem is in.
+        offset: Byte offset into `where`, counted in uncompressed content.
+        expected: What would have been right.
+        found: What was there instead.
+        remedy: What to do about it.
+    """
+
+    exit_code = 1
+
+    def __init__(
+        self,
+        problem: str,
+        *,
+        where: str | None = None,
+        offset: int | None = None,
+        expected: object = None,
+        found: object = None,
+        remedy: str | None = None,
+    ) -> None:
+        super().__init__(problem)
+        self.problem = problem
+        self.where = where
+        self.offset = offset
+        self.expected = expected
+        self.found = found
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        place = "" if self.where is None else f"{self.where}: "
+        if self.offset is not None:
+            place += f"byte {self.offset}: "
+        lines = [place + self.problem]
+        for label, value in (
+            ("expected", self.expected),
+            ("found", self.found),
+            ("to do", self.remedy),
+        ):
+            if value is not None:
+                lines.append(f"  {label + ':':<10}{value}")
+        return "\n".join(lines)
+
+    def to_json(self) -> dict[str, object]:
+        """Return the fields that are set, with the exit code, as JSON values."""
+        fields = {
+            "problem": self.problem,
+            "where": self.where,
+            "offset": self.offset,
+            "expected": None if self.expected is None else str(self.expected),
+            "found": None if self.found is None else str(self.found),
+            "remedy": self.remedy,
+            "exit_code": self.exit_code,
+        }
+        return {name: value for name, value in fields.items() if value is not None}
+
+
+class UsageError(IdxpipeError):
+    """A parameter, flag or combination of them that cannot be meant."""
+
+    exit_code = 2
+
+
+class DataError(IdxpipeError):
+    """Bytes that are not what they claim to be."""
+
+    exit_code = 3
+
+
+class GateError(IdxpipeError):
+    """A model that is not good enough to go on."""
+
+    exit_code = 4
+
+
+class SetupError(IdxpipeError):
+    """A machine, account or device that lacks what the work needs."""
+
+    exit_code = 5
+
+
+class TransientError(IdxpipeError):
+    """A failure that may pass by itself: the same command can simply be tried again."""
+
+    exit_code = 6
+
+
+FAMILY: dict[int, type[IdxpipeError]] = {
+    cls.exit_code: cls
+    for cls in (IdxpipeError, UsageError, DataError, GateError, SetupError, TransientError)
+}
+
+
+@contextmanager
+def exit_on_error() -> Iterator[None]:
+    """End the process with the error's message and exit code instead of a traceback.
+
+    Raises:
+        SystemExit: In place of any `IdxpipeError` raised inside.
+    """
+    try:
+        yield
+    except IdxpipeError as error:
+        print(f"{PREFIX}{error}", file=sys.stderr, flush=True)
+        raise SystemExit(error.exit_code) from None

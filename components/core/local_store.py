@@ -1,0 +1,121 @@
+"""Files on this machine: atomic by writing beside the target and renaming."""
+
+import errno
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from components.core.errors import DataError, SetupError, IdxpipeError
+
+TEMPORARY = ".tmp-"
+
+
+class LocalStore:
+    """A `Store` over the local file system."""
+
+    def size(self, path: str) -> int | None:
+        """Return the length in bytes, or None when there is no such file."""
+        with _faults(path):
+            return os.stat(path).st_size if os.path.isfile(path) else None
+
+    def read(self, path: str, start: int, length: int) -> bytes:
+        """Return up to `length` bytes from `start`."""
+        with _faults(path), open(path, "rb") as stream:
+            stream.seek(start)
+            return stream.read(length)
+
+    def open(self, path: str) -> BinaryIO:
+        """Return a stream that reads from the first byte."""
+        with _faults(path):
+            return open(path, "rb")
+
+    @contextmanager
+    def create(self, path: str) -> Iterator[BinaryIO]:
+        """Yield a stream to a temporary file beside `path`; rename it there at the end."""
+        with _faults(path):
+            folder, name = os.path.split(os.path.abspath(path))
+            os.makedirs(folder, exist_ok=True)
+            handle, temporary = tempfile.mkstemp(prefix=TEMPORARY, suffix=f"-{name}", dir=folder)
+            try:
+                # Unbuffered: callers write large blocks, and a second copy would cost a third.
+                with os.fdopen(handle, "wb", buffering=0) as stream:
+                    yield cast(BinaryIO, _WriteAll(stream.fileno()))
+                    os.fsync(stream.fileno())
+                os.chmod(temporary, 0o666 & ~_umask())
+                os.replace(temporary, path)
+            except BaseException:
+                Path(temporary).unlink(missing_ok=True)
+                raise
+
+    def list(self, path: str) -> dict[str, int]:
+        """Return the size in bytes of every file below `path`, but not of temporary ones."""
+        found = {}
+        for folder, _, names in os.walk(path):
+            for name in names:
+                if not name.startswith(TEMPORARY):
+                    full = os.path.join(folder, name)
+                    found[os.path.relpath(full, path)] = os.stat(full).st_size
+        return found
+
+    def delete(self, path: str) -> None:
+        """Delete a file, or everything below a folder; missing ones are fine."""
+        with _faults(path):
+            if os.path.isdir(path) and not os.path.islink(path):
+                shutil.rmtree(path)
+            else:
+                Path(path).unlink(missing_ok=True)
+
+
+class _WriteAll:
+    """A raw file descriptor whose `write` never writes only a part."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def write(self, data: bytes) -> int:
+        view = memoryview(data).cast("B")
+        done = 0
+        while done < len(view):
+            done += os.write(self._descriptor, view[done:])
+        return done
+
+
+def _umask() -> int:
+    # The only way to read it is to set it; the kernel also shows it, without the race.
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("Umask:"):
+            return int(line.split()[1], 8)
+    return 0o022
+
+
+@contextmanager
+def _faults(path: str) -> Iterator[None]:
+    """Turn the operating system's errors into ours."""
+    try:
+        yield
+    except IdxpipeError:
+        raise
+    except FileNotFoundError:
+        raise DataError(
+            "no such file", where=path, remedy="check the path and its spelling"
+        ) from None
+    except (IsADirectoryError, NotADirectoryError, FileExistsError) as error:
+        raise DataError(
+            "path crosses a file or ends in a folder", where=path, found=error.strerror
+        ) from None
+    except OSError as error:
+        raise SetupError(
+            "cannot use this file",
+            where=path,
+            found=error.strerror or str(error),
+            remedy={
+                errno.ENOSPC: "free disk space, or choose another output folder",
+                errno.EDQUOT: "free disk quota, or choose another output folder",
+                errno.EROFS: "choose a folder that can be written",
+                errno.EACCES: "give this user the right to it, or choose another path",
+            }.get(error.errno or 0, "mend the cause named above and try again"),
+        ) from None

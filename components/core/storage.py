@@ -1,0 +1,168 @@
+"""One file layer under every stage: bytes in and out of a URI, wherever it points.
+
+A URI is a local path, `file:///path`, or `SCHEME://bucket/path`. A file written here appears whole
+or not at all, on every store.
+"""
+
+import posixpath
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import BinaryIO, Protocol
+from urllib.parse import unquote, urlsplit
+
+from components.core.errors import DataError, UsageError
+
+
+class Store(Protocol):
+    """What a kind of storage must do. Paths are whatever follows the scheme."""
+
+    def size(self, path: str) -> int | None:
+        """Return the length in bytes, or None when there is no such file."""
+
+    def read(self, path: str, start: int, length: int) -> bytes:
+        """Return up to `length` bytes from `start`."""
+
+    def open(self, path: str) -> BinaryIO:
+        """Return a stream that reads from the first byte."""
+
+    @contextmanager
+    def create(self, path: str) -> Iterator[BinaryIO]:
+        """Yield a stream; publish what was written to it if the block ends without an error."""
+
+    def list(self, path: str) -> dict[str, int]:
+        """Return the size in bytes of every file below `path`, by its name relative to it."""
+
+    def delete(self, path: str) -> None:
+        """Delete a file, or everything below a folder; missing ones are fine."""
+
+
+def scheme(uri: str) -> str:
+    """Return the scheme of `uri` in lower case; `file` for a local path."""
+    head, separator, _ = uri.partition("://")
+    return head.lower() if separator else "file"
+
+
+def is_local(uri: str) -> bool:
+    """Tell whether `uri` is on this machine's file system."""
+    return scheme(uri) == "file"
+
+
+def local_path(uri: str) -> str:
+    """Return the file system path of a local `uri`."""
+    return unquote(urlsplit(uri).path) if "://" in uri else uri
+
+
+def join(base: str, *names: str) -> str:
+    """Return `base/name/...`.
+
+    Raises:
+        DataError: If a name is absolute or climbs out of `base`.
+    """
+    for name in names:
+        normal = posixpath.normpath(name)
+        if not name or normal.startswith(("/", "..")) or "\\" in name or "\0" in name:
+            raise DataError("name leads out of its folder", where=base, found=repr(name))
+    return "/".join([base.rstrip("/") or "/", *names])
+
+
+def name_of(uri: str) -> str:
+    """Return the last part of `uri`."""
+    return uri.rstrip("/").rpartition("/")[2]
+
+
+def exists(uri: str) -> bool:
+    """Tell whether there is a file at `uri`."""
+    store, path = _resolve(uri)
+    return store.size(path) is not None
+
+
+def size(uri: str) -> int:
+    """Return the length in bytes of the file at `uri`.
+
+    Raises:
+        DataError: If there is none.
+    """
+    store, path = _resolve(uri)
+    length = store.size(path)
+    if length is None:
+        raise DataError("no such file", where=uri, remedy="check the path and its spelling")
+    return length
+
+
+def read(uri: str, start: int = 0, length: int | None = None) -> bytes:
+    """Return exactly `length` bytes from `start`; without `length`, all that follow.
+
+    Raises:
+        DataError: If the file is missing or ends before that.
+    """
+    store, path = _resolve(uri)
+    if length is None:
+        length = max(0, size(uri) - start)
+    data = store.read(path, start, length)
+    if len(data) != length:
+        raise DataError(
+            "file ends too early",
+            where=uri,
+            offset=start + len(data),
+            expected=f"{length} bytes from byte {start}",
+            found=f"{len(data)} bytes",
+        )
+    return data
+
+
+def open_read(uri: str) -> BinaryIO:
+    """Return a stream that reads `uri` from the first byte.
+
+    Raises:
+        DataError: If there is no such file.
+    """
+    store, path = _resolve(uri)
+    return store.open(path)
+
+
+@contextmanager
+def create(uri: str) -> Iterator[BinaryIO]:
+    """Yield a stream; what is written to it appears at `uri` at the end, unless there is an error.
+
+    Raises:
+        SetupError: If the place cannot be written or is full.
+    """
+    store, path = _resolve(uri)
+    with store.create(path) as stream:
+        yield stream
+
+
+def write(uri: str, data: bytes) -> None:
+    """Publish `data` at `uri`, replacing what was there.
+
+    Raises:
+        SetupError: If the place cannot be written or is full.
+    """
+    with create(uri) as stream:
+        stream.write(data)
+
+
+def list_files(uri: str) -> dict[str, int]:
+    """Return the size in bytes of each file below `uri`, by relative name, sorted by name."""
+    store, path = _resolve(uri)
+    return dict(sorted(store.list(path).items()))
+
+
+def delete(uri: str) -> None:
+    """Delete the file at `uri`, or everything below it; nothing there is fine."""
+    store, path = _resolve(uri)
+    store.delete(path)
+
+
+def _resolve(uri: str) -> tuple[Store, str]:
+    if is_local(uri):
+        from components.core.local_store import LocalStore
+
+        return LocalStore(), local_path(uri)
+    raise UsageError(
+        "storage of this kind is not supported",
+        where=uri,
+        expected="a local path or file://",
+        found=f"{scheme(uri)}://",
+        remedy="copy the files to a local folder",
+    )

@@ -1,0 +1,1 @@
+"""Stage 4: a SavedModel and a TFRecord dataset to metrics, a report and a verdict."""

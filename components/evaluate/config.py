@@ -1,0 +1,23 @@
+"""Parameters of the evaluate stage."""
+
+import dataclasses
+
+from components.core.config import Config, parameter
+
+
+@dataclasses.dataclass(frozen=True)
+class EvaluateConfig(Config):
+    """How much of the split is evaluated, and what is good enough."""
+
+    eval_batch_size: int = parameter(
+        1000, "examples per evaluated batch; no effect on the result", unit="examples", minimum=1
+    )
+    eval_steps: int = parameter(
+        0,
+        "batches to evaluate; 0 is the whole split, every example once",
+        unit="batches",
+        minimum=0,
+    )
+    min_accuracy: float = parameter(
+        0.0, "gate: a lower accuracy fails the stage with exit code 4", minimum=0.0, maximum=1.0
+    )

@@ -1,0 +1,1 @@
+"""The four stages as one compiled Kubeflow pipeline, and the ways to run it."""
