@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from components.core.errors import DataError, SetupError, IdxpipeError
+from components.core.errors import DataError, IdxpipeError, SetupError
 
 TEMPORARY = ".tmp-"
 
@@ -28,10 +28,12 @@ class LocalStore:
             stream.seek(start)
             return stream.read(length)
 
-    def open(self, path: str) -> BinaryIO:
-        """Return a stream that reads from the first byte."""
+    def open(self, path: str, start: int) -> BinaryIO:
+        """Return a stream that reads from byte `start`."""
         with _faults(path):
-            return open(path, "rb")
+            stream = open(path, "rb")  # noqa: SIM115
+            stream.seek(start)
+            return stream
 
     @contextmanager
     def create(self, path: str) -> Iterator[BinaryIO]:
@@ -39,7 +41,9 @@ class LocalStore:
         with _faults(path):
             folder, name = os.path.split(os.path.abspath(path))
             os.makedirs(folder, exist_ok=True)
-            handle, temporary = tempfile.mkstemp(prefix=TEMPORARY, suffix=f"-{name}", dir=folder)
+            handle, temporary = tempfile.mkstemp(
+                prefix=f"{TEMPORARY}{os.getpid()}-", suffix=f"-{name}", dir=folder
+            )
             try:
                 # Unbuffered: callers write large blocks, and a second copy would cost a third.
                 with os.fdopen(handle, "wb", buffering=0) as stream:
@@ -68,6 +72,13 @@ class LocalStore:
                 shutil.rmtree(path)
             else:
                 Path(path).unlink(missing_ok=True)
+
+    def sweep(self, path: str) -> None:
+        """Delete the temporary files that processes which no longer run left in a folder."""
+        for left in Path(path).glob(f"{TEMPORARY}*"):
+            process = left.name.removeprefix(TEMPORARY).partition("-")[0]
+            if not os.path.exists(f"/proc/{process}"):
+                left.unlink(missing_ok=True)
 
 
 class _WriteAll:

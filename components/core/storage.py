@@ -22,8 +22,8 @@ class Store(Protocol):
     def read(self, path: str, start: int, length: int) -> bytes:
         """Return up to `length` bytes from `start`."""
 
-    def open(self, path: str) -> BinaryIO:
-        """Return a stream that reads from the first byte."""
+    def open(self, path: str, start: int) -> BinaryIO:
+        """Return a stream that reads from byte `start`."""
 
     @contextmanager
     def create(self, path: str) -> Iterator[BinaryIO]:
@@ -34,6 +34,9 @@ class Store(Protocol):
 
     def delete(self, path: str) -> None:
         """Delete a file, or everything below a folder; missing ones are fine."""
+
+    def sweep(self, path: str) -> None:
+        """Delete the temporary files that processes which no longer run left in a folder."""
 
 
 def scheme(uri: str) -> str:
@@ -110,14 +113,14 @@ def read(uri: str, start: int = 0, length: int | None = None) -> bytes:
     return data
 
 
-def open_read(uri: str) -> BinaryIO:
-    """Return a stream that reads `uri` from the first byte.
+def open_read(uri: str, start: int = 0) -> BinaryIO:
+    """Return a stream that reads `uri` from byte `start`.
 
     Raises:
         DataError: If there is no such file.
     """
     store, path = _resolve(uri)
-    return store.open(path)
+    return store.open(path, start)
 
 
 @contextmanager
@@ -152,6 +155,12 @@ def delete(uri: str) -> None:
     """Delete the file at `uri`, or everything below it; nothing there is fine."""
     store, path = _resolve(uri)
     store.delete(path)
+
+
+def sweep(uri: str) -> None:
+    """Delete the temporary files that killed processes left in the folder `uri`."""
+    store, path = _resolve(uri)
+    store.sweep(path)
 
 
 def _resolve(uri: str) -> tuple[Store, str]:

@@ -3,7 +3,7 @@
 import dataclasses
 
 from components.core.config import Config, parameter
-from components.core.errors import UsageError
+from components.core.shapes import parse_shape
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,25 +33,3 @@ class ValidateConfig(Config):
         """
         super().__post_init__()
         parse_shape(self.image_shape)
-
-
-def parse_shape(text: str) -> tuple[int, ...] | None:
-    """Parse `28x28` or `32x32x3`; None for `auto`.
-
-    Raises:
-        UsageError: If it is neither.
-    """
-    if text == "auto":
-        return None
-    try:
-        shape = tuple(int(size) for size in text.split("x"))
-    except ValueError:
-        shape = ()
-    if len(shape) not in (2, 3) or min(shape) < 1:
-        raise UsageError(
-            "not an image shape",
-            where="image_shape",
-            expected="HEIGHTxWIDTH, HEIGHTxWIDTHxCHANNELS or auto",
-            found=repr(text),
-        )
-    return shape

@@ -1,0 +1,134 @@
+"""The Beam pipeline: a collection of shards, each made by one worker. No shuffle, no grouping."""
+
+import json
+import logging
+import re
+import shlex
+from collections.abc import Iterator
+from typing import Any
+
+# Importing Beam without its [gcp] extra warns about clients that are not used here.
+logging.disable(logging.WARNING)
+import apache_beam as beam  # noqa: E402
+from apache_beam.metrics import Metrics  # noqa: E402
+from apache_beam.options.pipeline_options import PipelineOptions  # noqa: E402
+from apache_beam.runners.portability.fn_api_runner import FnApiRunner  # noqa: E402
+
+logging.disable(logging.NOTSET)
+
+from components.convert.config import DIRECT_RUNNER  # noqa: E402
+from components.convert.plan import ShardTask  # noqa: E402
+from components.convert.shard import make_shard  # noqa: E402
+from components.core.errors import (  # noqa: E402
+    FAMILY,
+    IdxpipeError,
+    SetupError,
+    UsageError,
+)
+
+_MARK = "idxpipe-error:"
+_failures: list[IdxpipeError] = []
+
+
+def run_pipeline(tasks: list[ShardTask], runner: str, options: str) -> None:
+    """Make all shards.
+
+    Args:
+        tasks: The shards to make.
+        runner: Name of a Beam runner, as `--runner` takes it.
+        options: Further Beam options, as on a command line.
+
+    Raises:
+        IdxpipeError: The error of the first worker that failed.
+        SetupError: If the runner itself failed.
+        UsageError: If an option is unknown.
+    """
+    if runner == DIRECT_RUNNER:
+        _run_here(tasks, shlex.split(options))
+    else:
+        _run_elsewhere(tasks, runner, shlex.split(options))
+
+
+def _run_here(tasks: list[ShardTask], flags: list[str]) -> None:
+    # Named explicitly: Beam's own DirectRunner first tries to download Prism, and hangs where the
+    # network drops packets. Threads, because the work is done outside Python's lock.
+    threads = ["--direct_running_mode=multi_threading", "--direct_num_workers=0"]
+    _failures.clear()
+    pipeline = beam.Pipeline(runner=FnApiRunner(), options=_options([*threads, *flags]))
+    _build(pipeline, tasks, in_process=True)
+    pipeline.run().wait_until_finish()
+    if _failures:
+        raise _failures[0]
+
+
+def _run_elsewhere(tasks: list[ShardTask], runner: str, flags: list[str]) -> None:
+    try:
+        pipeline = beam.Pipeline(runner=runner, options=_options(flags))
+        _build(pipeline, tasks, in_process=False)
+        pipeline.run().wait_until_finish()
+    except IdxpipeError:
+        raise
+    except Exception as error:
+        raise _translate(error, runner) from error
+
+
+def _build(pipeline: Any, tasks: list[ShardTask], in_process: bool) -> None:
+    shards = pipeline | "Shards" >> beam.Create(tasks, reshuffle=not in_process)
+    _ = shards | "MakeShard" >> beam.ParDo(MakeShard(in_process))
+
+
+class MakeShard(beam.DoFn):  # type: ignore[misc]
+    """Makes the shard that an element describes; counts examples and bytes.
+
+    Args:
+        in_process: Whether it runs in the process that waits for it.
+    """
+
+    def __init__(self, in_process: bool) -> None:
+        self._in_process = in_process
+        self._examples = Metrics.counter("idxpipe", "examples")
+        self._bytes = Metrics.counter("idxpipe", "bytes_written")
+
+    def process(self, element: ShardTask) -> Iterator[str]:
+        """Make one shard and yield its name."""
+        try:
+            receipt = make_shard(element)
+        except IdxpipeError as error:
+            if self._in_process:
+                # Beam would print a traceback for what is not a defect.
+                _failures.append(error)
+                return
+            # From another machine, an exception arrives as text.
+            raise RuntimeError(_MARK + json.dumps(error.to_json())) from None
+        self._examples.inc(receipt.shard.examples)
+        self._bytes.inc(receipt.shard.bytes)
+        yield element.name
+
+
+def _options(flags: list[str]) -> PipelineOptions:
+    options = PipelineOptions(flags)
+    known = options.get_all_options(retain_unknown_options=False)
+    for flag in flags:
+        name = flag.removeprefix("--").partition("=")[0]
+        if not flag.startswith("--") or (name not in known and not name.startswith("no_")):
+            raise UsageError(
+                "unknown Beam option",
+                where="beam_options",
+                expected="options of the Beam SDK for Python, as --name=value",
+                found=flag,
+            )
+    return options
+
+
+def _translate(error: Exception, runner: str) -> IdxpipeError:
+    found = re.search(re.escape(_MARK) + r"(\{.*\})", str(error))
+    if found:
+        fields = json.loads(found[1])
+        return FAMILY[fields.pop("exit_code")](fields.pop("problem"), **fields)
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return SetupError(
+        "the Beam runner failed",
+        where=runner,
+        found=lines[-1] if lines else type(error).__name__,
+        remedy=f"check the runner and its options; {DIRECT_RUNNER} runs on this machine",
+    )

@@ -1,0 +1,47 @@
+"""The convert stage as a Kubeflow component."""
+
+from kfp import dsl
+from kfp.dsl import Dataset, Output
+
+from components.core.image import IMAGE
+
+
+@dsl.component(base_image=IMAGE, install_kfp_package=False)
+def convert(
+    images: str,
+    labels: str,
+    images_fingerprint: str,
+    labels_fingerprint: str,
+    split: str,
+    num_classes: int,
+    image_shape: str,
+    dataset_name: str,
+    num_shards: int,
+    runner: str,
+    beam_options: str,
+    dataset: Output[Dataset],
+):
+    """Convert one split of IDX files to TFRecord shards and their manifest."""
+    from components.convert.config import ConvertConfig
+    from components.convert.stage import convert
+    from components.core.errors import exit_on_error
+    from components.core.shapes import parse_shape
+
+    with exit_on_error():
+        config = ConvertConfig(
+            dataset_name=dataset_name,
+            num_shards=num_shards,
+            runner=runner,
+            beam_options=beam_options,
+        )
+        made = convert(
+            images,
+            labels,
+            dataset.uri,
+            config,
+            split=split,
+            num_classes=num_classes,
+            image_shape=parse_shape(image_shape),
+            expected=(images_fingerprint, labels_fingerprint),
+        )
+        dataset.metadata.update(split=split, num_examples=made.num_examples, **made.sources)

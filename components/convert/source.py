@@ -1,0 +1,110 @@
+"""A source file as the workers can read it: plain, so that a shard is a byte range of it."""
+
+import dataclasses
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+
+from components.core import storage
+from components.core.checks import check_images, check_labels, read_header, scan, scan_labels
+from components.core.content import is_gzip
+from components.core.errors import DataError
+from components.core.fingerprint import Fingerprint
+from components.core.idx import Header
+
+STAGING = "_staging"
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """One checked source file.
+
+    Attributes:
+        uri: Where the user has it.
+        plain: Where it is unpacked; the same where it was not packed.
+        header: What it holds.
+        expected: The fingerprint that its content must have; empty accepts any.
+    """
+
+    uri: str
+    plain: str
+    header: Header
+    expected: str
+
+    def check_content(self, found: Fingerprint) -> None:
+        """Check that the content is the expected one.
+
+        Raises:
+            DataError: If it is not.
+        """
+        if self.expected and found != Fingerprint.parse(self.expected):
+            raise DataError(
+                "file changed since it was validated",
+                where=self.uri,
+                expected=f"fingerprint {self.expected}",
+                found=f"fingerprint {found}",
+                remedy="start again from validate",
+            )
+
+
+@contextmanager
+def staging_folder(output: str, local_workers: bool) -> Iterator[str]:
+    """Yield a folder for unpacked files that the workers can read; it goes at the end."""
+    if local_workers:
+        with tempfile.TemporaryDirectory(prefix="idxpipe-") as folder:
+            yield folder
+        return
+    folder = storage.join(output, STAGING)
+    try:
+        yield folder
+    finally:
+        storage.delete(folder)
+
+
+def open_images(uri: str, shape: tuple[int, ...] | None, expected: str, staging: str) -> Source:
+    """Check an images file; unpack it if it is gzip.
+
+    Raises:
+        DataError: If it is not in order, not the expected one, or its images are not of `shape`.
+    """
+    check = check_images(shape)
+    header = read_header(uri)
+    check(uri, header)
+    if not is_gzip(uri):
+        return Source(uri, uri, header, expected)
+    source = Source(uri, storage.join(staging, "images"), header, expected)
+    with _unpack_to(source) as look:
+        file = scan(uri, check, look)
+    source.check_content(file.fingerprint)
+    return source
+
+
+def open_labels(uri: str, num_classes: int, expected: str, staging: str) -> tuple[Source, int]:
+    """Check a labels file, every label of it; unpack it if it is gzip.
+
+    Returns:
+        The source, and the largest label.
+
+    Raises:
+        DataError: If it is not in order, not the expected one, or a label is not in
+            [0, num_classes).
+    """
+    header = read_header(uri)
+    check_labels(uri, header)
+    plain = storage.join(staging, "labels") if is_gzip(uri) else uri
+    source = Source(uri, plain, header, expected)
+    with _unpack_to(source) if plain != uri else nullcontext() as look:
+        file, largest = scan_labels(uri, num_classes, look)
+    source.check_content(file.fingerprint)
+    return source, largest
+
+
+@contextmanager
+def _unpack_to(source: Source) -> Iterator[Callable[[bytes, int], None]]:
+    with storage.create(source.plain) as stream:
+        stream.write(source.header.encode())
+
+        def look(data: bytes, _offset: int) -> None:
+            stream.write(data)
+
+        yield look

@@ -1,0 +1,69 @@
+"""Where the four files of a data set are, from the names that publishers give them."""
+
+import dataclasses
+import re
+
+from components.core import storage
+from components.core.errors import DataError, UsageError
+
+ROLES = ("train_images", "train_labels", "test_images", "test_labels")
+
+# MNIST and its kin call the test split t10k; EMNIST and Kuzushiji-49 call it test.
+# Source: the file lists on the publishers' pages of MNIST, Fashion-MNIST, KMNIST, EMNIST, QMNIST.
+_SPLITS = {"train": "train", "test": "(?:test|t10k)"}
+_KINDS = {"images": r"images[-.]idx[34]", "labels": r"labels[-.]idx[12]"}
+
+
+@dataclasses.dataclass(frozen=True)
+class DataFiles:
+    """URIs of the four files."""
+
+    train_images: str
+    train_labels: str
+    test_images: str
+    test_labels: str
+
+
+def find_files(data: str = "", **given: str) -> DataFiles:
+    """Return the URIs of the four files: those given, the rest by name from the folder `data`.
+
+    Args:
+        data: URI of a folder; may be empty when all four are given.
+        **given: `train_images`, `train_labels`, `test_images`, `test_labels`; empty ones are
+            looked for.
+
+    Raises:
+        DataError: If a file is not there, or more than one could be meant.
+        UsageError: If neither the folder nor all four files are given.
+    """
+    missing = [role for role in ROLES if not given.get(role)]
+    if missing and not data:
+        raise UsageError(
+            "no data set given",
+            where="data",
+            expected="a folder, or the URIs of all four files",
+            found=f"no data and no {', '.join(missing)}",
+        )
+    names = [name for name in storage.list_files(data) if "/" not in name] if missing else []
+    return DataFiles(
+        **{role: given.get(role) or storage.join(data, _find(role, names, data)) for role in ROLES}
+    )
+
+
+def _find(role: str, names: list[str], data: str) -> str:
+    split, kind = role.split("_")
+    pattern = re.compile(rf"(?:.+-)?{_SPLITS[split]}-{_KINDS[kind]}-?[a-z0-9]*(?:\.gz)?")
+    matches = [name for name in names if pattern.fullmatch(name)]
+    # A file and its .gz side by side are the same file; the unpacked one is quicker to read.
+    plain = [name for name in matches if f"{name}.gz" in matches]
+    if len(matches) - len(plain) != 1:
+        usual = "train" if split == "train" else "t10k"
+        rank = 3 if kind == "images" else 1
+        raise DataError(
+            f"no {split} {kind} file here" if not matches else f"several {split} {kind} files here",
+            where=data,
+            expected=f"one file named like {usual}-{kind}-idx{rank}-ubyte or with .gz",
+            found=", ".join(matches or names[:8]) or "an empty or missing folder",
+            remedy=f"name the file itself: {role}=URI (--{role.replace('_', '-')} URI)",
+        )
+    return plain[0] if plain else matches[0]

@@ -1,0 +1,139 @@
+"""The IDX format: header, type codes and size arithmetic.
+
+Source: Yann LeCun, Corinna Cortes, Christopher Burges, "The MNIST database of handwritten digits",
+section "The IDX file format": two zero bytes, a type code, the number of dimensions, each dimension
+as a big-endian uint32, then the data, big-endian, in C order.
+"""
+
+import dataclasses
+import math
+import struct
+from typing import Self
+
+from components.core.errors import DataError
+
+TYPE_CODES = {
+    0x08: "uint8",
+    0x09: "int8",
+    0x0B: "int16",
+    0x0C: "int32",
+    0x0D: "float32",
+    0x0E: "float64",
+}
+ITEM_BYTES = {"uint8": 1, "int8": 1, "int16": 2, "int32": 4, "float32": 4, "float64": 8}
+MAX_HEADER_BYTES = 4 + 4 * 255
+GZIP_MAGIC = b"\x1f\x8b"
+
+
+@dataclasses.dataclass(frozen=True)
+class Header:
+    """What an IDX file says of itself.
+
+    Attributes:
+        dtype: NumPy name of the type, without byte order.
+        shape: Size of each dimension; the first counts the records.
+    """
+
+    dtype: str
+    shape: tuple[int, ...]
+
+    @property
+    def data_offset(self) -> int:
+        """Byte offset of the first record: the length of the header."""
+        return 4 + 4 * len(self.shape)
+
+    @property
+    def records(self) -> int:
+        """Number of records: images or labels."""
+        return self.shape[0]
+
+    @property
+    def record_shape(self) -> tuple[int, ...]:
+        """Shape of one record; empty for a scalar."""
+        return self.shape[1:]
+
+    @property
+    def record_bytes(self) -> int:
+        """Length of one record."""
+        return math.prod(self.record_shape) * ITEM_BYTES[self.dtype]
+
+    @property
+    def content_bytes(self) -> int:
+        """Length of the whole file, uncompressed."""
+        return self.data_offset + self.records * self.record_bytes
+
+    def offset(self, record: int) -> int:
+        """Return the byte offset of a record."""
+        return self.data_offset + record * self.record_bytes
+
+    def encode(self) -> bytes:
+        """Return the header's bytes."""
+        code = next(code for code, dtype in TYPE_CODES.items() if dtype == self.dtype)
+        return struct.pack(f">HBB{len(self.shape)}I", 0, code, len(self.shape), *self.shape)
+
+    @classmethod
+    def decode(cls, data: bytes, where: str) -> Self:
+        """Parse a header from the first bytes of a file, at most `MAX_HEADER_BYTES`.
+
+        Raises:
+            DataError: If they are not the header of an IDX file, or end within it.
+        """
+        if data[:2] != b"\0\0":
+            raise DataError(
+                "not an IDX file",
+                where=where,
+                offset=0,
+                expected="magic number 00 00, type, rank",
+                found=_looks_like(data),
+                remedy="check that the download is the IDX file itself",
+            )
+        if len(data) < 4:
+            raise _ends_early(data, 4, where)
+        code, rank = data[2], data[3]
+        if code not in TYPE_CODES:
+            raise DataError(
+                "unknown IDX type code",
+                where=where,
+                offset=2,
+                expected=", ".join(f"0x{c:02X} {name}" for c, name in TYPE_CODES.items()),
+                found=f"0x{code:02X}",
+                remedy="write the file with one of these types",
+            )
+        if rank == 0:
+            raise DataError(
+                "IDX file has no dimensions",
+                where=where,
+                offset=3,
+                expected="1 dimension for labels, 3 or 4 for images",
+                found=0,
+                remedy="write the file with its dimensions",
+            )
+        if len(data) < 4 + 4 * rank:
+            raise _ends_early(data, 4 + 4 * rank, where)
+        return cls(TYPE_CODES[code], struct.unpack_from(f">{rank}I", data, 4))
+
+
+def _ends_early(data: bytes, expected: int, where: str) -> DataError:
+    return DataError(
+        "file ends within its header",
+        where=where,
+        offset=len(data),
+        expected=f"a header of {expected} bytes",
+        found=f"{len(data)} bytes",
+        remedy="fetch the file again",
+    )
+
+
+def _looks_like(data: bytes) -> str:
+    start = data[:64].lstrip().lower()
+    if not data:
+        return "an empty file"
+    if start.startswith((b"<!doctype", b"<html")):
+        return "an HTML page, such as a server's error page"
+    if start.startswith(b"<?xml"):
+        return "an XML document, such as a bucket's error page"
+    if data.startswith(b"PK\x03\x04"):
+        return "a ZIP archive"
+    if data.startswith(b"version https://git-lfs"):
+        return "a Git LFS pointer"
+    return "bytes " + data[:4].hex(" ")

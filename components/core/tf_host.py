@@ -1,0 +1,47 @@
+"""What train and evaluate arrange around TensorFlow; TensorFlow itself is not imported here."""
+
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from components.core import storage
+
+
+@contextmanager
+def quiet_import() -> Iterator[Callable[[], str]]:
+    """Import TensorFlow and start its devices inside this block, without its noise on stderr.
+
+    TensorFlow's native libraries log to file descriptor 2 before they read `TF_CPP_MIN_LOG_LEVEL`,
+    so the descriptor itself is turned aside. If the block fails, all that was said is shown.
+
+    Yields:
+        A function that returns what was logged so far.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    # A user's ~/.keras/keras.json may name another backend.
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    with tempfile.TemporaryFile() as log:
+
+        def logged() -> str:
+            return os.pread(log.fileno(), 1 << 20, 0).decode(errors="replace")
+
+        sys.stderr.flush()
+        stderr = os.dup(2)
+        os.dup2(log.fileno(), 2)
+        failed = True
+        try:
+            yield logged
+            failed = False
+        finally:
+            sys.stderr.flush()
+            os.dup2(stderr, 2)
+            os.close(stderr)
+            if failed:
+                sys.stderr.write(logged())
+
+
+def tf_path(uri: str) -> str:
+    """Return `uri` as TensorFlow's file layer takes it: a plain path if it is local."""
+    return storage.local_path(uri) if storage.is_local(uri) else uri

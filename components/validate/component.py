@@ -1,0 +1,52 @@
+"""The validate stage as a Kubeflow component."""
+
+from typing import NamedTuple
+
+from kfp import dsl
+from kfp.dsl import Artifact, Output
+
+from components.core.image import IMAGE
+
+
+@dsl.component(base_image=IMAGE, install_kfp_package=False)
+def validate(
+    data: str,
+    train_images: str,
+    train_labels: str,
+    test_images: str,
+    test_labels: str,
+    num_classes: int,
+    image_shape: str,
+    report: Output[Artifact],
+) -> NamedTuple(
+    "Validated",
+    [
+        ("train_images_uri", str),
+        ("train_labels_uri", str),
+        ("test_images_uri", str),
+        ("test_labels_uri", str),
+        ("train_images_fingerprint", str),
+        ("train_labels_fingerprint", str),
+        ("test_images_fingerprint", str),
+        ("test_labels_fingerprint", str),
+        ("classes", int),
+        ("shape", str),
+    ],
+):
+    """Check the four IDX files and hand on where they are and their fingerprints."""
+    from components.core.errors import exit_on_error
+    from components.core.files import find_files
+    from components.validate.config import ValidateConfig
+    from components.validate.stage import validate
+
+    with exit_on_error():
+        report.uri += ".json"
+        files = find_files(
+            data,
+            train_images=train_images,
+            train_labels=train_labels,
+            test_images=test_images,
+            test_labels=test_labels,
+        )
+        config = ValidateConfig(num_classes=num_classes, image_shape=image_shape)
+        return validate(files, config, report.uri).handed_on()
