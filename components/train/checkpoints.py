@@ -1,0 +1,129 @@
+"""Weights and optimizer state on disk, each checkpoint whole or not there."""
+
+import re
+
+import keras
+import tensorflow as tf
+
+from components.core.errors import DataError, SetupError
+from components.core.narration import say
+from components.core.tf_host import tf_path
+
+_NAME = "ckpt"
+
+
+class Checkpoints:
+    """The checkpoints of one training.
+
+    There is no data position and no random state in them: both are functions of the step.
+
+    Args:
+        uri: Folder they are in.
+        model: Its weights are saved and restored.
+        optimizer: Its state, with the global step, is saved and restored.
+        keep: How many of the newest stay.
+    """
+
+    def __init__(
+        self, uri: str, model: keras.Model, optimizer: keras.optimizers.Optimizer, keep: int
+    ) -> None:
+        self._uri = uri
+        self._model = model
+        self._optimizer = optimizer
+        # The mean loss of the last loop, so that a finished training can be exported again.
+        self._loss = tf.Variable(0.0, trainable=False, dtype=tf.float32)
+        self._state = tf.train.Checkpoint(model=model, optimizer=optimizer, loss=self._loss)
+        self._manager = tf.train.CheckpointManager(
+            self._state, tf_path(uri), max_to_keep=keep, checkpoint_name=_NAME
+        )
+
+    @property
+    def step(self) -> int:
+        """The global step of the state in memory."""
+        return int(self._optimizer.iterations.numpy())
+
+    @property
+    def loss(self) -> float:
+        """The mean loss of the loop that ended in the state in memory."""
+        return float(self._loss.numpy())
+
+    @property
+    def learning_rate(self) -> float:
+        """The learning rate of the next step."""
+        return float(self._optimizer.learning_rate)
+
+    @property
+    def newest(self) -> str:
+        """What a message says about where training can go on."""
+        found = list_checkpoints(self._uri)
+        return f"step {max(found)} in {self._uri}" if found else "none"
+
+    def is_finite(self) -> bool:
+        """Tell whether every weight in memory is a finite number."""
+        weights = self._model.trainable_variables
+        return all(bool(tf.reduce_all(tf.math.is_finite(w.value))) for w in weights)
+
+    def save(self, loss: float) -> None:
+        """Save the state in memory.
+
+        Raises:
+            SetupError: If it cannot be written.
+        """
+        self._loss.assign(loss)
+        try:
+            self._manager.save(checkpoint_number=self.step)
+        except (tf.errors.OpError, OSError) as error:
+            raise SetupError(
+                "cannot write a checkpoint",
+                where=self._uri,
+                found=str(error).splitlines()[0],
+                remedy="free disk space or give another folder; training goes on from the last one",
+            ) from None
+
+    def restore(self) -> int | None:
+        """Load the newest checkpoint that can be read, with a warning for each that cannot.
+
+        Returns:
+            Its global step, or None if there is none.
+
+        Raises:
+            DataError: If a checkpoint is of another model, or none of those there can be read.
+        """
+        found = sorted(list_checkpoints(self._uri).items(), reverse=True)
+        for step, path in found:
+            try:
+                self._state.restore(path).assert_consumed()
+            except tf.errors.OpError as error:
+                say(f"warning: checkpoint of step {step} is skipped: {error.message}")
+                continue
+            except (ValueError, AssertionError) as error:
+                raise DataError(
+                    "checkpoint is of another model",
+                    where=path,
+                    found=str(error).splitlines()[0],
+                    remedy="give another checkpoint folder",
+                ) from None
+            return step
+        if found:
+            # Not from step 0 without a word: the failed attempts left weights half loaded.
+            raise DataError(
+                "no checkpoint can be read",
+                where=self._uri,
+                found=f"{len(found)}, all damaged",
+                remedy="remove the folder to train from the start",
+            )
+        return None
+
+
+def list_checkpoints(uri: str) -> dict[int, str]:
+    """Return the path of every checkpoint in the folder `uri` by its global step.
+
+    The index file is the last that TensorFlow writes of one. TensorFlow's own list, the file
+    `checkpoint`, can be missing or behind after a crash.
+    """
+    found = {}
+    for path in tf.io.gfile.glob(f"{tf_path(uri).rstrip('/')}/{_NAME}-*.index"):
+        match = re.search(rf"{_NAME}-(\d+)\.index$", path)
+        if match:
+            found[int(match[1])] = path.removesuffix(".index")
+    return found

@@ -1,0 +1,58 @@
+"""The train stage as a Kubeflow component."""
+
+from kfp import dsl
+from kfp.dsl import Artifact, Dataset, Input, Model, Output
+
+from components.core.image import IMAGE
+
+
+@dsl.component(base_image=IMAGE, install_kfp_package=False)
+def train(
+    dataset: Input[Dataset],
+    batch_size: int,
+    train_steps: int,
+    iterations: int,
+    learning_rate: float,
+    decay_steps: int,
+    decay_rate: float,
+    dropout: float,
+    shuffle_buffer: int,
+    seed: int,
+    checkpoint_steps: int,
+    keep_checkpoints: int,
+    accelerator: str,
+    tpu: str,
+    num_replicas: int,
+    model: Output[Model],
+    checkpoints: Output[Artifact],
+    logs: Output[Artifact],
+):
+    """Train a classifier on the TFRecord dataset, on from its checkpoints if there are any."""
+    from components.core.device import DeviceConfig
+    from components.core.errors import exit_on_error
+    from components.train.config import TrainConfig
+    from components.train.stage import train
+
+    with exit_on_error():
+        config = TrainConfig(
+            batch_size=batch_size,
+            train_steps=train_steps,
+            iterations=iterations,
+            learning_rate=learning_rate,
+            decay_steps=decay_steps,
+            decay_rate=decay_rate,
+            dropout=dropout,
+            shuffle_buffer=shuffle_buffer,
+            seed=seed,
+            checkpoint_steps=checkpoint_steps,
+            keep_checkpoints=keep_checkpoints,
+        )
+        device = DeviceConfig(accelerator=accelerator, tpu=tpu, num_replicas=num_replicas)
+        result = train(dataset.uri, model.uri, checkpoints.uri, logs.uri, config, device)
+        model.metadata.update(
+            framework="tensorflow",
+            step=result.step,
+            loss=result.loss,
+            parameters=result.parameters,
+            examples_per_second=result.examples_per_second,
+        )

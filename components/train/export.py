@@ -1,0 +1,106 @@
+"""The trained network as a SavedModel that needs neither Keras nor the optimizer."""
+
+import json
+import os
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from components.core import storage
+from components.core.errors import SetupError, UsageError
+from components.core.local_store import TEMPORARY
+from components.train.model import to_unit
+
+CARD = "model.json"
+
+
+class Servable(tf.Module):  # type: ignore[misc]
+    """A classifier with plain variables.
+
+    Args:
+        model: From float32 images to logits.
+        image_shape: Shape of one image.
+        image_dtype: What callers send.
+    """
+
+    def __init__(self, model: keras.Model, image_shape: tuple[int, ...], image_dtype: str) -> None:
+        super().__init__()
+        # Copies: a model that drags its optimizer along is larger, and converters stumble over it.
+        self.weights = [
+            tf.Variable(weight.numpy(), trainable=False, name=weight.name)
+            for weight in model.trainable_variables
+        ]
+        others = [tf.constant(other.numpy()) for other in model.non_trainable_variables]
+
+        def serve(images: tf.Tensor) -> dict[str, tf.Tensor]:
+            values = [tf.convert_to_tensor(weight) for weight in self.weights]
+            logits, _ = model.stateless_call(values, others, to_unit(images), training=False)
+            return {
+                "classes": tf.argmax(logits, axis=-1, output_type=tf.int64),
+                "probabilities": tf.nn.softmax(logits),
+                "logits": logits,
+            }
+
+        spec = tf.TensorSpec([None, *image_shape], image_dtype, name="images")
+        self.serve = tf.function(serve, input_signature=[spec])
+
+
+def export_model(servable: Servable, uri: str, card: dict[str, Any]) -> None:
+    """Publish the SavedModel in the folder `uri`, then its card: a model exists when that does.
+
+    Args:
+        servable: The model.
+        uri: Folder of its own; an earlier model there is replaced.
+        card: Facts of the model, as JSON values.
+
+    Raises:
+        UsageError: If the folder holds something else.
+        SetupError: If it cannot be written.
+    """
+    check_folder(uri)
+    storage.delete(storage.join(uri, CARD))
+    try:
+        if storage.is_local(uri):
+            _replace_folder(servable, storage.local_path(uri).rstrip("/"))
+        else:
+            _save(servable, uri)
+    except (tf.errors.OpError, OSError) as error:
+        raise SetupError(
+            "cannot write the model",
+            where=uri,
+            found=str(error).splitlines()[0],
+            remedy="free disk space, or give another folder; training is not lost",
+        ) from None
+    storage.write(storage.join(uri, CARD), (json.dumps(card, indent=2) + "\n").encode())
+
+
+def check_folder(uri: str) -> None:
+    """Check that replacing the folder `uri` destroys nothing but an earlier model.
+
+    Raises:
+        UsageError: If it holds other files.
+    """
+    files = storage.list_files(uri)
+    if files and not {CARD, "saved_model.pb"} & set(files):
+        raise UsageError(
+            "the model's folder holds something else",
+            where=uri,
+            expected="an empty or new folder, or an earlier model",
+            found=", ".join(list(files)[:3]),
+            remedy="give the model a folder of its own",
+        )
+
+
+def _replace_folder(servable: Servable, path: str) -> None:
+    parent, name = os.path.split(os.path.abspath(path))
+    temporary = os.path.join(parent, f"{TEMPORARY}{name}")
+    storage.delete(temporary)
+    _save(servable, temporary)
+    storage.delete(path)
+    os.replace(temporary, path)
+
+
+def _save(servable: Servable, path: str) -> None:
+    signature = servable.serve.get_concrete_function()
+    tf.saved_model.save(servable, path, signatures={"serving_default": signature})

@@ -1,0 +1,62 @@
+"""The course of a training, for people: TensorBoard events and history.json."""
+
+import json
+from typing import Any, Self
+
+import tensorflow as tf
+
+from components.core import storage
+from components.core.tf_host import tf_path
+
+HISTORY = "history.json"
+SCHEMA_VERSION = 1
+
+
+class History:
+    """Writes one point per host loop; a resumed training continues the earlier points.
+
+    Args:
+        uri: Folder of the logs.
+        resumed_from: Global step that training goes on from; later points are forgotten.
+    """
+
+    def __init__(self, uri: str, resumed_from: int | None) -> None:
+        self._file = storage.join(uri, HISTORY)
+        self._points = [p for p in _read(self._file) if p["step"] <= (resumed_from or 0)]
+        self._writer = tf.summary.create_file_writer(tf_path(uri))
+
+    def add(self, step: int, **values: float) -> None:
+        """Note `values` at the global step `step`."""
+        self._points.append({"step": step, **values})
+        with self._writer.as_default():
+            for name, value in values.items():
+                tf.summary.write(name, value, step=step, metadata=_scalar())
+
+    def save(self) -> None:
+        """Publish what was noted so far."""
+        self._writer.flush()
+        body = {"schema_version": SCHEMA_VERSION, "points": self._points}
+        storage.write(self._file, (json.dumps(body, indent=1) + "\n").encode())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.save()
+        self._writer.close()
+
+
+def _scalar() -> Any:
+    # tf.summary.scalar does just this, but needs the tensorboard package to be installed.
+    plugin = tf.compat.v1.SummaryMetadata.PluginData(plugin_name="scalars")
+    return tf.compat.v1.SummaryMetadata(plugin_data=plugin)
+
+
+def _read(file: str) -> list[dict[str, Any]]:
+    if not storage.exists(file):
+        return []
+    try:
+        body = json.loads(storage.read(file))
+        return list(body["points"]) if body["schema_version"] == SCHEMA_VERSION else []
+    except (ValueError, KeyError, TypeError):
+        return []

@@ -1,0 +1,68 @@
+"""What must not change between the runs that share a folder of checkpoints."""
+
+import json
+from typing import Any
+
+from components.core import storage
+from components.core.dataset import Dataset
+from components.core.errors import DataError
+from components.train.config import TrainConfig
+
+RECIPE = "recipe.json"
+SCHEMA_VERSION = 1
+
+# How far and how often does not change what a step does.
+_FREE = ("train_steps", "iterations", "checkpoint_steps", "keep_checkpoints")
+
+
+def recipe_of(config: TrainConfig, dataset: Dataset) -> dict[str, Any]:
+    """Return the facts that fix the weights at every step, as JSON values."""
+    facts = {name: value for name, value in config.to_json().items() if name not in _FREE}
+    return {
+        "schema_version": SCHEMA_VERSION,
+        **facts,
+        "image_shape": list(dataset.image_shape),
+        "image_dtype": dataset.image_dtype,
+        "num_classes": dataset.num_classes,
+        "num_examples": dataset.num_examples,
+        "sources": dataset.sources,
+    }
+
+
+def check_recipe(uri: str, recipe: dict[str, Any], resuming: bool) -> None:
+    """Compare `recipe` with the one beside the checkpoints in `uri`; write it if there is none.
+
+    Args:
+        uri: Folder of the checkpoints.
+        recipe: From `recipe_of`.
+        resuming: Whether there are checkpoints to go on from.
+
+    Raises:
+        DataError: If there are checkpoints, and they were made with another recipe.
+    """
+    file = storage.join(uri, RECIPE)
+    if not resuming:
+        storage.write(file, (json.dumps(recipe, indent=2) + "\n").encode())
+        return
+    earlier = _read(file)
+    for name in sorted({*recipe, *earlier}):
+        if recipe.get(name) != earlier.get(name):
+            raise DataError(
+                f"checkpoints were made with another {name}",
+                where=uri,
+                expected=f"{name} {earlier.get(name)!r}, as in {RECIPE}",
+                found=f"{name} {recipe.get(name)!r}",
+                remedy="give the earlier value to go on, or another folder to start anew",
+            )
+
+
+def _read(file: str) -> dict[str, Any]:
+    try:
+        return dict(json.loads(storage.read(file)))
+    except (DataError, ValueError, TypeError):
+        raise DataError(
+            "checkpoints lie here without the recipe they were made with",
+            where=file,
+            expected="JSON written by `idxpipe train`",
+            remedy="give another checkpoint folder, or empty this one",
+        ) from None

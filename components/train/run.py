@@ -1,0 +1,89 @@
+"""Host side of the training: loop after loop, with its checkpoints, until the last step."""
+
+import math
+import time
+from collections.abc import Callable
+from typing import Any
+
+import tensorflow as tf
+
+from components.core.errors import DataError, TransientError
+from components.core.narration import say
+from components.train.checkpoints import Checkpoints
+from components.train.config import TrainConfig
+from components.train.history import History
+from components.train.preemption import noticed_preemption
+
+_SECONDS_BETWEEN_LINES = 10.0
+
+
+def run(
+    config: TrainConfig,
+    loop: Callable[[Any, tf.Tensor], tf.Tensor],
+    batches: Callable[[int, int], Any],
+    saved: Checkpoints,
+    history: History,
+) -> list[float]:
+    """Train from the step in memory to `config.train_steps`.
+
+    A loop ends at every multiple of `config.iterations`, wherever the training began, so that
+    loops and checkpoints are the same for a resumed training as for an uninterrupted one.
+
+    Args:
+        config: The recipe.
+        loop: From the batches and a number of steps to the mean loss.
+        batches: From the first step and the end step to the batches.
+        saved: The state in memory and its checkpoints.
+        history: Takes a point per loop; published and closed at the end.
+
+    Returns:
+        Examples per second of each loop.
+
+    Raises:
+        DataError: If the loss or a weight is no longer a finite number.
+        TransientError: If SIGTERM came before the last step; the state is saved.
+    """
+    rates: list[float] = []
+    step = saved.step
+    if step >= config.train_steps:
+        return rates
+    stream = batches(step, config.train_steps)
+    last_line = time.monotonic()
+    with noticed_preemption() as preempted, history:
+        while step < config.train_steps:
+            end = min((step // config.iterations + 1) * config.iterations, config.train_steps)
+            began = time.perf_counter()
+            loss = float(loop(stream, tf.constant(end - step)))
+            rate = (end - step) * config.batch_size / (time.perf_counter() - began)
+            rates.append(rate)
+            if not math.isfinite(loss):
+                raise _diverged(f"the loss became {loss}", step, end, saved)
+            history.add(end, loss=loss, learning_rate=saved.learning_rate, examples_per_second=rate)
+
+            stop = preempted() and end < config.train_steps
+            due = end // config.checkpoint_steps > step // config.checkpoint_steps
+            if due or stop or end == config.train_steps:
+                if not saved.is_finite():
+                    raise _diverged("a weight is no longer finite", step, end, saved)
+                history.save()
+                saved.save(loss)
+            if end == config.train_steps or time.monotonic() - last_line > _SECONDS_BETWEEN_LINES:
+                say(f"step {end}/{config.train_steps}  loss {loss:.4f}  {rate:,.0f} examples/s")
+                last_line = time.monotonic()
+            step = end
+            if stop:
+                raise TransientError(
+                    f"training was asked to stop at step {step} of {config.train_steps}",
+                    found="SIGTERM",
+                    remedy="the same command goes on from the checkpoint that was just saved",
+                )
+    return rates
+
+
+def _diverged(what: str, step: int, end: int, saved: Checkpoints) -> DataError:
+    return DataError(
+        f"training diverged: {what}",
+        where=f"steps {step} to {end - 1}",
+        found=f"last good checkpoint: {saved.newest}",
+        remedy="lower learning_rate, or look for broken values in the images; nothing was exported",
+    )

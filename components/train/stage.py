@@ -1,0 +1,166 @@
+"""Train a classifier on a TFRecord dataset, from scratch or from its last checkpoint."""
+
+import dataclasses
+import math
+import statistics
+from typing import Any
+
+import numpy as np
+
+from components import __version__
+from components.core.dataset import Dataset, read_dataset, shard_uris
+from components.core.device import DeviceConfig
+from components.core.errors import SetupError, UsageError
+from components.core.memory import available_memory
+from components.core.narration import say
+from components.core.tf_host import quiet_import
+from components.train.config import TrainConfig
+from components.train.recipe import check_recipe, recipe_of
+
+SCHEMA_VERSION = 1
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainResult:
+    """What a training came to.
+
+    Attributes:
+        step: Global step of the exported model.
+        loss: Mean training loss of the last host loop.
+        examples_per_second: Median over this run's loops, without the first one, which also
+            compiles; 0 if nothing was left to train.
+        resumed_from: Global step of the checkpoint that this run went on from, if any.
+        parameters: Number of trained weights.
+    """
+
+    step: int
+    loss: float
+    examples_per_second: float
+    resumed_from: int | None
+    parameters: int
+
+
+def train(
+    records: str,
+    model: str,
+    checkpoints: str,
+    logs: str,
+    config: TrainConfig,
+    device: DeviceConfig,
+) -> TrainResult:
+    """Train to global step `config.train_steps` and export the model.
+
+    Run again with the same folders it goes on from the newest checkpoint, and ends with the same
+    weights, bit for bit on one machine, as if it had never been interrupted.
+
+    Args:
+        records: Folder of a finished dataset.
+        model: Folder for the SavedModel and its model.json.
+        checkpoints: Folder for the checkpoints and their recipe.json.
+        logs: Folder for TensorBoard's events and history.json.
+        config: The recipe.
+        device: What to train on.
+
+    Returns:
+        What it came to.
+
+    Raises:
+        UsageError: If the batch cannot be split over the replicas, or the newest checkpoint is
+            beyond `train_steps`.
+        DataError: If the dataset is damaged, the checkpoints are of another recipe, or the loss is
+            no longer a finite number.
+        SetupError: If the accelerator is absent, memory is short, or an output cannot be written.
+        TransientError: If SIGTERM came; a checkpoint has been saved.
+    """
+    dataset = read_dataset(records)
+    shards = shard_uris(records, dataset)
+    _check_memory(records, dataset)
+    with quiet_import():
+        from components.train.batches import make_batches
+        from components.train.checkpoints import Checkpoints, list_checkpoints
+        from components.train.examples import read_examples
+        from components.train.export import Servable, check_folder, export_model
+        from components.train.history import History
+        from components.train.model import build_model, build_optimizer
+        from components.train.order import Order
+        from components.train.run import run
+        from components.train.step import make_loop, make_step
+        from components.train.strategy import check_batch_size, choose_strategy
+
+        strategy = choose_strategy(device)
+    check_batch_size(config.batch_size, strategy.num_replicas_in_sync)
+    check_folder(model)
+    check_recipe(checkpoints, recipe_of(config, dataset), bool(list_checkpoints(checkpoints)))
+
+    with strategy.scope():
+        network = build_model(dataset.image_shape, dataset.num_classes, config.dropout, config.seed)
+        optimizer = build_optimizer(config)
+        optimizer.build(network.trainable_variables)
+    saved = Checkpoints(checkpoints, network, optimizer, config.keep_checkpoints)
+    resumed_from = saved.restore()
+    _check_not_beyond(saved.step, config.train_steps, checkpoints)
+    parameters = network.count_params()
+    say(
+        f"training on {strategy.num_replicas_in_sync} replica(s), {dataset.num_examples} examples, "
+        f"{parameters} parameters, from step {saved.step} to {config.train_steps}"
+    )
+
+    images, labels = read_examples(shards, dataset)
+    order = Order(dataset.num_examples, config.shuffle_buffer, config.seed)
+    batches = make_batches(strategy, images, labels, dataset.image_shape, order, config.batch_size)
+    loop = make_loop(strategy, make_step(network, optimizer, config.batch_size, config.seed))
+    rates = run(config, loop, batches, saved, History(logs, resumed_from))
+
+    card = {
+        "schema_version": SCHEMA_VERSION,
+        "version": __version__,
+        "step": saved.step,
+        "loss": saved.loss,
+        "parameters": parameters,
+        **_data_facts(dataset),
+        "config": config.to_json(),
+    }
+    export_model(Servable(network, dataset.image_shape, dataset.image_dtype), model, card)
+    return TrainResult(
+        step=saved.step,
+        loss=saved.loss,
+        examples_per_second=statistics.median(rates[1:] or rates or [0.0]),
+        resumed_from=resumed_from,
+        parameters=parameters,
+    )
+
+
+def _data_facts(dataset: Dataset) -> dict[str, Any]:
+    return {
+        "num_classes": dataset.num_classes,
+        "image_shape": list(dataset.image_shape),
+        "image_dtype": dataset.image_dtype,
+        "num_examples": dataset.num_examples,
+        "sources": dataset.sources,
+    }
+
+
+def _check_memory(records: str, dataset: Dataset) -> None:
+    """Refuse a dataset that would not fit: it is held once as read and once as TensorFlow's."""
+    pixels = math.prod(dataset.image_shape) * np.dtype(dataset.image_dtype).itemsize
+    needed = 2 * dataset.num_examples * (pixels + np.dtype(np.int64).itemsize)
+    available = available_memory()
+    if needed > available:
+        raise SetupError(
+            "dataset does not fit in memory",
+            where=records,
+            expected=f"at least {needed / 2**30:.1f} GiB free",
+            found=f"{available / 2**30:.1f} GiB",
+            remedy="use a machine with more memory, or a smaller split",
+        )
+
+
+def _check_not_beyond(step: int, train_steps: int, checkpoints: str) -> None:
+    if step > train_steps:
+        raise UsageError(
+            "training has already gone beyond train_steps",
+            where=checkpoints,
+            expected=f"train_steps of at least {step}, the newest checkpoint's step",
+            found=train_steps,
+            remedy="raise train_steps, or give another checkpoint folder to start anew",
+        )
