@@ -1,0 +1,43 @@
+"""The evaluate stage as a Kubeflow component."""
+
+from kfp import dsl
+from kfp.dsl import HTML, ClassificationMetrics, Dataset, Input, Metrics, Model, Output
+
+from components.core.image import IMAGE
+
+
+@dsl.component(base_image=IMAGE, install_kfp_package=False)
+def evaluate(
+    dataset: Input[Dataset],
+    model: Input[Model],
+    eval_batch_size: int,
+    eval_steps: int,
+    min_accuracy: float,
+    accelerator: str,
+    tpu: str,
+    num_replicas: int,
+    metrics: Output[Metrics],
+    confusion_matrix: Output[ClassificationMetrics],
+    report: Output[HTML],
+):
+    """Evaluate the model on the TFRecord dataset; fail if it is not accurate enough."""
+    from components.core.device import DeviceConfig
+    from components.core.errors import exit_on_error
+    from components.evaluate.config import EvaluateConfig
+    from components.evaluate.stage import evaluate
+
+    metrics.uri += ".json"
+    report.uri += ".html"
+    with exit_on_error():
+        config = EvaluateConfig(
+            eval_batch_size=eval_batch_size, eval_steps=eval_steps, min_accuracy=min_accuracy
+        )
+        device = DeviceConfig(accelerator=accelerator, tpu=tpu, num_replicas=num_replicas)
+        result = evaluate(dataset.uri, model.uri, metrics.uri, report.uri, config, device)
+        metrics.log_metric("accuracy", result.accuracy)
+        metrics.log_metric("loss", result.loss)
+        metrics.log_metric("num_examples", result.num_examples)
+        confusion_matrix.log_confusion_matrix(
+            [str(label) for label in range(len(result.confusion))],
+            [list(row) for row in result.confusion],
+        )
