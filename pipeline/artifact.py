@@ -1,0 +1,73 @@
+"""What passes between tasks: artifacts and parameter values, as a record keeps them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from components.core import storage
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """Files at a URI, with KFP's type of them and metadata."""
+
+    name: str
+    uri: str
+    type: Mapping[str, Any]
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def title(self) -> str:
+        """Return the type's name, such as `system.Model`."""
+        return str(self.type.get("schemaTitle", ""))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return KFP's `RuntimeArtifact`."""
+        return {
+            "name": self.name,
+            "type": dict(self.type),
+            "uri": self.uri,
+            "metadata": dict(self.metadata),
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Self:
+        """Read what `to_json` returned.
+
+        Raises:
+            KeyError, TypeError: If it is something else.
+        """
+        return cls(
+            str(value["name"]), str(value["uri"]), dict(value["type"]), dict(value["metadata"])
+        )
+
+    def inventory(self) -> dict[str, int]:
+        """Return the size of each file, by its name relative to the URI; "" is the URI itself."""
+        if storage.exists(self.uri):
+            return {"": storage.size(self.uri)}
+        return storage.list_files(self.uri)
+
+
+@dataclass(frozen=True)
+class Values:
+    """The inputs or the outputs of a task."""
+
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    artifacts: Mapping[str, Artifact] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return both as JSON values."""
+        return {
+            "parameters": dict(self.parameters),
+            "artifacts": {name: a.to_json() for name, a in self.artifacts.items()},
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Self:
+        """Read what `to_json` returned.
+
+        Raises:
+            KeyError, TypeError, AttributeError: If it is something else.
+        """
+        artifacts = {n: Artifact.from_json(a) for n, a in value["artifacts"].items()}
+        return cls(dict(value["parameters"]), artifacts)

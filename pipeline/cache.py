@@ -1,0 +1,191 @@
+"""Where a task's outputs go: a folder named by everything they depend on.
+
+    ROOT/artifacts/TASK/KEY/OUTPUT     the artifacts
+    ROOT/artifacts/TASK/KEY/task.json  written last: what the task reported, and which files exist
+    ROOT/artifacts/TASK/KEY.lock       held while somebody works there (local roots)
+
+A folder with a task.json that still tells the truth is a finished task, and is used again. One
+without is a task that was interrupted; its next attempt finds the files it left and can go on.
+"""
+
+import fcntl
+import hashlib
+import json
+import os
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import Enum
+
+from components.core import storage
+from components.core.errors import IdxpipeError
+from pipeline import code
+from pipeline.artifact import Values
+from pipeline.params import whole
+from pipeline.process import Stopped
+from pipeline.spec import Container, Task
+
+VERSION = 1
+RECORD = "task.json"
+_POLL_SECONDS = 0.2
+
+
+class Policy(Enum):
+    """What to do about an earlier result."""
+
+    REUSE = "use it"
+    REPLACE = "go on where it was interrupted, but do a finished one again"
+    FRESH = "ignore it"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A finished task."""
+
+    run_id: str
+    outputs: Values
+    inventory: Mapping[str, Mapping[str, int]]
+
+
+@dataclass(frozen=True)
+class Claim:
+    """The right to a task's folder; `entry` where it already holds the result."""
+
+    folder: str
+    entry: Entry | None = None
+    lock: int | None = None
+
+
+def key(task: Task, container: Container, inputs: Values) -> str:
+    """Return the name of a task's work: equal work, equal name.
+
+    Args:
+        task: The task; neither its name nor that of its pipeline counts.
+        container: Its executor.
+        inputs: Its parameters, and its artifacts with their files' names and sizes.
+    """
+    command = [*container.command, *container.args]
+    work = {
+        "version": VERSION,
+        "component": task.component.definition,
+        "image": container.image,
+        "command": command,
+        "env": container.env,
+        "code": code.identity(command),
+        "parameters": inputs.parameters,
+        "artifacts": {
+            name: {
+                "uri": artifact.uri,
+                "type": artifact.type,
+                "metadata": artifact.metadata,
+                "files": artifact.inventory(),
+            }
+            for name, artifact in inputs.artifacts.items()
+        },
+    }
+    # Numbers in metadata come back from a compiled pipeline as doubles.
+    text = json.dumps(whole(work), sort_keys=True, separators=(",", ":"), default=dict)
+    return hashlib.sha256(text.encode()).hexdigest()[:20]
+
+
+@contextmanager
+def claim(
+    root: str,
+    task: str,
+    name: str,
+    run_id: str,
+    policy: Policy,
+    *,
+    stopped: threading.Event,
+    waiting: Callable[[], None],
+) -> Iterator[Claim]:
+    """Yield the folder that a task's outputs go to, for as long as the work there takes.
+
+    Args:
+        root: Root of all runs.
+        task: Name of the task.
+        name: Its `key`.
+        run_id: The run that wants to do it.
+        policy: What to do about an earlier result.
+        stopped: Set when the run is cancelled while this waits for another one.
+        waiting: Called once if another run is doing the same work just now.
+
+    Raises:
+        Stopped: If `stopped` was set.
+    """
+    folder = storage.join(root, "artifacts", task, name)
+    fresh = f"{folder}-{run_id}"
+    if policy is Policy.FRESH:
+        yield Claim(fresh)
+        return
+    with _lock(f"{folder}.lock", stopped, waiting) as lock:
+        entry = find(folder)
+        intact = entry is not None and _intact(entry)
+        if not intact or policy is Policy.REUSE:
+            if entry is not None and not intact:
+                storage.delete(folder)
+            yield Claim(folder, entry if intact else None, lock)
+            return
+    yield Claim(fresh)
+
+
+def find(folder: str) -> Entry | None:
+    """Return what a finished task recorded in `folder`; None when it did not finish there."""
+    uri = storage.join(folder, RECORD)
+    if not storage.exists(uri):
+        return None
+    try:
+        record = json.loads(storage.read(uri))
+        if record["version"] != VERSION:
+            return None
+        return Entry(record["run_id"], Values.from_json(record["outputs"]), record["inventory"])
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, IdxpipeError):
+        return None
+
+
+def publish(folder: str, run_id: str, outputs: Values) -> Entry:
+    """Record that a task finished in `folder`.
+
+    Raises:
+        SetupError: If the place cannot be written.
+    """
+    inventory = {name: artifact.inventory() for name, artifact in outputs.artifacts.items()}
+    record = {
+        "version": VERSION,
+        "run_id": run_id,
+        "outputs": outputs.to_json(),
+        "inventory": inventory,
+    }
+    storage.write(storage.join(folder, RECORD), json.dumps(record, indent=1).encode())
+    return Entry(run_id, outputs, inventory)
+
+
+def _intact(entry: Entry) -> bool:
+    return all(
+        artifact.inventory() == entry.inventory.get(name)
+        for name, artifact in entry.outputs.artifacts.items()
+    )
+
+
+@contextmanager
+def _lock(uri: str, stopped: threading.Event, waiting: Callable[[], None]) -> Iterator[int | None]:
+    """Hold a lock file; stores other than the local file system have none."""
+    if not storage.is_local(uri):
+        yield None
+        return
+    path = storage.local_path(uri)
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "wb") as stream:
+        told = False
+        while True:
+            try:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if not told:
+                    waiting()
+                told = True
+                if stopped.wait(_POLL_SECONDS):
+                    raise Stopped from None
+        yield stream.fileno()

@@ -1,0 +1,102 @@
+"""Why a run stopped: the stage's own words, where its log is, and how to go on from there."""
+
+import os
+import shlex
+import signal
+
+from components.core.errors import FAMILY, PREFIX, IdxpipeError
+from pipeline.state import RunRecord, Status
+
+TAIL_BYTES = 64 << 10
+TAIL_LINES = 10
+
+
+class CancelledError(IdxpipeError):
+    """A run that was ended from outside; the exit code is a shell's for Ctrl-C."""
+
+    exit_code = 128 + signal.SIGINT
+
+
+def explain(exit_code: int, log: str) -> str:
+    """Return why a task failed.
+
+    Args:
+        exit_code: Of its process; 128 + n if signal n ended it.
+        log: Local path of what it printed.
+
+    Returns:
+        The last block in the log that begins with `error: `, as `errors.exit_on_error` prints it,
+        without that prefix. For a crash without one, the end of the log.
+    """
+    lines = _tail(log)
+    starts = [i for i, line in enumerate(lines) if line.startswith(PREFIX)]
+    if starts:
+        block = [lines[starts[-1]].removeprefix(PREFIX)]
+        for line in lines[starts[-1] + 1 :]:
+            if not line.startswith("  "):
+                break
+            block.append(line)
+        return "\n".join(block)
+    shown = [f"  | {line}" for line in lines if line.strip()][-TAIL_LINES:]
+    ending = "; its log ends:" if shown else ""
+    return "\n".join([f"stage {_how(exit_code)}{ending}", *shown])
+
+
+def error_of(record: RunRecord) -> IdxpipeError | None:
+    """Return the error that a run ended in, to raise; None for a run that succeeded.
+
+    Its class, and so the exit code, is that of the stage that failed first.
+    """
+    failed = [task for task in record.tasks.values() if task.status is Status.FAILED]
+    if failed:
+        first, *others = sorted(failed, key=lambda task: task.ended or "")
+        lines = [first.error or "failed"]
+        lines += [_line("log", first.log)] if first.log else []
+        lines += [_line("also", f"{task.name} failed: {task.log}") for task in others]
+        lines.append(_line("go on", command(record)))
+        error = FAMILY.get(first.exit_code or 1, IdxpipeError)
+        return error("\n".join(lines), where=first.name)
+    if record.status is Status.CANCELLED:
+        lines = ["run was cancelled", _line("go on", command(record))]
+        return CancelledError("\n".join(lines), where=record.run_id)
+    return None
+
+
+def command(record: RunRecord, stage: str | None = None) -> str:
+    """Return the shell command that goes on after `record`.
+
+    Args:
+        record: The run.
+        stage: Where to go on; without it, at the first task that failed or did not finish.
+    """
+    if stage is None:
+        tasks = record.tasks.values()
+        failed = [task.name for task in tasks if task.status is Status.FAILED]
+        unfinished = [task.name for task in tasks if not task.status.finished]
+        stage = (failed + unfinished + list(record.tasks))[0]
+    words = ["idxpipe", "run", "--root", record.root, "--from", stage, "--run", record.run_id]
+    return shlex.join(words)
+
+
+def _line(label: str, value: str) -> str:
+    return f"  {label + ':':<10}{value}"
+
+
+def _how(exit_code: int) -> str:
+    if exit_code <= 128:
+        return f"ended with exit code {exit_code}, without saying why"
+    try:
+        name = signal.Signals(exit_code - 128).name
+    except ValueError:
+        name = f"signal {exit_code - 128}"
+    memory = ", often for want of memory" if exit_code == 128 + signal.SIGKILL else ""
+    return f"was killed ({name}{memory})"
+
+
+def _tail(path: str) -> list[str]:
+    try:
+        with open(path, "rb") as stream:
+            stream.seek(max(0, os.fstat(stream.fileno()).st_size - TAIL_BYTES))
+            return stream.read().decode(errors="replace").splitlines()
+    except FileNotFoundError:
+        return []

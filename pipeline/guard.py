@@ -1,0 +1,78 @@
+"""Run one command in a process group of its own, and end the group when the runner is gone.
+
+The local runner starts this file as a script, once per task, and holds the other end of a pipe.
+When the runner ends, however it ends, the pipe closes, and no stage goes on writing behind the
+back of the next run. The guard also keeps open the lock that the runner took for the task.
+
+Usage: guard.py PIPE GRACE SCRATCH COMMAND...
+
+Orders through the pipe: `t` or its end, SIGTERM and after GRACE seconds SIGKILL; `k`, SIGKILL now.
+"""
+
+import contextlib
+import os
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+TERMINATE, KILL = b"t", b"k"
+CANNOT_START = 5
+
+
+def main(arguments: list[str]) -> int:
+    """Run the command and return its exit code; 128 + n if signal n ended it."""
+    pipe, grace, scratch, *command = arguments
+    try:
+        child = subprocess.Popen(command, process_group=0)
+    except (OSError, ValueError) as error:
+        print(  # noqa: T201
+            f"error: {command[0]}: command cannot be started\n"
+            f"  found:    {getattr(error, 'strerror', None) or error}\n"
+            "  to do:    install it, or run this pipeline where its images run",
+            file=sys.stderr,
+        )
+        return CANNOT_START
+    stopping = threading.Event()
+    watcher = threading.Thread(
+        target=_watch, args=(int(pipe), float(grace), scratch, child.pid, stopping), daemon=True
+    )
+    watcher.start()
+    code = child.wait()
+    if stopping.is_set():
+        # The shell that KFP puts around Python dies first; Python may still be cleaning up.
+        watcher.join()
+    _signal(child.pid, signal.SIGKILL)
+    return code if code >= 0 else 128 - code
+
+
+def _watch(pipe: int, grace: float, scratch: str, group: int, stopping: threading.Event) -> None:
+    order = os.read(pipe, 1)
+    stopping.set()
+    if order != KILL:
+        _signal(group, signal.SIGTERM)
+        deadline = time.monotonic() + grace
+        while time.monotonic() < deadline and _signal(group, 0):
+            if order and select.select([pipe], [], [], 0)[0]:
+                break
+            time.sleep(0.02)
+    _signal(group, signal.SIGKILL)
+    if not order:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _signal(group: int, number: int) -> bool:
+    """Send a signal to all of the group, and tell whether there is still anybody in it."""
+    with contextlib.suppress(PermissionError):
+        try:
+            os.killpg(group, number)
+        except ProcessLookupError:
+            return False
+    return True
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,297 @@
+"""A rerun is a smaller pipeline: cut at a stage, what came before it imported from an earlier run.
+
+The cut pipeline is a compiled pipeline like any other, in which `dsl.importer` takes the place of
+each artifact from a task that is left out, and a constant that of each value.
+"""
+
+import copy
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from components.core import storage
+from components.core.errors import UsageError
+from pipeline import failure, params, spec, state
+from pipeline.artifact import Artifact
+from pipeline.local import Earlier
+from pipeline.spec import Pipeline, PipelineInput
+from pipeline.state import LATEST, RunRecord
+
+
+@dataclass(frozen=True)
+class Rerun:
+    """What to give to `local.run`."""
+
+    pipeline: Pipeline
+    parameters: Mapping[str, Any]
+    force: frozenset[str]
+    earlier: Earlier
+
+
+def rerun(
+    root: str,
+    run_id: str = LATEST,
+    *,
+    stages_from: str | None = None,
+    only: str | None = None,
+    assignments: Iterable[str] = (),
+    pipeline: Pipeline | None = None,
+) -> Rerun:
+    """Prepare to run some stages of an earlier run again.
+
+    Args:
+        root: Root of the runs.
+        run_id: The earlier run: its id, the beginning of it, or `latest`.
+        stages_from: Stage to start at; everything that depends on it follows.
+        only: Stage to run alone, in place of `stages_from`.
+        assignments: `NAME=VALUE`, to change parameters of the earlier run.
+        pipeline: The pipeline, if it has changed since; by default the one that the run ran.
+
+    Raises:
+        UsageError: If run, stage or parameter do not exist, or the run lacks what is needed.
+        DataError: If the record of the run is damaged.
+    """
+    record = state.find(root, run_id)
+    whole = pipeline or _pipeline_of(record)
+    spec.require_plain(whole)
+    stages = select(whole, (stages_from or only) or "")
+    kept = _kept(whole, record, stages, alone=only is not None)
+    smaller = cut(whole, record, kept)
+    before = {n: v for n, v in record.parameters.items() if n in whole.parameters}
+    assigned = list(assignments)
+    parameters = params.resolve(whole.parameters, assigned, before)
+    _check_used(whole, kept, assigned, before, parameters)
+    force = stages if only is not None else whole.downstream(stages)
+    return Rerun(smaller, parameters, force & kept, Earlier(record, whole))
+
+
+def select(pipeline: Pipeline, stage: str) -> frozenset[str]:
+    """Return the tasks that a stage's name means: itself, or all that begin with it.
+
+    Args:
+        pipeline: The whole pipeline.
+        stage: A task's name or title, or the part of it before `-` or `[`.
+
+    Raises:
+        UsageError: If it means none.
+    """
+    tasks = pipeline.tasks.values()
+    exact = {task.name for task in tasks if stage in {task.name, task.title}}
+    prefix = re.compile(re.escape(stage) + r"[-\[]")
+    begun = {task.name for task in tasks if prefix.match(task.title) or prefix.match(task.name)}
+    found = exact or begun
+    if not stage or not found:
+        raise UsageError(
+            "no such stage",
+            where=pipeline.name,
+            expected="one of " + ", ".join(pipeline.tasks),
+            found=repr(stage),
+        )
+    return frozenset(found)
+
+
+def _kept(
+    whole: Pipeline, record: RunRecord, stages: frozenset[str], *, alone: bool
+) -> frozenset[str]:
+    """Return the tasks to run.
+
+    Beside the stages and what depends on them these are the tasks that the earlier run did not
+    come to because it was stopped, unless the stages themselves need those.
+    """
+    if alone:
+        return stages
+    finished = {task.name for task in record.tasks.values() if task.status.finished}
+    left = whole.tasks.keys() - finished - whole.upstream(stages)
+    return whole.downstream(stages) | left
+
+
+def _pipeline_of(record: RunRecord) -> Pipeline:
+    names = ("whole.yaml", "pipeline.yaml")
+    files = [storage.join(record.folder, name) for name in names]
+    return spec.load(files[0] if storage.exists(files[0]) else files[1])
+
+
+def _check_used(
+    whole: Pipeline,
+    kept: frozenset[str],
+    assignments: Iterable[str],
+    before: Mapping[str, Any],
+    parameters: Mapping[str, Any],
+) -> None:
+    """Refuse to change a parameter that only the stages which are left out would see."""
+    for assignment in assignments:
+        name = assignment.partition("=")[0].strip()
+        users = [
+            task.name
+            for task in whole.tasks.values()
+            if PipelineInput(name) in task.parameters.values()
+        ]
+        if before.get(name) != parameters.get(name) and users and not kept & set(users):
+            raise UsageError(
+                "parameter has no effect on the stages to run",
+                where=name,
+                found="it is used by " + ", ".join(users),
+                remedy=f"leave it as it was, or rerun --from {users[0]}",
+            )
+
+
+def cut(whole: Pipeline, record: RunRecord, kept: frozenset[str]) -> Pipeline:
+    """Return the pipeline of only the tasks `kept`, on the artifacts of an earlier run.
+
+    Args:
+        whole: The pipeline.
+        record: The earlier run; of its tasks those that `kept` needs must have finished.
+        kept: Names of the tasks to keep.
+
+    Returns:
+        A pipeline with the same name and parameters.
+
+    Raises:
+        UsageError: If the earlier run lacks what the kept tasks need.
+    """
+    document = copy.deepcopy(dict(whole.document))
+    tasks = document["root"]["dag"]["tasks"]
+    scissors = _Scissors(whole, record, kept, document)
+    cut_tasks = {name: scissors.task(tasks[name]) for name in tasks if name in kept}
+    document["root"]["dag"]["tasks"] = dict(sorted({**cut_tasks, **scissors.importers}.items()))
+    _drop_outputs(document["root"], kept)
+    _prune(document)
+    return spec.parse(spec.dump(document, whole.platform), where=f"{whole.name} (cut)")
+
+
+class _Scissors:
+    """Replaces the inputs of kept tasks, and collects the importers that takes."""
+
+    def __init__(
+        self, whole: Pipeline, record: RunRecord, kept: frozenset[str], document: dict[str, Any]
+    ) -> None:
+        self.importers: dict[str, Any] = {}
+        self._whole = whole
+        self._record = record
+        self._kept = kept
+        self._document = document
+
+    def task(self, task: dict[str, Any]) -> dict[str, Any]:
+        inputs = task.get("inputs", {})
+        after = {name for name in task.get("dependentTasks", []) if name in self._kept}
+        for source in inputs.get("parameters", {}).values():
+            output = source.get("taskOutputParameter")
+            if output and output["producerTask"] not in self._kept:
+                value = self._value(output["producerTask"], output["outputParameterKey"])
+                source.clear()
+                source["runtimeValue"] = {"constant": value}
+        for source in inputs.get("artifacts", {}).values():
+            output = source.get("taskOutputArtifact")
+            if output and output["producerTask"] not in self._kept:
+                importer = self._import(output["producerTask"], output["outputArtifactKey"])
+                output.update(producerTask=importer, outputArtifactKey="artifact")
+                after.add(importer)
+        task.pop("dependentTasks", None)
+        if after:
+            task["dependentTasks"] = sorted(after)
+        return task
+
+    def _finished(self, task: str) -> state.TaskRecord:
+        found = self._record.tasks.get(task)
+        if found is None or not found.status.finished:
+            raise UsageError(
+                "earlier run has no finished output of this stage",
+                where=task,
+                found=f"{found.status if found else 'not there'} in run {self._record.run_id}",
+                remedy=failure.command(self._record, task),
+            )
+        return found
+
+    def _value(self, task: str, key: str) -> Any:
+        values = self._finished(task).outputs.parameters
+        if key not in values:
+            raise self._missing(task, key)
+        value = values[key]
+        if isinstance(value, str) and "{{$" in value:
+            raise UsageError(
+                "value cannot be handed on: it would be read as a placeholder",
+                where=f"{task}.{key}",
+                found=repr(value),
+                remedy=failure.command(self._record, task),
+            )
+        return value
+
+    def _import(self, task: str, key: str) -> str:
+        artifacts = self._finished(task).outputs.artifacts
+        if key not in artifacts:
+            raise self._missing(task, key)
+        label = f"importer-{task}-{key.replace('_', '-').lower()}"
+        while label in self._whole.tasks:
+            label += "-2"
+        if label not in self.importers:
+            self.importers[label] = _importer_task(label, artifacts[key])
+            self._document["components"][f"comp-{label}"] = _importer_component(
+                label, artifacts[key]
+            )
+            executors = self._document["deploymentSpec"]["executors"]
+            executors[f"exec-{label}"] = _importer_executor(artifacts[key])
+        return label
+
+    def _missing(self, task: str, key: str) -> UsageError:
+        return UsageError(
+            "earlier run's stage has no such output; the pipeline has changed since",
+            where=f"{task}.{key}",
+            remedy=failure.command(self._record, task),
+        )
+
+
+def _importer_task(label: str, artifact: Artifact) -> dict[str, Any]:
+    return {
+        "cachingOptions": {"enableCache": True},
+        "componentRef": {"name": f"comp-{label}"},
+        "inputs": {"parameters": {"uri": {"runtimeValue": {"constant": artifact.uri}}}},
+        "taskInfo": {"name": label},
+    }
+
+
+def _importer_component(label: str, artifact: Artifact) -> dict[str, Any]:
+    return {
+        "executorLabel": f"exec-{label}",
+        "inputDefinitions": {"parameters": {"uri": {"parameterType": "STRING"}}},
+        "outputDefinitions": {"artifacts": {"artifact": {"artifactType": dict(artifact.type)}}},
+    }
+
+
+def _importer_executor(artifact: Artifact) -> dict[str, Any]:
+    importer: dict[str, Any] = {
+        "artifactUri": {"constant": artifact.uri},
+        "typeSchema": dict(artifact.type),
+    }
+    if artifact.metadata:
+        importer["metadata"] = copy.deepcopy(dict(artifact.metadata))
+    return {"importer": importer}
+
+
+def _drop_outputs(root: dict[str, Any], kept: frozenset[str]) -> None:
+    """Drop the outputs of the whole pipeline that come from tasks which are left out."""
+    for kind, outputs in root["dag"].get("outputs", {}).items():
+        for name, selector in list(outputs.items()):
+            if not _producers(selector) <= kept:
+                del outputs[name]
+                root.get("outputDefinitions", {}).get(kind, {}).pop(name, None)
+
+
+def _producers(selector: Any) -> set[str]:
+    if isinstance(selector, dict):
+        own = {selector["producerSubtask"]} if "producerSubtask" in selector else set()
+        return own.union(*map(_producers, selector.values()))
+    if isinstance(selector, list):
+        return set().union(*map(_producers, selector))
+    return set()
+
+
+def _prune(document: dict[str, Any]) -> None:
+    """Drop the components and executors that no task uses any more."""
+    tasks = document["root"]["dag"]["tasks"].values()
+    used = {task["componentRef"]["name"] for task in tasks}
+    components = {n: c for n, c in document["components"].items() if n in used}
+    labels = {component["executorLabel"] for component in components.values()}
+    executors = document["deploymentSpec"]["executors"]
+    document["components"] = components
+    document["deploymentSpec"]["executors"] = {n: e for n, e in executors.items() if n in labels}

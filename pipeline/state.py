@@ -1,0 +1,298 @@
+"""The record of a run, kept beside what it logged.
+
+    ROOT/runs/RUN_ID/run.json        this record, written whole after every change
+    ROOT/runs/RUN_ID/pipeline.yaml   the very file that ran
+    ROOT/runs/RUN_ID/whole.yaml      the file it was cut from, for a run of only some stages
+    ROOT/runs/RUN_ID/logs/TASK.log   what a task printed
+    ROOT/runs/RUN_ID/lock            held while the run is alive (local roots)
+
+ROOT is a local folder or a prefix in a bucket.
+"""
+
+import datetime
+import fcntl
+import json
+import os
+import secrets
+import threading
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from types import TracebackType
+from typing import Any, Self
+
+from components.core import storage
+from components.core.errors import DataError, UsageError
+from pipeline.artifact import Values
+
+SCHEMA_VERSION = 1
+LATEST = "latest"
+
+
+class Status(StrEnum):
+    """How far a task or a run is."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    CACHED = "cached"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def finished(self) -> bool:
+        """Tell whether there are outputs to use."""
+        return self in {Status.SUCCEEDED, Status.CACHED}
+
+
+@dataclass(frozen=True)
+class TaskRecord:
+    """One task of a run. Times are ISO 8601 in UTC."""
+
+    name: str
+    title: str = ""
+    kind: str = "container"
+    status: Status = Status.PENDING
+    started: str | None = None
+    ended: str | None = None
+    seconds: float | None = None
+    key: str | None = None
+    folder: str | None = None
+    inputs: Values = field(default_factory=Values)
+    outputs: Values = field(default_factory=Values)
+    exit_code: int | None = None
+    error: str | None = None
+    log: str | None = None
+    cached_from: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the record as JSON values."""
+        values = {"inputs": self.inputs.to_json(), "outputs": self.outputs.to_json()}
+        return {**self.__dict__, "status": str(self.status), **values}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Self:
+        """Read what `to_json` returned.
+
+        Raises:
+            KeyError, TypeError, ValueError, AttributeError: If it is something else.
+        """
+        return cls(
+            **{
+                **value,
+                "status": Status(value["status"]),
+                "inputs": Values.from_json(value["inputs"]),
+                "outputs": Values.from_json(value["outputs"]),
+            }
+        )
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """A run: which pipeline with which parameters, and how far each task is."""
+
+    run_id: str
+    root: str
+    pipeline: str
+    digest: str
+    parameters: Mapping[str, Any]
+    status: Status = Status.RUNNING
+    started: str | None = None
+    ended: str | None = None
+    seconds: float | None = None
+    earlier: str | None = None
+    tasks: Mapping[str, TaskRecord] = field(default_factory=dict)
+
+    @property
+    def folder(self) -> str:
+        """Return the URI of the run's folder."""
+        return run_folder(self.root, self.run_id)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the record as JSON values, with its schema version."""
+        tasks = {name: task.to_json() for name, task in self.tasks.items()}
+        return {
+            "schema_version": SCHEMA_VERSION,
+            **self.__dict__,
+            "status": str(self.status),
+            "parameters": dict(self.parameters),
+            "tasks": tasks,
+        }
+
+
+class Ledger:
+    """A run's record while it runs: every change is on disk before the next step.
+
+    Used as a context, which marks the run as alive.
+    """
+
+    def __init__(self, record: RunRecord, files: Mapping[str, bytes]) -> None:
+        self._record = record
+        self._lock = threading.Lock()
+        self._alive: int | None = None
+        for name, content in files.items():
+            storage.write(storage.join(record.folder, name), content)
+
+    @property
+    def record(self) -> RunRecord:
+        """Return the record as it is now."""
+        return self._record
+
+    def put(self, task: TaskRecord) -> None:
+        """Replace one task's record."""
+        with self._lock:
+            self._save(replace(self._record, tasks={**self._record.tasks, task.name: task}))
+
+    def close(self, status: Status, seconds: float) -> RunRecord:
+        """Record how the run ended, and return the record."""
+        with self._lock:
+            self._save(replace(self._record, status=status, ended=now(), seconds=seconds))
+            return self._record
+
+    def _save(self, record: RunRecord) -> None:
+        self._record = record
+        content = json.dumps(record.to_json(), indent=1).encode()
+        storage.write(storage.join(record.folder, "run.json"), content)
+
+    def __enter__(self) -> Self:
+        if storage.is_local(self._record.folder):
+            path = os.path.join(storage.local_path(self._record.folder), "lock")
+            self._alive = os.open(path, os.O_WRONLY | os.O_CREAT, 0o666)
+            fcntl.flock(self._alive, fcntl.LOCK_EX)
+        self._save(self._record)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._alive is not None:
+            os.close(self._alive)
+
+
+def now() -> str:
+    """Return the time, in UTC, as ISO 8601 to the millisecond."""
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
+
+
+def new_run_id() -> str:
+    """Return an id that no other run has; ids sort by time."""
+    time = datetime.datetime.now(datetime.UTC)
+    return f"{time:%Y%m%d-%H%M%S}{time.microsecond // 1000:03d}-{secrets.token_hex(2)}"
+
+
+def absolute(root: str) -> str:
+    """Return `root` as a URI that means the same from everywhere."""
+    if storage.is_local(root):
+        return os.path.abspath(storage.local_path(root))
+    return root.rstrip("/")
+
+
+def run_folder(root: str, run_id: str) -> str:
+    """Return the URI of a run's folder."""
+    return storage.join(root, "runs", run_id)
+
+
+def run_ids(root: str) -> list[str]:
+    """Return the ids of the runs under `root`, oldest first."""
+    files = storage.list_files(storage.join(absolute(root), "runs"))
+    return sorted(
+        name.removesuffix("/run.json")
+        for name in files
+        if name.endswith("/run.json") and name.count("/") == 1
+    )
+
+
+def list_runs(root: str) -> list[RunRecord]:
+    """Return the runs under `root`, oldest first.
+
+    Raises:
+        DataError: If a record is damaged or of a newer version.
+    """
+    return [load(root, run_id) for run_id in run_ids(root)]
+
+
+def find(root: str, run_id: str = LATEST) -> RunRecord:
+    """Return a run by its id, by the beginning of it, or the latest one.
+
+    Raises:
+        UsageError: If there is no such run, or more than one.
+        DataError: If its record is damaged or of a newer version.
+    """
+    known = run_ids(root)
+    if not known:
+        raise UsageError("no run is recorded here", where=absolute(root), remedy="idxpipe run")
+    matches = known[-1:] if run_id == LATEST else [i for i in known if i.startswith(run_id)]
+    if run_id in known:
+        matches = [run_id]
+    if len(matches) != 1:
+        raise UsageError(
+            "no such run" if not matches else "more than one run is meant",
+            where=absolute(root),
+            expected="one of " + _some(matches or known),
+            found=run_id,
+        )
+    return load(root, matches[0])
+
+
+def load(root: str, run_id: str) -> RunRecord:
+    """Read the record of a run. One whose process was killed is shown as cancelled.
+
+    Raises:
+        DataError: If there is none, or it is damaged or of a newer version.
+    """
+    root = absolute(root)
+    uri = storage.join(run_folder(root, run_id), "run.json")
+    try:
+        value = json.loads(storage.read(uri))
+        version = value.pop("schema_version")
+        if isinstance(version, int) and version > SCHEMA_VERSION:
+            raise DataError(
+                "record of this run was written by a newer idxpipe",
+                where=uri,
+                expected=f"schema version {SCHEMA_VERSION} or older",
+                found=version,
+                remedy="upgrade idxpipe, or choose another run",
+            )
+        tasks = {name: TaskRecord.from_json(task) for name, task in value["tasks"].items()}
+        # The folder may have been moved since.
+        read = {"status": Status(value["status"]), "tasks": tasks, "root": root}
+        record = RunRecord(**{**value, **read})
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise DataError(
+            "record of this run is damaged",
+            where=uri,
+            found=f"{type(error).__name__}: {error}",
+            remedy="delete the run's folder, or choose another run",
+        ) from None
+    return _settle(record) if record.status is Status.RUNNING and _is_dead(record) else record
+
+
+def _is_dead(record: RunRecord) -> bool:
+    path = os.path.join(storage.local_path(record.folder), "lock")
+    if not storage.is_local(record.folder) or not os.path.exists(path):
+        return False
+    with open(path, "rb") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+    return True
+
+
+def _settle(record: RunRecord) -> RunRecord:
+    tasks = {
+        name: replace(task, status=Status.CANCELLED, error="the run was killed")
+        if task.status is Status.RUNNING
+        else task
+        for name, task in record.tasks.items()
+    }
+    return replace(record, status=Status.CANCELLED, tasks=tasks)
+
+
+def _some(names: Iterable[str], limit: int = 5) -> str:
+    listed = list(names)
+    older = f" and {len(listed) - limit} older" if len(listed) > limit else ""
+    return ", ".join(listed[-limit:]) + older
