@@ -1,25 +1,20 @@
 """The Beam pipeline: a collection of shards, each made by one worker. No shuffle, no grouping."""
 
 import json
-import logging
 import re
 import shlex
 from collections.abc import Iterator
 from typing import Any
 
-# Importing Beam without its [gcp] extra warns about clients that are not used here.
-logging.disable(logging.WARNING)
-import apache_beam as beam  # noqa: E402
-from apache_beam.metrics import Metrics  # noqa: E402
-from apache_beam.options.pipeline_options import PipelineOptions  # noqa: E402
-from apache_beam.runners.portability.fn_api_runner import FnApiRunner  # noqa: E402
+import apache_beam as beam
+from apache_beam.metrics import Metrics
+from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
-logging.disable(logging.NOTSET)
-
-from components.convert.config import DIRECT_RUNNER  # noqa: E402
-from components.convert.plan import ShardTask  # noqa: E402
-from components.convert.shard import make_shard  # noqa: E402
-from components.core.errors import (  # noqa: E402
+from components.convert.config import DIRECT_RUNNER
+from components.convert.plan import ShardTask
+from components.convert.shard import make_shard
+from components.core.errors import (
     FAMILY,
     IdxpipeError,
     SetupError,
@@ -106,17 +101,23 @@ class MakeShard(beam.DoFn):  # type: ignore[misc]
 
 
 def _options(flags: list[str]) -> PipelineOptions:
+    """Parse Beam options; Beam itself would drop those it does not know."""
+    unknown: list[str] = []
     options = PipelineOptions(flags)
-    known = options.get_all_options(retain_unknown_options=False)
-    for flag in flags:
-        name = flag.removeprefix("--").partition("=")[0]
-        if not flag.startswith("--") or (name not in known and not name.startswith("no_")):
-            raise UsageError(
-                "unknown Beam option",
-                where="beam_options",
-                expected="options of the Beam SDK for Python, as --name=value",
-                found=flag,
-            )
+    try:
+        options.get_all_options(
+            retain_unknown_options=True,
+            add_extra_args_fn=lambda parser: unknown.extend(parser.parse_known_args(flags)[1]),
+        )
+    except SystemExit:
+        unknown = flags
+    if unknown:
+        raise UsageError(
+            "unknown or ill-typed Beam option",
+            where="beam_options",
+            expected="options of the Beam SDK for Python, as --name=value",
+            found=" ".join(unknown),
+        )
     return options
 
 

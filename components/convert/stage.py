@@ -1,6 +1,7 @@
 """Convert one split: check it, make its shards with Beam, publish the manifest last."""
 
 import functools
+import logging
 import re
 
 from components import __version__
@@ -47,6 +48,8 @@ def convert(
         SetupError: If the output cannot be written, or the runner fails.
         UsageError: If the parameters cannot be met.
     """
+    # Without its [gcp] extra, Beam warns on import of clients that are not used here.
+    logging.getLogger().addFilter(lambda record: "apitools not found" not in record.getMessage())
     from components.convert.beam_pipeline import run_pipeline
 
     check_name("split", split)

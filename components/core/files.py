@@ -4,6 +4,7 @@ import dataclasses
 import re
 
 from components.core import storage
+from components.core.config import Config, parameter
 from components.core.errors import DataError, UsageError
 
 ROLES = ("train_images", "train_labels", "test_images", "test_labels")
@@ -12,6 +13,17 @@ ROLES = ("train_images", "train_labels", "test_images", "test_labels")
 # Source: the file lists on the publishers' pages of MNIST, Fashion-MNIST, KMNIST, EMNIST, QMNIST.
 _SPLITS = {"train": "train", "test": "(?:test|t10k)"}
 _KINDS = {"images": r"images[-.]idx[34]", "labels": r"labels[-.]idx[12]"}
+
+
+@dataclasses.dataclass(frozen=True)
+class DataConfig(Config):
+    """Where a data set is."""
+
+    data: str = parameter("", "folder with the four IDX files, found in it by their usual names")
+    train_images: str = parameter("", "URI of the training images; empty looks in data")
+    train_labels: str = parameter("", "URI of the training labels; empty looks in data")
+    test_images: str = parameter("", "URI of the test images; empty looks in data")
+    test_labels: str = parameter("", "URI of the test labels; empty looks in data")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,30 +36,26 @@ class DataFiles:
     test_labels: str
 
 
-def find_files(data: str = "", **given: str) -> DataFiles:
-    """Return the URIs of the four files: those given, the rest by name from the folder `data`.
-
-    Args:
-        data: URI of a folder; may be empty when all four are given.
-        **given: `train_images`, `train_labels`, `test_images`, `test_labels`; empty ones are
-            looked for.
+def find_files(config: DataConfig) -> DataFiles:
+    """Return the URIs of the four files: those given, the rest by name from the folder.
 
     Raises:
         DataError: If a file is not there, or more than one could be meant.
         UsageError: If neither the folder nor all four files are given.
     """
-    missing = [role for role in ROLES if not given.get(role)]
-    if missing and not data:
+    given = {role: getattr(config, role) for role in ROLES}
+    missing = [role for role in ROLES if not given[role]]
+    if missing and not config.data:
         raise UsageError(
             "no data set given",
             where="data",
             expected="a folder, or the URIs of all four files",
             found=f"no data and no {', '.join(missing)}",
         )
-    names = [name for name in storage.list_files(data) if "/" not in name] if missing else []
-    return DataFiles(
-        **{role: given.get(role) or storage.join(data, _find(role, names, data)) for role in ROLES}
-    )
+    names = [name for name in storage.list_files(config.data) if "/" not in name] if missing else []
+    for role in missing:
+        given[role] = storage.join(config.data, _find(role, names, config.data))
+    return DataFiles(**given)
 
 
 def _find(role: str, names: list[str], data: str) -> str:
@@ -64,6 +72,6 @@ def _find(role: str, names: list[str], data: str) -> str:
             where=data,
             expected=f"one file named like {usual}-{kind}-idx{rank}-ubyte or with .gz",
             found=", ".join(matches or names[:8]) or "an empty or missing folder",
-            remedy=f"name the file itself: {role}=URI (--{role.replace('_', '-')} URI)",
+            remedy=f"name the file itself: {role}=URI or --{role.replace('_', '-')} URI",
         )
     return plain[0] if plain else matches[0]

@@ -65,7 +65,7 @@ def join(base: str, *names: str) -> str:
         normal = posixpath.normpath(name)
         if not name or normal.startswith(("/", "..")) or "\\" in name or "\0" in name:
             raise DataError("name leads out of its folder", where=base, found=repr(name))
-    return "/".join([base.rstrip("/") or "/", *names])
+    return "/".join([base.rstrip("/"), *names])
 
 
 def name_of(uri: str) -> str:

@@ -58,13 +58,14 @@ def run(
             rates.append(rate)
             if not math.isfinite(loss):
                 raise _diverged(f"the loss became {loss}", step, end, saved)
+            # Not the same: relu and pooling can turn NaN into a number on the way to the loss.
+            if not saved.is_finite():
+                raise _diverged("a weight is no longer finite", step, end, saved)
             history.add(end, loss=loss, learning_rate=saved.learning_rate, examples_per_second=rate)
 
             stop = preempted() and end < config.train_steps
             due = end // config.checkpoint_steps > step // config.checkpoint_steps
             if due or stop or end == config.train_steps:
-                if not saved.is_finite():
-                    raise _diverged("a weight is no longer finite", step, end, saved)
                 history.save()
                 saved.save(loss)
             if end == config.train_steps or time.monotonic() - last_line > _SECONDS_BETWEEN_LINES:

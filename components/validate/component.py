@@ -35,18 +35,12 @@ def validate(
 ):
     """Check the four IDX files and hand on where they are and their fingerprints."""
     from components.core.errors import exit_on_error
-    from components.core.files import find_files
+    from components.core.files import DataConfig, find_files
     from components.validate.config import ValidateConfig
     from components.validate.stage import validate
 
     with exit_on_error():
         report.uri += ".json"
-        files = find_files(
-            data,
-            train_images=train_images,
-            train_labels=train_labels,
-            test_images=test_images,
-            test_labels=test_labels,
-        )
+        data_config = DataConfig(data, train_images, train_labels, test_images, test_labels)
         config = ValidateConfig(num_classes=num_classes, image_shape=image_shape)
-        return validate(files, config, report.uri).handed_on()
+        return validate(find_files(data_config), config, report.uri).handed_on()

@@ -1,0 +1,43 @@
+"""Every parameter of the pipeline, as the stages declare them."""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from components.convert.config import ConvertConfig
+from components.core.config import Config, describe, fields
+from components.core.device import DeviceConfig
+from components.core.files import DataConfig
+from components.evaluate.config import EvaluateConfig
+from components.train.config import TrainConfig
+from components.validate.config import ValidateConfig
+
+CONFIGS: tuple[type[Config], ...] = (
+    DataConfig,
+    ValidateConfig,
+    ConvertConfig,
+    TrainConfig,
+    DeviceConfig,
+    EvaluateConfig,
+)
+PARAMETERS: dict[str, dataclasses.Field[Any]] = {
+    field.name: field for config in CONFIGS for field in fields(config)
+}
+
+
+def check_values(values: Mapping[str, Any]) -> None:
+    """Check the bounds of pipeline parameters, as each stage will.
+
+    Raises:
+        UsageError: Naming the first that is out of bounds.
+    """
+    for config in CONFIGS:
+        config.of(values)
+
+
+def documented(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Write the parameters' help into the docstring, where KFP takes descriptions from."""
+    lines = [function.__doc__ or "", "", "Args:"]
+    lines += [f"    {name}: {describe(field)}." for name, field in PARAMETERS.items()]
+    function.__doc__ = "\n".join(lines)
+    return function

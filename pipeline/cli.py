@@ -1,0 +1,193 @@
+"""The `idxpipe` command: parses flags, runs one command, prints its result.
+
+stdout is data, stderr is narration. Each command returns its result twice: as JSON values for
+`--json`, and as text.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from components import __version__
+from components.convert.config import ConvertConfig
+from components.core.device import DeviceConfig
+from components.core.errors import PREFIX, IdxpipeError
+from components.core.files import DataConfig
+from components.evaluate.config import EvaluateConfig
+from components.train.config import TrainConfig
+from components.validate.config import ValidateConfig
+from pipeline import commands
+from pipeline.flags import add_config
+
+Command = Callable[[argparse.Namespace], tuple[Any, str]]
+
+EXIT_CODES = """\
+exit codes: 0 done, 1 a defect of idxpipe, 2 usage, 3 bad data, 4 gate not passed,
+5 environment, 6 transient: try again, 130 interrupted"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; return the exit code."""
+    args = build_parser().parse_args(argv)
+    try:
+        data, text = args.command(args)
+    except IdxpipeError as error:
+        print(f"{PREFIX}{error}", file=sys.stderr)
+        if args.json:
+            print(json.dumps({"error": error.to_json()}, indent=2))
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    try:
+        print(json.dumps(data, indent=2) if args.json else text, flush=True)
+    except BrokenPipeError:
+        # The reader went away, as `head` does; the work itself is done.
+        sys.stderr.close()
+    return 0
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands."""
+    parser = argparse.ArgumentParser(
+        prog="idxpipe",
+        description="From IDX files to an evaluated model, as one compiled Kubeflow pipeline.",
+        epilog=EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"idxpipe {__version__}")
+    subparsers = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    run = _command(
+        subparsers, "run", commands.run, "run the compiled pipeline on this machine, with cache"
+    )
+    _add_run_flags(run)
+
+    validate = _command(
+        subparsers, "validate", commands.validate, "check IDX files and take their fingerprints"
+    )
+    add_config(validate, DataConfig, ValidateConfig)
+    validate.add_argument("--report", default="", metavar="URI", help="also write the JSON here")
+
+    convert = _command(
+        subparsers,
+        "convert",
+        commands.convert,
+        "convert one split to TFRecord with Beam; Beam's own options follow after --",
+    )
+    _uri(convert, "--images", "IDX images, plain or gzip")
+    _uri(convert, "--labels", "IDX labels, plain or gzip")
+    _uri(convert, "--output", "folder of the dataset: shards and dataset.json")
+    convert.add_argument(
+        "--split", default="train", metavar="TEXT", help="name of the split (default: train)"
+    )
+    add_config(convert, ConvertConfig, ValidateConfig)
+    convert.add_argument("beam_arguments", nargs="*", metavar="-- BEAM OPTIONS")
+
+    train = _command(
+        subparsers, "train", commands.train, "train a model on a dataset, or go on training it"
+    )
+    _uri(train, "--records", "folder of a converted dataset")
+    _uri(train, "--output", "folder that gets model/, checkpoints/ and logs/")
+    add_config(train, TrainConfig, DeviceConfig)
+
+    evaluate = _command(subparsers, "evaluate", commands.evaluate, "evaluate a model on a dataset")
+    _uri(evaluate, "--records", "folder of a converted dataset")
+    _uri(evaluate, "--model", "folder of a SavedModel, or the output of train")
+    _uri(evaluate, "--output", "folder that gets metrics.json and report.html")
+    add_config(evaluate, EvaluateConfig, DeviceConfig)
+
+    compile_ = _command(
+        subparsers, "compile", commands.compile_, "write pipeline.yaml from its definition"
+    )
+    compile_.add_argument(
+        "--output", default="pipeline.yaml", metavar="FILE", help="default: pipeline.yaml"
+    )
+    compile_.add_argument(
+        "--image", default="", metavar="NAME", help="container image that the stages run in"
+    )
+    compile_.add_argument(
+        "--check", action="store_true", help="write nothing; exit 1 if the file is stale"
+    )
+
+    runs = _command(subparsers, "runs", commands.runs, "list the runs below a root")
+    _root(runs)
+    return parser
+
+
+def _command(subparsers: Any, name: str, command: Command, text: str) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = subparsers.add_parser(
+        name,
+        help=text,
+        description=f"{text[0].upper()}{text[1:]}.",
+        epilog=EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON document on stdout")
+    parser.set_defaults(command=command)
+    return parser
+
+
+def _uri(parser: argparse.ArgumentParser, name: str, text: str) -> None:
+    parser.add_argument(name, required=True, metavar="URI", help=text)
+
+
+def _root(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--root",
+        default="runs",
+        metavar="DIR",
+        help="where runs and their artifacts are kept (default: runs)",
+    )
+
+
+def _add_run_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--data",
+        default=None,
+        metavar="URI",
+        help="folder with the four IDX files (default: data/mnist)",
+    )
+    _root(parser)
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="value of a pipeline parameter; may be repeated",
+    )
+    stages = parser.add_mutually_exclusive_group()
+    stages.add_argument(
+        "--from",
+        dest="from_stage",
+        default="",
+        metavar="STAGE",
+        help="rerun this stage and those after it, on the artifacts of an earlier run",
+    )
+    stages.add_argument(
+        "--only", default="", metavar="STAGE", help="rerun this stage alone, likewise"
+    )
+    parser.add_argument(
+        "--run",
+        default="latest",
+        metavar="ID",
+        help="the earlier run that --from and --only go on from (default: latest)",
+    )
+    parser.add_argument(
+        "--no-cache", action="store_true", help="run every stage, even if nothing changed"
+    )
+    parser.add_argument(
+        "--jobs", type=int, default=0, metavar="N", help="stages at a time (default: one per CPU)"
+    )
+    parser.add_argument(
+        "--pipeline",
+        default="pipeline.yaml",
+        metavar="FILE",
+        help="the compiled pipeline (default: pipeline.yaml)",
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

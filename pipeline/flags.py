@@ -1,0 +1,45 @@
+"""Command-line flags made from the stages' configurations."""
+
+import argparse
+import dataclasses
+from typing import Any, TypeVar
+
+from components.core.config import Config, describe, fields
+
+ConfigT = TypeVar("ConfigT", bound=Config)
+
+
+def flag(name: str) -> str:
+    """Return the flag of a parameter: `batch_size` is `--batch-size`."""
+    return "--" + name.replace("_", "-")
+
+
+def add_config(parser: argparse.ArgumentParser, *configs: type[Config]) -> None:
+    """Add a flag for each parameter of `configs`, with its default, help, unit and bounds."""
+    for config in configs:
+        group = parser.add_argument_group((config.__doc__ or "").rstrip("."))
+        for field in fields(config):
+            group.add_argument(
+                flag(field.name),
+                type=type(field.default),
+                default=field.default,
+                metavar=_metavar(field),
+                help=f"{describe(field)} (default: {_show(field.default)})".replace("%", "%%"),
+            )
+
+
+def read_config(args: argparse.Namespace, config: type[ConfigT]) -> ConfigT:
+    """Return `config` from parsed flags.
+
+    Raises:
+        UsageError: If a value is out of bounds.
+    """
+    return config.of(vars(args))
+
+
+def _metavar(field: dataclasses.Field[Any]) -> str:
+    return {int: "N", float: "X", str: "TEXT"}[type(field.default)]
+
+
+def _show(default: Any) -> str:
+    return default if default != "" else "empty"

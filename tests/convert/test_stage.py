@@ -1,0 +1,253 @@
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from components.convert.config import ConvertConfig
+from components.convert.stage import convert
+from components.core import storage
+from components.core.dataset import read_dataset, shard_uris
+from components.core.errors import DataError, SetupError, UsageError
+from components.core.fingerprint import Fingerprint
+from tests.idxfiles import idx_bytes, make_arrays, write_data_set, write_idx
+
+ARRAYS = make_arrays(train=3000)
+IMAGES, LABELS = ARRAYS["train_images"], ARRAYS["train_labels"]
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    return write_data_set(tmp_path_factory.mktemp("data"), ARRAYS)
+
+
+def run(files, output, shards=1, **more):
+    config = ConvertConfig(num_shards=shards, **more.pop("config", {}))
+    return convert(files["train_images"], files["train_labels"], str(output), config, **more)
+
+
+def read_back(output):
+    """Read every record with TensorFlow's own reader and parser."""
+    import tensorflow as tf
+
+    dataset = read_dataset(str(output))
+    features = {
+        "image": tf.io.FixedLenFeature([], tf.string),
+        "label": tf.io.FixedLenFeature([], tf.int64),
+    }
+    records = tf.data.TFRecordDataset(shard_uris(str(output), dataset))
+    parsed = next(iter(records.batch(100_000))) if dataset.num_examples else None
+    parsed = tf.io.parse_example(parsed, features)
+    pixels = np.frombuffer(b"".join(parsed["image"].numpy()), f"<{_code(dataset.image_dtype)}")
+    return pixels.reshape(-1, *dataset.image_shape), parsed["label"].numpy()
+
+
+def _code(dtype):
+    return np.dtype(dtype).str[1:]
+
+
+@pytest.mark.parametrize("shards", [1, 7])
+def test_tensorflow_reads_every_pixel_and_label_back(files, tmp_path, shards):
+    dataset = run(files, tmp_path, shards)
+    images, labels = read_back(tmp_path)
+    np.testing.assert_array_equal(images, IMAGES)
+    np.testing.assert_array_equal(labels, LABELS)
+    assert dataset.class_counts == tuple(np.bincount(LABELS))
+    assert len(dataset.shards) == shards
+    assert read_dataset(str(tmp_path)) == dataset
+
+
+def test_only_the_shards_and_the_manifest_are_left(files, tmp_path):
+    run(files, tmp_path, 2)
+    assert sorted(storage.list_files(str(tmp_path))) == [
+        "dataset.json",
+        "mnist-train.tfrecord-00000-of-00002",
+        "mnist-train.tfrecord-00001-of-00002",
+    ]
+
+
+def test_sources_are_named_by_their_content(files, tmp_path):
+    dataset = run(files, tmp_path, 3)
+    assert dataset.sources == {
+        "images": str(Fingerprint().extend(idx_bytes(IMAGES))),
+        "labels": str(Fingerprint().extend(idx_bytes(LABELS))),
+    }
+
+
+def tree(folder) -> dict[str, bytes]:
+    return {name: storage.read(f"{folder}/{name}") for name in storage.list_files(str(folder))}
+
+
+def test_the_same_bytes_from_plain_and_gzip_and_by_any_number_of_workers(files, tmp_path):
+    packed = write_data_set(tmp_path / "gz", ARRAYS, gz=True)
+    run(files, tmp_path / "a", 3)
+    run(packed, tmp_path / "b", 3)
+    run(files, tmp_path / "c", 3, config={"beam_options": "--direct_num_workers=1"})
+    assert tree(tmp_path / "a") == tree(tmp_path / "b") == tree(tmp_path / "c")
+
+
+def test_another_number_of_shards_replaces_the_first(files, tmp_path):
+    run(files, tmp_path, 5)
+    (tmp_path / "notes.txt").write_text("mine")
+    run(files, tmp_path, 2)
+    names = sorted(storage.list_files(str(tmp_path)))
+    assert [name for name in names if "tfrecord" in name] == [
+        "mnist-train.tfrecord-00000-of-00002",
+        "mnist-train.tfrecord-00001-of-00002",
+    ]
+    assert "notes.txt" in names
+    assert not [name for name in names if "_receipts" in name]
+
+
+def test_a_conversion_cut_off_makes_only_what_is_missing(files, tmp_path, monkeypatch):
+    from components.convert import beam_pipeline
+
+    make = beam_pipeline.make_shard
+    made = []
+
+    def fail_on_the_last(task):
+        if task.name.endswith("00003-of-00004"):
+            raise SetupError("disk full")
+        return make(task)
+
+    monkeypatch.setattr(beam_pipeline, "make_shard", fail_on_the_last)
+    with pytest.raises(SetupError, match="disk full"):
+        run(files, tmp_path, 4)
+    assert not storage.exists(str(tmp_path / "dataset.json"))
+    kept = {n: os.stat(tmp_path / n).st_ino for n in os.listdir(tmp_path) if "tfrecord" in n}
+    assert len(kept) == 3
+
+    monkeypatch.setattr(beam_pipeline, "make_shard", lambda task: made.append(task) or make(task))
+    run(files, tmp_path, 4)
+    assert len(made) == 4
+    assert {name: os.stat(tmp_path / name).st_ino for name in kept} == kept
+    images, _ = read_back(tmp_path)
+    np.testing.assert_array_equal(images, IMAGES)
+
+
+def test_a_killed_conversion_leaves_no_dataset_and_the_next_is_whole(files, tmp_path):
+    code = f"""
+import os, signal
+from components.convert import shard, beam_pipeline
+from components.convert.config import ConvertConfig
+from components.convert.stage import convert
+make = shard.make_shard
+def kill(task):
+    if task.start:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return make(task)
+beam_pipeline.make_shard = kill
+convert({files["train_images"]!r}, {files["train_labels"]!r}, {str(tmp_path)!r},
+        ConvertConfig(num_shards=4))
+"""
+    run(files, tmp_path, 3)
+    done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True)
+    assert done.returncode == -signal.SIGKILL
+    with pytest.raises(DataError, match="no dataset here"):
+        read_dataset(str(tmp_path))
+    run(files, tmp_path, 2)
+    assert len(os.listdir(tmp_path)) == 3
+    images, labels = read_back(tmp_path)
+    np.testing.assert_array_equal(images, IMAGES)
+    np.testing.assert_array_equal(labels, LABELS)
+
+
+@pytest.mark.parametrize("dtype", ["int8", "int16", "int32", "float32", "float64"])
+def test_other_types_are_stored_little_endian(tmp_path, dtype):
+    images = (np.arange(20 * 12) * 37 % 251).reshape(20, 3, 4).astype(dtype)
+    labels = (np.arange(20) * 61 % 500).astype(np.int32)
+    sources = (write_idx(tmp_path / "i", images), write_idx(tmp_path / "l", labels))
+    convert(*sources, str(tmp_path / "out"), ConvertConfig(), num_classes=0, image_shape=(3, 4))
+    dataset = read_dataset(str(tmp_path / "out"))
+    assert (dataset.image_dtype, dataset.num_classes) == (dtype, 1 + labels.max())
+    found_images, found_labels = read_back(tmp_path / "out")
+    np.testing.assert_array_equal(found_images, images)
+    np.testing.assert_array_equal(found_labels, labels)
+
+
+@pytest.mark.parametrize("gz", [False, True], ids=["plain", "gzip"])
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        (lambda images, labels: (images[:-1], labels), "cut short"),
+        (lambda images, labels: (images + b"\0", labels), "goes on after"),
+        (lambda images, labels: (b"\1" + images[1:], labels), "not an IDX file"),
+        (lambda images, labels: (images, idx_bytes(LABELS[:-1])), "differ in number"),
+        (lambda images, labels: (idx_bytes(IMAGES.reshape(-1, 14, 56)), labels), "another shape"),
+        (lambda images, labels: (images, labels[:-1] + b"\xc8"), "label out of range"),
+        (lambda images, labels: (images[:4] + b"\xff" * 4 + images[8:], labels), "cut short"),
+    ],
+    ids=["truncated", "trailing", "magic", "count", "shape", "label", "huge"],
+)
+def test_bad_sources_are_refused_and_nothing_is_written(tmp_path, gz, change, problem):
+    import gzip
+
+    images, labels = change(idx_bytes(IMAGES), idx_bytes(LABELS))
+    for name, data in (("i", images), ("l", labels)):
+        (tmp_path / name).write_bytes(gzip.compress(data, 1) if gz else data)
+    with pytest.raises(DataError, match=problem) as caught:
+        convert(str(tmp_path / "i"), str(tmp_path / "l"), str(tmp_path / "out"), ConvertConfig())
+    assert caught.value.where in (str(tmp_path / "i"), str(tmp_path / "l"))
+    assert sorted(os.listdir(tmp_path)) == ["i", "l"]
+
+
+@pytest.mark.parametrize("gz", [False, True], ids=["plain", "gzip"])
+@pytest.mark.parametrize("role", [0, 1])
+def test_a_source_that_changed_since_validation_is_refused(tmp_path, gz, role):
+    sources = write_data_set(tmp_path / "data", ARRAYS, gz=gz)
+    right = run(sources, tmp_path / "out").sources
+    expected = [right["images"], right["labels"]]
+    run(sources, tmp_path / "out", expected=tuple(expected))
+    expected[role] = "1-00000000"
+    with pytest.raises(DataError, match="changed since it was validated"):
+        run(sources, tmp_path / "other", expected=tuple(expected))
+    assert not storage.exists(str(tmp_path / "other" / "dataset.json"))
+
+
+def test_a_place_that_cannot_be_written_is_an_error_without_traceback(files, tmp_path, capfd):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DataError, match="crosses a file"):
+        run(files, tmp_path / "file" / "out")
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def test_parameters_that_cannot_be_met(files, tmp_path):
+    with pytest.raises(UsageError, match="more shards than examples"):
+        run(files, tmp_path / "a", 3001)
+    with pytest.raises(UsageError, match="not a name"):
+        run(files, tmp_path / "a", split="../x")
+    with pytest.raises(UsageError, match="ill-typed Beam option"):
+        run(files, tmp_path / "a", config={"beam_options": "--no_such_option=1"})
+    with pytest.raises(UsageError, match="ill-typed Beam option"):
+        run(files, tmp_path / "a", config={"beam_options": "--direct_num_workers=many"})
+    with pytest.raises(SetupError, match="the Beam runner failed"):
+        run(files, tmp_path / "a", config={"runner": "NoSuchRunner"})
+
+
+def test_beam_says_nothing_of_its_own(files, tmp_path):
+    code = (
+        "import sys\n"
+        "from components.convert.config import ConvertConfig\n"
+        "from components.convert.stage import convert\n"
+        "convert(*sys.argv[1:], ConvertConfig())\n"
+        "print(sorted({'tensorflow', 'kfp', 'keras'} & set(sys.modules)))\n"
+    )
+    arguments = [files["train_images"], files["train_labels"], str(tmp_path)]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments], check=True, capture_output=True, text=True
+    )
+    assert (done.stdout, done.stderr) == ("[]\n", "")
+
+
+def test_the_manifest_is_what_others_rely_on(files, tmp_path):
+    run(files, tmp_path, 1)
+    body = json.loads((tmp_path / "dataset.json").read_bytes())
+    assert body["image_shape"] == [28, 28]
+    assert body["image_dtype"] == "uint8"
+    assert body["num_examples"] == 3000
+    assert body["shards"][0]["bytes"] == 3000 * 838
+    assert {f.name for f in dataclasses.fields(read_dataset(str(tmp_path)))} <= set(body)

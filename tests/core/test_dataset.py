@@ -1,0 +1,74 @@
+import dataclasses
+import json
+
+import pytest
+
+from components.core import storage
+from components.core.dataset import MANIFEST, Dataset, Shard, read_dataset, shard_uris
+from components.core.errors import DataError
+
+DATASET = Dataset(
+    split="train",
+    image_shape=(2, 3),
+    image_dtype="uint8",
+    num_classes=2,
+    class_counts=(3, 2),
+    shards=(Shard("a", 2, 20, 1), Shard("b", 3, 30, 2)),
+    sources={"images": "1-00000000", "labels": "2-00000000"},
+    converter="0",
+)
+
+
+def publish(folder, data: bytes) -> str:
+    storage.write(str(folder / MANIFEST), data)
+    return str(folder)
+
+
+def test_round_trip(tmp_path):
+    assert read_dataset(publish(tmp_path, DATASET.dumps())) == DATASET
+    assert DATASET.num_examples == 5
+
+
+def test_no_manifest_is_no_dataset(tmp_path):
+    (tmp_path / "train.tfrecord").write_bytes(b"")
+    with pytest.raises(DataError, match="no dataset here"):
+        read_dataset(str(tmp_path))
+
+
+def changed(**values) -> bytes:
+    return json.dumps(json.loads(DATASET.dumps()) | values).encode()
+
+
+@pytest.mark.parametrize(
+    ("data", "problem"),
+    [
+        (b"{", "not a dataset manifest"),
+        (b"[]", "not a dataset manifest"),
+        (changed(schema_version=2), "schema version that this idxpipe cannot read"),
+        (changed(shards=[{"name": "a"}]), "incomplete"),
+        (b'{"schema_version": 1}', "incomplete"),
+        (changed(num_examples=6), "contradicts itself"),
+        (changed(class_counts=[3, 3]), "contradicts itself"),
+    ],
+)
+def test_a_manifest_that_cannot_be_trusted_is_refused(tmp_path, data, problem):
+    with pytest.raises(DataError, match=problem):
+        read_dataset(publish(tmp_path, data))
+
+
+def test_shards_are_checked_for_presence_and_length(tmp_path):
+    folder = publish(tmp_path, DATASET.dumps())
+    storage.write(str(tmp_path / "a"), bytes(20))
+    with pytest.raises(DataError, match="no such file"):
+        shard_uris(folder, DATASET)
+    storage.write(str(tmp_path / "b"), bytes(29))
+    with pytest.raises(DataError, match="another length"):
+        shard_uris(folder, DATASET)
+    storage.write(str(tmp_path / "b"), bytes(30))
+    assert shard_uris(folder, DATASET) == [f"{folder}/a", f"{folder}/b"]
+
+
+def test_a_shard_outside_its_folder_is_refused(tmp_path):
+    evil = dataclasses.replace(DATASET, shards=(Shard("../../etc/passwd", 5, 1, 1),))
+    with pytest.raises(DataError, match="leads out"):
+        shard_uris(str(tmp_path), evil)

@@ -1,0 +1,50 @@
+import pytest
+
+from components.core.errors import FAMILY, DataError, IdxpipeError, exit_on_error
+
+
+def test_message_says_where_what_expected_found_and_to_do():
+    error = DataError(
+        "bad thing", where="a.idx", offset=8, expected=1, found=0, remedy="fetch it again"
+    )
+    assert str(error) == (
+        "a.idx: byte 8: bad thing\n  expected: 1\n  found:    0\n  to do:    fetch it again"
+    )
+    assert error.to_json() == {
+        "problem": "bad thing",
+        "where": "a.idx",
+        "offset": 8,
+        "expected": "1",
+        "found": "0",
+        "remedy": "fetch it again",
+        "exit_code": 3,
+    }
+
+
+def test_what_is_not_known_is_not_shown():
+    assert str(IdxpipeError("broken")) == "broken"
+    assert IdxpipeError("broken").to_json() == {"problem": "broken", "exit_code": 1}
+
+
+def test_exit_codes_are_those_of_the_contract():
+    names = {code: cls.__name__ for code, cls in FAMILY.items()}
+    assert names == {
+        1: "IdxpipeError",
+        2: "UsageError",
+        3: "DataError",
+        4: "GateError",
+        5: "SetupError",
+        6: "TransientError",
+    }
+
+
+def test_exit_on_error_prints_the_message_and_no_traceback(capsys):
+    with pytest.raises(SystemExit) as caught, exit_on_error():
+        raise DataError("bad", where="x")
+    assert caught.value.code == 3
+    assert capsys.readouterr().err == "error: x: bad\n"
+
+
+def test_exit_on_error_lets_defects_through():
+    with pytest.raises(ZeroDivisionError), exit_on_error():
+        raise ZeroDivisionError
