@@ -104,3 +104,7 @@ def _replace_folder(servable: Servable, path: str) -> None:
 def _save(servable: Servable, path: str) -> None:
     signature = servable.serve.get_concrete_function()
     tf.saved_model.save(servable, path, signatures={"serving_default": signature})
+    # Readers can do without it, and its random identifier would make equal runs differ.
+    fingerprint = f"{path.rstrip('/')}/fingerprint.pb"
+    if tf.io.gfile.exists(fingerprint):
+        tf.io.gfile.remove(fingerprint)

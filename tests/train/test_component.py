@@ -1,0 +1,42 @@
+import dataclasses
+import inspect
+import json
+
+from kfp import dsl
+
+from components.core.device import DeviceConfig
+from components.train.component import train
+from components.train.config import TrainConfig
+from tests.train.conftest import CONFIG, CPU
+
+
+def test_parameters_are_the_configurations_fields():
+    given = {
+        name: parameter.annotation
+        for name, parameter in inspect.signature(train.python_func).parameters.items()
+        if parameter.annotation in (int, float, str)
+    }
+    declared = {
+        field.name: type(field.default)
+        for config in (TrainConfig, DeviceConfig)
+        for field in dataclasses.fields(config)
+    }
+    assert given == declared
+    assert all(
+        p.default is p.empty for p in inspect.signature(train.python_func).parameters.values()
+    )
+
+
+def test_runs_as_a_function(records, tmp_path):
+    model = dsl.Model(uri=str(tmp_path / "model"), metadata={})
+    train.python_func(
+        dataset=dsl.Dataset(uri=records),
+        **{**CONFIG.to_json(), "train_steps": 2},
+        **CPU.to_json(),
+        model=model,
+        checkpoints=dsl.Artifact(uri=str(tmp_path / "checkpoints")),
+        logs=dsl.Artifact(uri=str(tmp_path / "logs")),
+    )
+    assert model.metadata["step"] == 2
+    assert model.metadata["framework"] == "tensorflow"
+    assert json.loads((tmp_path / "model" / "model.json").read_text())["step"] == 2

@@ -1,0 +1,113 @@
+"""What only a process of its own can show."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from components.train.checkpoints import list_checkpoints
+from components.train.model import build_model
+from tests.datasets import spots
+from tests.train.conftest import Run
+
+pytestmark = pytest.mark.slow
+
+
+def python(script, *arguments):
+    return subprocess.run(
+        [sys.executable, "-c", script, *arguments],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+
+KILLED = """
+import os, signal, sys
+from components.train.stage import train
+from components.train.config import TrainConfig
+from components.core.device import DeviceConfig
+assert "tensorflow" not in sys.modules and "keras" not in sys.modules
+from tests.train.conftest import Run
+from components.train.history import History
+
+def add(self, step, **values):
+    if step == 15:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+History.add = add
+Run(*sys.argv[1:]).train()
+"""
+
+
+def test_killed_training_ends_with_the_same_weights(finished, new_run):
+    child = python(KILLED, new_run.records, new_run.folder)
+    assert child.returncode == -9
+    # Not a word of TensorFlow's.
+    assert child.stderr.startswith("training on 1 replica(s), 50 examples")
+    assert len(child.stderr.splitlines()) == 1
+    assert list(list_checkpoints(new_run.checkpoints)) == [10]
+    assert new_run.train().resumed_from == 10
+    assert new_run.weights() == finished[0].weights()
+
+
+REPLICAS = """
+import sys
+import tensorflow as tf
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+from components.core.errors import exit_on_error
+from tests.train.conftest import Run
+with exit_on_error():
+    run = Run(*sys.argv[1:])
+    run.train(dropout=0.0, train_steps=10)
+    assert run.train(dropout=0.0).resumed_from == 10
+    run.train(batch_size=7)
+"""
+
+
+def test_two_replicas_train_as_one_does(new_run, tmp_path):
+    child = python(REPLICAS, new_run.records, new_run.folder)
+    assert "training on 2 replica(s)" in child.stderr
+    assert child.returncode == 2, child.stderr
+    assert "a multiple of 2 replicas" in child.stderr
+    assert "found:    7" in child.stderr
+
+    one = Run(new_run.records, str(tmp_path / "one"))
+    one.train(dropout=0.0)
+    both = [tf.saved_model.load(run.model).weights for run in (one, new_run)]
+    for expected, found in zip(*both, strict=True):
+        np.testing.assert_allclose(found.numpy(), expected.numpy(), atol=1e-5)
+
+
+SERVED = """
+import sys
+sys.modules["keras"] = None  # What import makes of a package that is not installed.
+import numpy as np, tensorflow as tf
+images = np.load(sys.argv[2])
+model = tf.saved_model.load(sys.argv[1])
+outputs = model.signatures["serving_default"](tf.constant(images))
+np.savez(sys.argv[3], **{name: value.numpy() for name, value in outputs.items()})
+"""
+
+
+def test_model_is_served_without_keras(finished, tmp_path):
+    run, _ = finished
+    images, _ = spots(12, seed=5)
+    np.save(tmp_path / "images.npy", images)
+    child = python(SERVED, run.model, str(tmp_path / "images.npy"), str(tmp_path / "out.npz"))
+    assert child.returncode == 0, child.stderr
+    outputs = np.load(tmp_path / "out.npz")
+    network = build_model((8, 8), 4, dropout=0.4, seed=0)
+    for weight, served in zip(
+        network.trainable_variables, tf.saved_model.load(run.model).weights, strict=True
+    ):
+        weight.assign(served)
+    logits = network(images.astype(np.float32) / 255).numpy()
+    assert set(outputs) == {"classes", "probabilities", "logits"}
+    np.testing.assert_allclose(outputs["logits"], logits, rtol=1e-4, atol=1e-5)
+    np.testing.assert_array_equal(outputs["classes"], outputs["logits"].argmax(axis=1))
+    assert outputs["classes"].dtype == np.int64
