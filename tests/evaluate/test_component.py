@@ -1,0 +1,62 @@
+import dataclasses
+import inspect
+import json
+
+import pytest
+from kfp import dsl
+
+from components.core.device import DeviceConfig
+from components.evaluate.component import evaluate
+from components.evaluate.config import EvaluateConfig
+
+
+def test_parameters_are_the_configurations_fields():
+    signature = inspect.signature(evaluate.python_func)
+    given = {
+        name: parameter.annotation
+        for name, parameter in signature.parameters.items()
+        if parameter.annotation in (int, float, str)
+    }
+    declared = {
+        field.name: type(field.default)
+        for config in (EvaluateConfig, DeviceConfig)
+        for field in dataclasses.fields(config)
+    }
+    assert given == declared
+    assert all(p.default is p.empty for p in signature.parameters.values())
+
+
+def call(records, model, folder, **config):
+    outputs = {
+        "metrics": dsl.Metrics(uri=f"{folder}/metrics", metadata={}),
+        "confusion_matrix": dsl.ClassificationMetrics(uri=f"{folder}/confusion", metadata={}),
+        "report": dsl.HTML(uri=f"{folder}/report", metadata={}),
+    }
+    evaluate.python_func(
+        dataset=dsl.Dataset(uri=records),
+        model=dsl.Model(uri=model),
+        **EvaluateConfig(**config).to_json(),
+        **DeviceConfig(accelerator="cpu").to_json(),
+        **outputs,
+    )
+    return outputs
+
+
+def test_runs_as_a_function(records, model, tmp_path):
+    outputs = call(records, model, tmp_path)
+    assert outputs["metrics"].metadata["accuracy"] == 0.6
+    assert outputs["metrics"].metadata["num_examples"] == 10
+    matrix = outputs["confusion_matrix"].metadata["confusionMatrix"]
+    assert [row["row"] for row in matrix["rows"]] == [[4, 1, 0], [1, 2, 0], [1, 1, 0]]
+    assert [spec["displayName"] for spec in matrix["annotationSpecs"]] == ["0", "1", "2"]
+    assert outputs["metrics"].uri == f"{tmp_path}/metrics.json"
+    assert json.loads((tmp_path / "metrics.json").read_text())["accuracy"] == 0.6
+    assert (tmp_path / "report.html").read_text().startswith("<!DOCTYPE html>")
+
+
+def test_gate_ends_the_process_with_code_4(records, model, tmp_path, capsys):
+    with pytest.raises(SystemExit) as caught:
+        call(records, model, tmp_path, min_accuracy=0.9)
+    assert caught.value.code == 4
+    assert "error: " in capsys.readouterr().err
+    assert (tmp_path / "report.html").exists()

@@ -1,0 +1,93 @@
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from components.evaluate.mistakes import Mistake
+from components.evaluate.report import render, to_png
+
+FACTS = {
+    "version": "1",
+    "accuracy": 0.5,
+    "accuracy_interval_95": [0.25, 0.75],
+    "loss": 1.0,
+    "num_examples": 4,
+    "classes": [{"precision": 0.5, "recall": 0.5, "f1": 0.5, "support": 2}] * 2,
+    "confusion_matrix": [[1, 1], [1, 1]],
+    "dataset": {
+        "split": "test",
+        "num_examples": 4,
+        "image_shape": [8, 8],
+        "image_dtype": "uint8",
+        "sources": {"images": "1-a"},
+    },
+    "model": {"step": 1, "loss": 0.1, "parameters": 5, "sources": {}, "version": "1"},
+}
+MISTAKE = Mistake(3, 0, 1, 0.9, np.zeros((8, 8), np.uint8))
+
+
+class Balance(HTMLParser):
+    """Fails on tags that are not closed."""
+
+    def __init__(self):
+        super().__init__()
+        self.open = []
+
+    def handle_starttag(self, tag, attributes):
+        if tag not in ("meta", "img", "br"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+def test_is_one_self_contained_well_formed_page():
+    page = render(FACTS, [MISTAKE])
+    parser = Balance()
+    parser.feed(page)
+    assert not parser.open
+    assert "<script" not in page
+    assert not re.search(r"https?://|url\(|@import", page)
+    assert re.findall(r'src="(.{10})', page) == ["data:image"]
+    assert "50.00" in page
+    assert "25.00 to 75.00" in page
+    assert "$" not in page
+
+
+def test_names_from_outside_are_escaped():
+    evil = "<script>alert('x')</script>"
+    facts = {
+        **FACTS,
+        "version": evil,
+        "dataset": {**FACTS["dataset"], "split": evil, "sources": {evil: evil}},
+    }
+    page = render(facts, [])
+    assert "<script" not in page
+    assert page.count("&lt;script&gt;") >= 4
+
+
+def test_no_mistakes_is_said():
+    facts = {**FACTS, "confusion_matrix": [[2, 0], [0, 2]]}
+    assert "every example was classified right" in render(facts, [])
+
+
+@pytest.mark.parametrize(
+    ("shape", "channels"), [((5, 6), 1), ((5, 6, 1), 1), ((5, 6, 3), 3), ((5, 6, 4), 1)]
+)
+@pytest.mark.parametrize("dtype", ["uint8", "int16", "float64"])
+def test_any_image_becomes_a_png(shape, channels, dtype):
+    image = np.arange(np.prod(shape)).reshape(shape).astype(dtype)
+    pixels = tf.io.decode_png(to_png(image)).numpy()
+    assert pixels.shape == (5, 6, channels)
+    if dtype == "uint8":
+        expected = image.reshape(5, 6, -1)[:, :, :channels]
+        np.testing.assert_array_equal(pixels, expected)
+    else:
+        assert (pixels.min(), pixels.max()) >= (0, 250)
+
+
+def test_blank_and_broken_images_become_a_png_too():
+    assert to_png(np.full((2, 2), 3.0))
+    assert to_png(np.array([[np.nan, 1.0], [0.0, np.inf]]))
