@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from components.core import storage
-from components.core.errors import DataError, IdxpipeError
+from components.core.errors import DataError, IdxpipeError, SetupError
 from pipeline import cache, code, executor_input, failure, outputs, placeholders, state
 from pipeline.artifact import Artifact, Values
 from pipeline.cache import Policy
@@ -71,7 +71,17 @@ def execute(run: Run, task: Task, record: TaskRecord, done: Mapping[str, Values]
     except Stopped:
         record = replace(record, status=Status.CANCELLED)
     except IdxpipeError as error:
-        record = replace(record, status=Status.FAILED, error=str(error), exit_code=error.exit_code)
+        record = _failed(record, error)
+    except OSError as error:
+        record = _failed(
+            record,
+            SetupError(
+                "cannot use this file",
+                where=str(error.filename or run.root),
+                found=error.strerror or str(error),
+                remedy="mend the cause named above and try again",
+            ),
+        )
     except Exception:
         record = replace(
             record,
@@ -81,6 +91,10 @@ def execute(run: Run, task: Task, record: TaskRecord, done: Mapping[str, Values]
         )
     seconds = None if record.status is Status.CACHED else round(time.monotonic() - started, 3)
     return replace(record, ended=state.now(), seconds=seconds)
+
+
+def _failed(record: TaskRecord, error: IdxpipeError) -> TaskRecord:
+    return replace(record, status=Status.FAILED, error=str(error), exit_code=error.exit_code)
 
 
 def take(task: Task, importer: Importer, inputs: Values) -> Artifact:

@@ -55,23 +55,32 @@ def _watch(pipe: int, grace: float, scratch: str, group: int, stopping: threadin
     if order != KILL:
         _signal(group, signal.SIGTERM)
         deadline = time.monotonic() + grace
-        while time.monotonic() < deadline and _signal(group, 0):
+        while time.monotonic() < deadline and _alive(group):
             if order and select.select([pipe], [], [], 0)[0]:
                 break
-            time.sleep(0.02)
+            time.sleep(0.05)
     _signal(group, signal.SIGKILL)
     if not order:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _signal(group: int, number: int) -> bool:
-    """Send a signal to all of the group, and tell whether there is still anybody in it."""
-    with contextlib.suppress(PermissionError):
-        try:
-            os.killpg(group, number)
-        except ProcessLookupError:
-            return False
-    return True
+def _signal(group: int, number: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, number)
+
+
+def _alive(group: int) -> bool:
+    """Tell whether anything still runs in the group.
+
+    kill(2) also finds zombies, which stay for ever where process 1 is not an init, as in a
+    container. The fields are those of proc_pid_stat(5).
+    """
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError), open(f"/proc/{name}/stat", "rb") as stream:
+            state, _, member = stream.read().rpartition(b")")[2].split()[:3]
+            if int(member) == group and state not in {b"Z", b"X"}:
+                return True
+    return False
 
 
 if __name__ == "__main__":

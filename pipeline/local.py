@@ -146,7 +146,11 @@ def _schedule(pipeline: Pipeline, shared: Run, ledger: Ledger, jobs: int) -> Non
     waiting = dict(pipeline.tasks)
     running: dict[Future[TaskRecord], str] = {}
     ended: queue.SimpleQueue[Future[TaskRecord] | None] = queue.SimpleQueue()
-    with _stop_on_signals(shared.processes, ended), ThreadPoolExecutor(jobs) as pool:
+    with (
+        _stop_on_signals(shared.processes, ended),
+        ThreadPoolExecutor(jobs) as pool,
+        _stop_on_error(shared.processes),
+    ):
         halted = False
         while True:
             records = ledger.record.tasks
@@ -166,6 +170,16 @@ def _schedule(pipeline: Pipeline, shared: Run, ledger: Ledger, jobs: int) -> Non
                 record = future_or_signal.result()
                 shared.report(record, "")
                 halted = halted or not record.status.finished
+
+
+@contextmanager
+def _stop_on_error(processes: Processes) -> Iterator[None]:
+    """End the tasks when the record of the run cannot be written, instead of waiting for them."""
+    try:
+        yield
+    except BaseException:
+        processes.stop()
+        raise
 
 
 @contextmanager

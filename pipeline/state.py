@@ -156,7 +156,9 @@ class Ledger:
 
     def __enter__(self) -> Self:
         if storage.is_local(self._record.folder):
-            path = os.path.join(storage.local_path(self._record.folder), "lock")
+            folder = storage.local_path(self._record.folder)
+            os.makedirs(folder, exist_ok=True)
+            path = os.path.join(folder, "lock")
             self._alive = os.open(path, os.O_WRONLY | os.O_CREAT, 0o666)
             fcntl.flock(self._alive, fcntl.LOCK_EX)
         self._save(self._record)

@@ -1,0 +1,171 @@
+import json
+import os
+import pathlib
+import shutil
+
+import pytest
+
+import components
+from pipeline import cache, code, local, spec
+from pipeline.artifact import Artifact, Values
+from tests.pipeline import toy
+from tests.pipeline.conftest import statuses
+
+LATER = ("copy-train", "copy-test", "train", "judge")
+
+
+def ran(record):
+    """Return the stages that did not come from the cache."""
+    return {name for name, status in statuses(record).items() if status != "cached"}
+
+
+def artifact(record, task, name):
+    return pathlib.Path(record.tasks[task].outputs.artifacts[name].uri)
+
+
+def test_nothing_changed(run):
+    first = run()
+    second = run()
+    assert ran(second) == {"look"}
+    assert second.tasks["judge"].cached_from == first.run_id
+    assert second.tasks["judge"].outputs == first.tasks["judge"].outputs
+    assert second.tasks["look"].folder != first.tasks["look"].folder
+
+
+def test_new_bytes_at_an_old_path(run, data):
+    run()
+    (data / "b").write_text("changed\n")
+    record = run()
+    assert ran(record) == {"look", "copy-test", "judge"}
+    (data / "b").write_text("second\n")
+    assert ran(run()) == {"look"}
+
+
+def test_parameter_changed(run):
+    run()
+    assert ran(run(steps=11)) == {"look", "train", "judge"}
+
+
+def test_another_pipeline_with_the_same_stages(run):
+    run()
+    document = toy.toy()
+    document["pipelineInfo"]["name"] = "other"
+    assert ran(run(what=spec.parse(toy.text(document)))) == {"look"}
+
+
+@pytest.mark.parametrize("damage", ["deleted", "truncated", "added", "record"])
+def test_damaged_artifacts_are_made_again(run, damage):
+    model = artifact(run(), "train", "model")
+    if damage == "deleted":
+        shutil.rmtree(model)
+    elif damage == "truncated":
+        (model / "model").write_text("")
+    elif damage == "added":
+        (model / "more").write_text("")
+    else:
+        (model.parent / "task.json").write_text("{")
+    record = run()
+    assert "train" in ran(record)
+    assert "copy-train" not in ran(record)
+    assert (model / "model").read_text() == "FIRST\n"
+    assert damage == "record" or os.listdir(model) == ["model"]
+
+
+def test_no_cache_runs_everything_in_fresh_folders(run):
+    first, second = run(), run(cache=False)
+    assert ran(second) == {"look", *LATER}
+    for name in LATER:
+        assert first.tasks[name].folder != second.tasks[name].folder
+    assert ran(run()) == {"look"}
+
+
+def test_forced_stage_runs_again_in_a_fresh_folder(run):
+    first, second = run(), run(force=frozenset({"train"}))
+    assert ran(second) == {"look", "train", "judge"}
+    assert second.tasks["train"].folder == f"{first.tasks['train'].folder}-{second.run_id}"
+
+
+def test_forced_stage_that_is_incomplete_goes_on(run, monkeypatch):
+    monkeypatch.setenv("BREAK", "train")
+    first = run()
+    monkeypatch.delenv("BREAK")
+    second = run(force=frozenset({"train"}))
+    assert second.tasks["train"].folder == first.tasks["train"].folder
+
+
+def test_code_changed(tmp_path, monkeypatch, root):
+    package = tmp_path / "components"
+    for name in ("core", "train", "convert"):
+        (package / name).mkdir(parents=True)
+        (package / name / "__init__.py").write_text("")
+    (package / "__init__.py").write_text("")
+    monkeypatch.setattr(components, "__path__", [str(package)])
+    tasks = {"one": toy.task("echo from components.train.stage import train")}
+    pipeline = spec.parse(toy.text(toy.document(tasks)))
+
+    def status():
+        return local.run(pipeline, {}, str(root)).tasks["one"].status
+
+    assert status() == "succeeded"
+    assert status() == "cached"
+    (package / "convert" / "stage.py").write_text("another stage")
+    (package / "train" / "notes.txt").write_text("not code")
+    assert status() == "cached"
+    for changed in ("train/stage.py", "train/deep.html", "core/x.py", "__init__.py"):
+        (package / changed).write_text("changed")
+        assert status() == "succeeded", changed
+        assert status() == "cached"
+
+
+def test_versions_count(monkeypatch):
+    before = code.identity(["from components.train import stage"])
+    assert before["python"].startswith("3.")
+    monkeypatch.setattr("importlib.metadata.version", lambda name: "0")
+    assert code.identity(["from components.train import stage"]) != before
+
+
+def test_code_of_a_module_and_of_no_package():
+    assert set(code.identity(["import components.core"])["packages"]) == {"core"}
+    assert code.identity(["sh", "-c", ":"])["packages"] == {}
+
+
+def key_of(pipeline, name, **changes):
+    task = pipeline.tasks[name]
+    made = Artifact("data", "/nowhere", {"schemaTitle": "system.Dataset"}, {"n": 3})
+    values = Values({"steps": 3}, {"dataset": made})
+    return cache.key(task, task.executor, changes.get("values", values))
+
+
+def test_key_is_stable_and_depends_on_content(pipeline):
+    base = key_of(pipeline, "train")
+    assert base == key_of(pipeline, "train")
+    assert len(base) == 20
+    kind = {"schemaTitle": "system.Dataset"}
+    same = Artifact("other name", "/nowhere", kind, {"n": 3.0})
+    assert base == key_of(pipeline, "train", values=Values({"steps": 3.0}, {"dataset": same}))
+    for changed in (
+        Artifact("data", "/elsewhere", kind, {"n": 3}),
+        Artifact("data", "/nowhere", kind, {"n": 4}),
+        Artifact("data", "/nowhere", {"schemaTitle": "system.Model"}, {"n": 3}),
+    ):
+        assert base != key_of(pipeline, "train", values=Values({"steps": 3}, {"dataset": changed}))
+
+
+@pytest.mark.parametrize("part", ["image", "args", "env"])
+def test_executor_counts(run, part):
+    run()
+    document = toy.toy()
+    container = document["deploymentSpec"]["executors"]["exec-train"]["container"]
+    container[part] = {
+        "image": "other",
+        "args": [*container["args"], "more"],
+        "env": [{"name": "A", "value": "1"}],
+    }[part]
+    # The model is in another place, so it is judged again.
+    assert ran(run(what=spec.parse(toy.text(document)))) == {"look", "train", "judge"}
+
+
+def test_entry_of_another_version_is_no_entry(tmp_path):
+    (tmp_path / "task.json").write_text(json.dumps({"version": 99}))
+    assert cache.find(str(tmp_path)) is None
+    assert cache.find(str(tmp_path / "none")) is None

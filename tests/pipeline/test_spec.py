@@ -1,0 +1,156 @@
+import pytest
+
+from components.core.errors import DataError, UsageError
+from pipeline import spec
+from pipeline.spec import Constant, Container, PipelineInput, TaskOutput
+from tests.pipeline import toy
+
+
+def test_reads_tasks_in_dependency_order(pipeline):
+    order = list(pipeline.tasks)
+    assert order[0] == "look"
+    assert order[-2:] == ["train", "judge"]
+    assert pipeline.name == "toy"
+
+
+def test_types_where_inputs_come_from(pipeline):
+    assert pipeline.tasks["train"].parameters == {"steps": PipelineInput("steps")}
+    assert pipeline.tasks["train"].artifacts == {"dataset": TaskOutput("copy-train", "dataset")}
+    task = toy.task(":", parameters={"n": ("NUMBER_INTEGER", toy.constant(3.0))})
+    read = spec.parse(toy.text(toy.document({"one": task})))
+    assert read.tasks["one"].parameters == {"n": Constant(3.0)}
+
+
+def test_reads_executor_and_caching(pipeline):
+    container = pipeline.tasks["train"].executor
+    assert isinstance(container, Container)
+    assert container.command[:2] == ("sh", "-ec")
+    assert pipeline.tasks["train"].cacheable
+    assert not pipeline.tasks["look"].cacheable
+
+
+def test_knows_what_is_up_and_downstream(pipeline):
+    assert pipeline.downstream({"train"}) == {"train", "judge"}
+    assert pipeline.upstream({"train"}) == {"copy-train", "look"}
+
+
+def test_keeps_a_platform_document(pipeline):
+    two = toy.text(toy.toy()) + b"---\nplatforms:\n  kubernetes: {}\n"
+    read = spec.parse(two)
+    assert read.platform == {"platforms": {"kubernetes": {}}}
+    assert spec.parse(spec.dump(read.document, read.platform)).tasks == pipeline.tasks
+
+
+def test_digest_is_of_the_file(pipeline):
+    assert spec.parse(pipeline.source + b"\n").digest != pipeline.digest
+
+
+def broken(path, value):
+    """Return the toy's spec with one entry replaced, or deleted for None."""
+    document = toy.toy()
+    node = document
+    *folders, last = path
+    for name in folders:
+        node = node[name]
+    if value is None:
+        del node[last]
+    else:
+        node[last] = value
+    return toy.text(document)
+
+
+TASK = ("root", "dag", "tasks", "train")
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        (b"", "an empty file"),
+        (b"\xff\xfe\x00", "not YAML"),
+        (b"a: [1", "line 1"),
+        (b"- 1\n", "a mapping"),
+        (b"a: 1\n", "schemaVersion"),
+        (b"!!python/object/apply:os.system [ls]", "not YAML"),
+        (b"{1: 2, schemaVersion: '2.1'}", "deploymentSpec"),
+        (b"[" * 5000, "not YAML"),
+        (b"a: &a [x, x]\nb: " + b"[" * 3 + b"*a" + b"]" * 3, "schemaVersion"),
+        (b"x" * (17 << 20), "too large"),
+        (broken(("schemaVersion",), "3.0"), "'3.0'"),
+        (broken(("root",), None), "'root'"),
+        (broken((*TASK, "componentRef"), {"name": "comp-gone"}), "comp-gone"),
+        (broken(("components", "comp-train", "executorLabel"), "exec-gone"), "exec-gone"),
+        (broken((*TASK, "dependentTasks"), ["gone"]), "gone"),
+        (broken((*TASK, "dependentTasks"), ["judge"]), "wait for each other"),
+        (broken((*TASK, "dependentTasks"), "judge"), "tasks.train.dependentTasks"),
+        (broken((*TASK, "dependentTasks"), [1]), "dependentTasks[0]"),
+        (broken((*TASK, "inputs", "parameters", "steps"), toy.parameter("stepz")), "stepz"),
+        (broken((*TASK, "inputs", "parameters", "steps"), toy.output("look", "n")), "nowhere"),
+        (broken((*TASK, "cachingOptions", "enableCache"), "yes!"), "true or false"),
+        (toy.text(toy.toy()) + b"---\nmore: 1\n", "platforms"),
+        (toy.text(toy.toy()) + b"---\nplatforms: {}\n---\n{}\n", "second document"),
+    ],
+)
+def test_refuses_what_is_not_a_pipeline(source, message):
+    with pytest.raises(DataError, match=message.replace("[", r"\[")):
+        spec.parse(source, "p.yaml")
+
+
+def test_refuses_what_aliases_blow_up():
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]" for i in range(1, 10)]
+    with pytest.raises(DataError, match="too many values"):
+        spec.parse("\n".join(lines).encode())
+
+
+def test_refuses_a_mapping_with_other_keys():
+    with pytest.raises(DataError, match="names as keys"):
+        spec.parse(broken((*TASK, "inputs"), {"parameters": {1: toy.constant(1)}}))
+
+
+def test_load_names_a_missing_file(tmp_path):
+    with pytest.raises(DataError, match="no such file"):
+        spec.load(str(tmp_path / "none.yaml"))
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "construct"),
+    [
+        ((*TASK, "parameterIterator"), {"itemInput": "x"}, "a loop"),
+        ((*TASK, "triggerPolicy"), {"condition": "a == b"}, "a condition"),
+        (
+            (*TASK, "triggerPolicy"),
+            {"strategy": "ALL_UPSTREAM_TASKS_COMPLETED"},
+            "an exit handler",
+        ),
+        (("components", "comp-train", "dag"), {"tasks": {}}, "a sub-DAG"),
+        (("deploymentSpec", "executors", "exec-train"), {"customJob": {}}, "'customJob'"),
+        (
+            ("deploymentSpec", "executors", "exec-train"),
+            {"container": {"image": "x"}},
+            "entry point",
+        ),
+        (
+            (*TASK, "inputs", "parameters", "steps"),
+            {"taskFinalStatus": {"producerTask": "look"}},
+            "'taskFinalStatus'",
+        ),
+        (
+            (*TASK, "inputs", "parameters", "steps"),
+            {"componentInputParameter": "x", "parameterExpressionSelector": "y"},
+            "parameterExpressionSelector",
+        ),
+        (
+            ("components", "comp-train", "inputDefinitions", "artifacts", "dataset"),
+            {**toy.kind("Dataset"), "isArtifactList": True},
+            "a list of artifacts",
+        ),
+    ],
+)
+def test_refuses_what_only_a_cluster_runs(path, value, construct, tmp_path):
+    from pipeline import local
+
+    read = spec.parse(broken(path, value))
+    with pytest.raises(UsageError, match=construct) as caught:
+        local.run(read, {"data": "x"}, str(tmp_path / "root"))
+    assert "train:" in str(caught.value)
+    assert not (tmp_path / "root").exists()

@@ -1,0 +1,119 @@
+import json
+import time
+
+import pytest
+
+from components.core.errors import DataError, UsageError
+from pipeline import state
+from pipeline.state import Ledger, RunRecord, Status, TaskRecord
+
+
+def record(root, run_id, status=Status.SUCCEEDED):
+    made = RunRecord(run_id, str(root), "p", "d", {"x": 1}, tasks={"t": TaskRecord("t")})
+    with Ledger(made, {"pipeline.yaml": b"x"}) as ledger:
+        ledger.put(TaskRecord("t", status=status))
+        return ledger.close(status, 1.0)
+
+
+def test_ids_are_unique_and_sort_by_time():
+    ids = []
+    for _ in range(3):
+        ids.append(state.new_run_id())
+        time.sleep(0.002)
+    assert ids == sorted(set(ids))
+
+
+def test_find(root):
+    made = [record(root, name) for name in ("a-1", "a-2", "b-1")]
+    assert state.find(str(root)) == made[2]
+    assert state.find(str(root), "latest") == made[2]
+    assert state.find(str(root), "b") == made[2]
+    assert state.find(str(root), "a-1") == made[0]
+    assert state.list_runs(str(root)) == made
+    with pytest.raises(UsageError, match=r"more than one run is meant\n.*one of a-1, a-2"):
+        state.find(str(root), "a")
+    with pytest.raises(UsageError, match="no such run"):
+        state.find(str(root), "c")
+
+
+def test_no_runs(root):
+    assert state.list_runs(str(root)) == []
+    with pytest.raises(UsageError, match="no run is recorded here"):
+        state.find(str(root))
+
+
+def test_an_id_that_begins_another(root):
+    record(root, "a"), record(root, "a-2")
+    assert state.find(str(root), "a").run_id == "a"
+
+
+def test_many_runs_are_not_all_listed(root):
+    for index in range(7):
+        record(root, f"r{index}")
+    with pytest.raises(UsageError, match="r6 and 2 older"):
+        state.find(str(root), "x")
+
+
+def edit(root, change):
+    path = root / "runs" / "r" / "run.json"
+    value = json.loads(path.read_text())
+    change(value)
+    path.write_text(json.dumps(value))
+
+
+def test_newer_schema_is_refused(root):
+    record(root, "r")
+    edit(root, lambda v: v.update(schema_version=2, brand_new=1))
+    with pytest.raises(DataError, match="newer idxpipe") as caught:
+        state.find(str(root))
+    assert "run.json" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda v: v.pop("schema_version"),
+        lambda v: v.pop("run_id"),
+        lambda v: v.update(status="odd"),
+        lambda v: v.update(unknown=1),
+        lambda v: v.update(tasks=[]),
+        lambda v: v["tasks"]["t"].update(inputs=None),
+        lambda v: v["tasks"]["t"]["outputs"].update(artifacts={"a": {}}),
+    ],
+)
+def test_damaged_record(root, change):
+    record(root, "r")
+    edit(root, change)
+    with pytest.raises(DataError, match="damaged"):
+        state.load(str(root), "r")
+
+
+def test_text_that_is_no_json(root):
+    record(root, "r")
+    (root / "runs" / "r" / "run.json").write_bytes(b"\xff{")
+    with pytest.raises(DataError, match="damaged"):
+        state.load(str(root), "r")
+
+
+def test_moved_root(root, tmp_path):
+    record(root, "r")
+    root.rename(tmp_path / "moved")
+    assert state.load(str(tmp_path / "moved"), "r").folder == str(tmp_path / "moved/runs/r")
+
+
+def test_running_only_while_somebody_runs_it(root):
+    made = RunRecord("r", str(root), "p", "d", {}, tasks={})
+    with Ledger(made, {}) as ledger:
+        ledger.put(TaskRecord("t", status=Status.RUNNING))
+        assert state.load(str(root), "r").status == "running"
+    found = state.load(str(root), "r")
+    assert found.status == "cancelled"
+    assert found.tasks["t"].status == "cancelled"
+    assert found.tasks["t"].error == "the run was killed"
+
+
+def test_absolute(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert state.absolute("runs") == str(tmp_path / "runs")
+    assert state.absolute(f"file://{tmp_path}/a%20b") == f"{tmp_path}/a b"
+    assert state.absolute("gs://bucket/x/") == "gs://bucket/x"
