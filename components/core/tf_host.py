@@ -3,43 +3,38 @@
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from components.core import storage
+from components.core.errors import IdxpipeError
 
 
 @contextmanager
-def quiet_import() -> Iterator[Callable[[], str]]:
+def quiet_import() -> Iterator[None]:
     """Import TensorFlow and start its devices inside this block, without its noise on stderr.
 
     TensorFlow's native libraries log to file descriptor 2 before they read `TF_CPP_MIN_LOG_LEVEL`,
-    so the descriptor itself is turned aside. If the block fails, all that was said is shown.
-
-    Yields:
-        A function that returns what was logged so far.
+    so the descriptor itself is turned aside. If TensorFlow fails, all that was said is shown.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     # A user's ~/.keras/keras.json may name another backend.
     os.environ["KERAS_BACKEND"] = "tensorflow"
+    sys.stderr.flush()
     with tempfile.TemporaryFile() as log:
-
-        def logged() -> str:
-            return os.pread(log.fileno(), 1 << 20, 0).decode(errors="replace")
-
-        sys.stderr.flush()
         stderr = os.dup(2)
         os.dup2(log.fileno(), 2)
-        failed = True
         try:
-            yield logged
-            failed = False
+            yield
+        except IdxpipeError:
+            raise
+        except BaseException:
+            os.dup2(stderr, 2)
+            os.write(2, os.pread(log.fileno(), 1 << 20, 0))
+            raise
         finally:
-            sys.stderr.flush()
             os.dup2(stderr, 2)
             os.close(stderr)
-            if failed:
-                sys.stderr.write(logged())
 
 
 def tf_path(uri: str) -> str:

@@ -79,7 +79,8 @@ def wilson_interval(right: int, total: int) -> tuple[float, float]:
     share, z2 = right / total, _Z95**2
     centre = (share + z2 / (2 * total)) / (1 + z2 / total)
     half = _Z95 / (1 + z2 / total) * math.sqrt(share * (1 - share) / total + z2 / (4 * total**2))
-    return max(0.0, centre - half), min(1.0, centre + half)
+    # Rounding can put an end just inside of 0, 1 or the share itself.
+    return min(share, max(0.0, centre - half)), max(share, min(1.0, centre + half))
 
 
 def _share(part: int, whole: int) -> float:
