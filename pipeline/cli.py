@@ -137,9 +137,9 @@ def _uri(parser: argparse.ArgumentParser, name: str, text: str) -> None:
 def _root(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--root",
-        default="runs",
+        default="out",
         metavar="DIR",
-        help="where runs and their artifacts are kept (default: runs)",
+        help="where runs and their artifacts are kept (default: out)",
     )
 
 

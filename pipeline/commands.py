@@ -5,18 +5,28 @@ Stages and runner are imported inside, so that a command loads only what it need
 
 import argparse
 import dataclasses
+import os
 import shlex
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from components.convert.config import ConvertConfig
 from components.core import storage
 from components.core.device import DeviceConfig
+from components.core.errors import UsageError
 from components.core.files import DataConfig, find_files
 from components.evaluate.config import EvaluateConfig
 from components.train.config import TrainConfig
 from components.validate.config import ValidateConfig
+from pipeline.catalogue import check_values
 from pipeline.flags import read_config
 
+if TYPE_CHECKING:
+    from pipeline.rerun import Rerun
+    from pipeline.spec import Pipeline
+    from pipeline.state import RunRecord
+
+DATA_PARAMETERS = tuple(field.name for field in dataclasses.fields(DataConfig))
+DEFAULT_DATA = "data/mnist"
 Result = tuple[Any, str]
 
 
@@ -114,3 +124,103 @@ def compile_(args: argparse.Namespace) -> Result:
         return {"pipeline": args.output, "stale": False}, f"{args.output} is up to date"
     storage.write(args.output, compiled)
     return {"pipeline": args.output}, f"compiled to {args.output}"
+
+
+def run(args: argparse.Namespace) -> Result:
+    """Run the compiled pipeline, or part of it, on this machine."""
+    from pipeline import local, progress
+    from pipeline.failure import error_of
+
+    options: dict[str, Any] = {
+        "cache": not args.no_cache,
+        "progress": progress.Lines(),
+        "jobs": args.jobs or None,
+    }
+    if args.from_stage or args.only:
+        again = _rerun(args)
+        options |= {"force": again.force, "earlier": again.earlier}
+        pipeline, parameters = again.pipeline, again.parameters
+    else:
+        pipeline, parameters = _first_run(args)
+    check_values(parameters)
+    record = local.run(pipeline, parameters, args.root, **options)
+    error = error_of(record)
+    if error:
+        raise error
+    return record.to_json(), _summary(record)
+
+
+def runs(args: argparse.Namespace) -> Result:
+    """List the runs below a root."""
+    from pipeline.progress import duration
+    from pipeline.state import list_runs
+
+    records = list_runs(args.root)
+    lines = [f"{'run':<28}{'status':<12}{'time':>12}  stages"]
+    for record in records:
+        done = [task.name for task in record.tasks.values() if task.status.finished]
+        lines.append(
+            f"{record.run_id:<28}{record.status:<12}{duration(record.seconds):>12}  "
+            f"{len(done)} of {len(record.tasks)} done"
+        )
+    return [record.to_json() for record in records], "\n".join(lines)
+
+
+def _first_run(args: argparse.Namespace) -> tuple["Pipeline", dict[str, Any]]:
+    from pipeline import params, spec
+
+    if not storage.exists(args.pipeline):
+        raise UsageError(
+            "no compiled pipeline here",
+            where=args.pipeline,
+            remedy="go to the folder that has it, name it with --pipeline, or make it: "
+            "idxpipe compile",
+        )
+    pipeline = spec.load(args.pipeline)
+    values: dict[str, Any] = {}
+    given = {assignment.partition("=")[0].strip() for assignment in args.set}
+    if args.data is not None:
+        values["data"] = args.data
+    elif not given & set(DATA_PARAMETERS):
+        values["data"] = DEFAULT_DATA
+    resolved = params.resolve(pipeline.parameters, args.set, values)
+    return pipeline, _absolute(resolved)
+
+
+def _rerun(args: argparse.Namespace) -> "Rerun":
+    from pipeline.rerun import rerun
+
+    if args.data is not None:
+        args.set.append(f"data={os.path.abspath(args.data)}")
+    return rerun(
+        args.root,
+        args.run,
+        stages_from=args.from_stage or None,
+        only=args.only or None,
+        assignments=args.set,
+    )
+
+
+def _absolute(parameters: dict[str, Any]) -> dict[str, Any]:
+    """Make local paths absolute, so that a rerun from another folder means the same files."""
+    return {
+        name: os.path.abspath(storage.local_path(value))
+        if name in DATA_PARAMETERS and value and storage.is_local(value)
+        else value
+        for name, value in parameters.items()
+    }
+
+
+def _summary(record: "RunRecord") -> str:
+    from pipeline import progress
+
+    lines = [progress.format_table(record), ""]
+    for values in progress.metrics(record).values():
+        lines += [f"test {name:<12} {_number(value)}" for name, value in values.items()]
+    lines += [f"report            {uri}" for uri in progress.reports(record).values()]
+    lines.append(f"run               {record.folder}")
+    return "\n".join(lines)
+
+
+def _number(value: Any) -> str:
+    return f"{value:.4f}" if isinstance(value, float) and value != int(value) else f"{value:g}"

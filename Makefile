@@ -1,0 +1,50 @@
+# make run    sets up and runs the pipeline on the real MNIST in data/mnist
+# make test   everything that proves the project
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+ARGS ?=
+
+.PHONY: run test lint compile lock clean
+
+run: $(VENV)/.installed
+	$(BIN)/idxpipe run $(ARGS)
+
+test: $(VENV)/.installed-test lint
+	$(BIN)/pytest -n 2 --dist loadgroup --cov $(ARGS)
+
+lint: $(VENV)/.installed-test
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/idxpipe compile --check
+
+compile: $(VENV)/.installed
+	$(BIN)/idxpipe compile
+
+# The pinned versions: requirements.lock runs the project, requirements-test.lock also tests it.
+lock:
+	uv pip compile setup.py -o requirements.lock --generate-hashes --python-version 3.11 --upgrade
+	uv pip compile setup.py --extra test -c requirements.lock -o requirements-test.lock \
+	  --generate-hashes --python-version 3.11 --upgrade
+
+clean:
+	rm -rf $(VENV) out build *.egg-info .coverage* .*_cache
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || \
+	  { echo "error: python 3.11 is needed, the pinned versions are for it: make PYTHON=python3.11 ..."; exit 5; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: requirements.lock setup.py pyproject.toml | $(VENV)/bin/python
+	@echo "installing the pinned dependencies into $(VENV): about 1 GB to fetch, once" >&2
+	$(PIP) install --quiet --require-hashes -r requirements.lock
+	$(PIP) install --quiet --no-deps --no-build-isolation --editable .
+	touch $@
+
+$(VENV)/.installed-test: requirements-test.lock $(VENV)/.installed
+	$(PIP) install --quiet --require-hashes -r requirements-test.lock
+	touch $@

@@ -1,0 +1,124 @@
+"""The command line: what it prints where, and how it exits."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from pipeline.cli import build_parser, main
+from tests.idxfiles import idx_bytes, make_arrays, write_data_set
+
+COMMANDS = ("run", "validate", "convert", "train", "evaluate", "compile", "runs")
+
+
+@pytest.fixture
+def data(tmp_path):
+    write_data_set(tmp_path / "data")
+    return tmp_path / "data"
+
+
+def test_validate_prints_a_table(data, capsys):
+    assert main(["validate", "--data", str(data)]) == 0
+    out, err = capsys.readouterr()
+    assert out.splitlines()[-1] == "in order: 10 classes, uint8 images"
+    assert "test_labels" in out
+    assert err == ""
+
+
+def test_json_is_one_document_on_stdout(data, capsys):
+    assert main(["validate", "--data", str(data), "--json"]) == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out)["num_classes"] == 10
+    assert err == ""
+
+
+def test_bad_data_is_one_clear_error_and_exit_code_3(data, capsys):
+    name = data / "t10k-labels-idx1-ubyte"
+    name.write_bytes(idx_bytes(make_arrays()["test_labels"]) + b"\0")
+    assert main(["validate", "--data", str(data)]) == 3
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith(f"error: {name}: byte 28: file goes on after its last record\n")
+    assert "Traceback" not in err
+
+
+def test_an_error_is_json_too(data, capsys):
+    (data / "t10k-labels-idx1-ubyte").unlink()
+    assert main(["validate", "--data", str(data), "--json"]) == 3
+    out, err = capsys.readouterr()
+    assert json.loads(out)["error"]["exit_code"] == 3
+    assert err.startswith("error: ")
+
+
+def test_a_value_out_of_bounds_is_a_usage_error(data, capsys):
+    assert main(["validate", "--data", str(data), "--num-classes", "-1"]) == 2
+    assert "error: num_classes: parameter is too small" in capsys.readouterr().err
+
+
+def test_convert_then_what_it_says(data, tmp_path, capsys):
+    words = ["convert", "--output", str(tmp_path / "out"), "--num-shards", "3"]
+    for kind in ("images", "labels"):
+        (source,) = data.glob(f"train-{kind}-*")
+        words += [f"--{kind}", str(source)]
+    assert main([*words, "--", "--direct_num_workers=1"]) == 0
+    assert capsys.readouterr().out.startswith("60 examples in 3 shards, 50280 bytes: ")
+    assert main([*words, "--", "--no_such_thing=1"]) == 2
+
+
+def test_compile_check_exits_1_when_stale(tmp_path, capsys):
+    path = tmp_path / "p.yaml"
+    assert main(["compile", "--output", str(path)]) == 0
+    assert main(["compile", "--output", str(path), "--check"]) == 0
+    path.write_text("# changed\n" + path.read_text())
+    assert main(["compile", "--output", str(path), "--check"]) == 1
+    assert "stale: line 1" in capsys.readouterr().err
+
+
+def test_runs_of_an_empty_root(tmp_path, capsys):
+    assert main(["runs", "--root", str(tmp_path), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == []
+
+
+def test_run_refuses_before_anything_starts(tmp_path, capsys):
+    root = tmp_path / "root"
+    for words, problem in [
+        (["--set", "batchsize=3"], "batch_size"),
+        (["--set", "batch_size=many"], "batch_size"),
+        (["--set", "batch_size=0"], "too small"),
+        (["--pipeline", str(tmp_path / "none.yaml")], "no compiled pipeline here"),
+        (["--from", "train"], "no run is recorded here"),
+    ]:
+        assert main(["run", "--root", str(root), *words]) == 2
+        err = capsys.readouterr().err
+        assert problem in err
+        assert "Traceback" not in err
+    assert not root.exists()
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_explains_every_flag(command, capsys):
+    with pytest.raises(SystemExit) as caught:
+        build_parser().parse_args([command, "--help"])
+    assert caught.value.code == 0
+    text = capsys.readouterr().out
+    assert "exit codes" in text
+    assert "--json" in text
+
+
+def test_help_of_train_names_default_and_unit(capsys):
+    with pytest.raises(SystemExit):
+        build_parser().parse_args(["train", "--help"])
+    text = " ".join(capsys.readouterr().out.split())
+    assert (
+        "global batch size, split over the replicas (examples; at least 1) (default: 128)" in text
+    )
+
+
+def test_a_closed_pipe_is_no_error(data):
+    command = f"{sys.executable} -m pipeline.cli validate --data {data} | true"
+    done = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", command], check=False, capture_output=True, text=True
+    )
+    assert "Traceback" not in done.stderr
+    assert done.returncode == 0

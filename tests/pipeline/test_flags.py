@@ -1,0 +1,28 @@
+import argparse
+
+import pytest
+
+from components.core.errors import UsageError
+from components.train.config import TrainConfig
+from pipeline.flags import add_config, flag, read_config
+
+
+def parse(*words):
+    parser = argparse.ArgumentParser()
+    add_config(parser, TrainConfig)
+    return read_config(parser.parse_args(words), TrainConfig)
+
+
+def test_no_flags_are_the_defaults():
+    assert parse() == TrainConfig()
+
+
+def test_each_flag_sets_its_parameter():
+    config = parse("--batch-size", "64", "--learning-rate", "0.1")
+    assert config == TrainConfig(batch_size=64, learning_rate=0.1)
+    assert flag("batch_size") == "--batch-size"
+
+
+def test_a_bound_holds_on_the_command_line_too():
+    with pytest.raises(UsageError, match="too small"):
+        parse("--batch-size", "0")

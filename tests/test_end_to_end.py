@@ -1,0 +1,177 @@
+"""The committed pipeline.yaml on real digits, through the command, as a user runs it."""
+
+import gzip
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from components.core.content import read_chunks
+from tests.idxfiles import NAMES, write_idx
+
+pytestmark = pytest.mark.xdist_group("end-to-end")
+STAGES = ["validate", "convert-train", "convert-test", "train", "evaluate"]
+
+
+def idxpipe(*words, check=0) -> subprocess.CompletedProcess:
+    command = [str(Path(sys.executable).with_name("idxpipe")), *map(str, words)]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert done.returncode == check, done.stderr
+    assert "Traceback" not in done.stderr
+    return done
+
+
+def digits(role: str, count: int) -> np.ndarray:
+    (name,) = Path("data/mnist").glob(NAMES[role] + "*")
+    content = b"".join(read_chunks(str(name)))
+    offset = 8 if "labels" in role else 16
+    shape = (-1,) if "labels" in role else (-1, 28, 28)
+    return np.frombuffer(content, np.uint8, offset=offset).reshape(shape)[:count]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A folder with the first digits of MNIST in `data`, and one run of the pipeline in `out`."""
+    folder = tmp_path_factory.mktemp("e2e")
+    (folder / "data").mkdir()
+    for role, name in NAMES.items():
+        count = 4000 if "train" in role else 500
+        write_idx(folder / "data" / name, digits(role, count))
+    first = run(folder)
+    assert statuses(first) == dict.fromkeys(STAGES, "succeeded")
+    return folder
+
+
+def run(folder: Path, *words, **options) -> dict:
+    done = idxpipe(
+        *("run", "--data", folder / "data", "--root", folder / "out", "--json"),
+        *("--set", "train_steps=60", "--set", "num_shards=2", *words),
+        **options,
+    )
+    return json.loads(done.stdout)
+
+
+def statuses(record: dict) -> dict[str, str]:
+    return {name: task["status"] for name, task in record["tasks"].items() if name in STAGES}
+
+
+def ran(record: dict) -> set[str]:
+    return {name for name, status in statuses(record).items() if status == "succeeded"}
+
+
+def metrics(record: dict) -> dict:
+    return record["tasks"]["evaluate"]["outputs"]["artifacts"]["metrics"]["metadata"]
+
+
+def test_it_learns(place):
+    again = run(place)
+    assert metrics(again)["accuracy"] > 0.7
+    assert metrics(again)["num_examples"] == 500
+
+
+def test_nothing_changed_runs_validate_alone(place):
+    assert ran(run(place)) == {"validate"}
+
+
+def test_one_byte_of_the_test_images_runs_their_conversion_and_the_evaluation(place):
+    path = place / "data" / NAMES["test_images"]
+    before = path.read_bytes()
+    changed = bytearray(before)
+    changed[5000] ^= 1
+    path.write_bytes(changed)
+    try:
+        assert ran(run(place)) == {"validate", "convert-test", "evaluate"}
+    finally:
+        path.write_bytes(before)
+    assert ran(run(place)) == {"validate"}
+
+
+def test_packing_the_same_bytes_runs_the_conversion_again_but_makes_the_same(place):
+    path = place / "data" / NAMES["train_labels"]
+    before = path.read_bytes()
+    packed = path.with_name(path.name + ".gz")
+    packed.write_bytes(gzip.compress(before))
+    path.unlink()
+    try:
+        record = run(place)
+    finally:
+        packed.unlink()
+        path.write_bytes(before)
+    # The URI differs, so KFP's key does; the dataset has the same bytes.
+    assert "convert-train" in ran(record)
+    manifests = {p.read_bytes() for p in place.glob("out/artifacts/convert-train/*/*/dataset.json")}
+    assert len(manifests) == 1
+
+
+def test_another_recipe_trains_and_evaluates_only(place):
+    record = run(place, "--set", "learning_rate=0.01")
+    assert ran(record) == {"train", "evaluate"} | {"validate"}
+
+
+def test_one_stage_of_an_earlier_run(place):
+    record = json.loads(
+        idxpipe("run", "--root", place / "out", "--only", "evaluate", "--json").stdout
+    )
+    assert ran(record) == {"evaluate"}
+    record = json.loads(
+        idxpipe("run", "--root", place / "out", "--from", "evaluate", "--json").stdout
+    )
+    assert ran(record) == {"evaluate"}
+
+
+def test_a_gate_that_is_not_passed_ends_with_4_and_says_how_to_go_on(place):
+    words = ("run", "--data", place / "data", "--root", place / "out")
+    done = idxpipe(*words, "--set", "train_steps=60", "--set", "min_accuracy=0.999", check=4)
+    assert "error: evaluate: " in done.stderr
+    assert "0.999" in done.stderr
+    (command,) = (line for line in done.stderr.splitlines() if "go on:" in line)
+    words = command.split("idxpipe ")[1].split()
+    assert words[:1] == ["run"]
+    assert "--from evaluate" in command
+    idxpipe(*words, "--set", "min_accuracy=0.1")
+
+
+def test_bad_data_ends_with_3_and_the_stages_own_error(place, tmp_path):
+    shutil.copytree(place / "data", tmp_path / "data")
+    path = tmp_path / "data" / NAMES["train_images"]
+    path.write_bytes(path.read_bytes()[:-1])
+    done = idxpipe("run", "--data", tmp_path / "data", "--root", tmp_path / "out", check=3)
+    assert f"error: validate: {path}: byte 3136015: file is cut short" in done.stderr
+    assert "validate.log" in done.stderr
+    assert not (tmp_path / "out" / "artifacts" / "train").exists()
+
+
+def test_every_stage_command_works_on_the_artifacts_of_the_one_before(place, tmp_path):
+    data = place / "data"
+    idxpipe("validate", "--data", data, "--report", tmp_path / "report.json")
+    for split in ("train", "test"):
+        images, labels = (data / NAMES[f"{split}_{kind}"] for kind in ("images", "labels"))
+        sources = ("--images", images, "--labels", labels, "--split", split)
+        idxpipe("convert", *sources, "--output", tmp_path / split, "--num-shards", 3)
+    trained = idxpipe(
+        *("train", "--records", tmp_path / "train", "--output", tmp_path / "trained"),
+        *("--train-steps", 60, "--json"),
+    )
+    assert json.loads(trained.stdout)["step"] == 60
+    evaluated = idxpipe(
+        *("evaluate", "--records", tmp_path / "test", "--model", tmp_path / "trained"),
+        *("--output", tmp_path / "evaluated", "--json"),
+    )
+    result = json.loads(evaluated.stdout)
+    assert (result["num_examples"], os.path.exists(result["report"])) == (500, True)
+    # The same numbers as through the pipeline: the number of shards does not matter.
+    assert result["accuracy"] == metrics(run(place))["accuracy"]
+
+
+def test_stages_say_nothing_but_their_own(place, tmp_path):
+    records = next(place.glob("out/artifacts/convert-test/*/dataset/dataset.json")).parent
+    done = idxpipe("train", "--records", records, "--output", tmp_path / "t", "--train-steps", 3)
+    lines = done.stderr.splitlines()
+    assert lines
+    noise = ("warning", "onednn", "cuda", "absl", "tensorflow", "e0000", "w0000", "i0000")
+    assert not [line for line in lines if any(word in line.lower() for word in noise)]

@@ -1,0 +1,50 @@
+"""Start-up time is a feature: what is not needed is not loaded."""
+
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = {"tensorflow", "keras", "apache_beam", "kfp", "google.cloud"}
+
+
+def loaded_by(code: str) -> set[str]:
+    program = f"import sys\n{code}\nprint(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", program], check=True, capture_output=True, text=True
+    )
+    return set(done.stdout.split())
+
+
+CORE = """
+import importlib, pkgutil, components.core
+for module in pkgutil.iter_modules(components.core.__path__, "components.core."):
+    importlib.import_module(module.name)
+"""
+COMMAND = "from pipeline.cli import main\ntry:\n    main({!r})\nexcept SystemExit: pass"
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        CORE,
+        COMMAND.format(["--help"]),
+        COMMAND.format(["train", "--help"]),
+        COMMAND.format(["validate", "--data", "data/mnist"]),
+        COMMAND.format(["runs", "--root", "no-such-folder"]),
+        "import pipeline.local, pipeline.rerun",
+    ],
+    ids=["core", "help", "train --help", "validate", "runs", "runner"],
+)
+def test_nothing_heavy_is_loaded(code):
+    assert not loaded_by(code) & HEAVY
+
+
+def test_the_stages_are_light_until_they_run():
+    stages = ("validate", "convert", "train", "evaluate")
+    code = "\n".join(f"import components.{s}.stage, components.{s}.config" for s in stages)
+    assert not loaded_by(code) & HEAVY
+
+
+def test_help_needs_no_numpy():
+    assert "numpy" not in loaded_by(COMMAND.format(["run", "--help"]))
