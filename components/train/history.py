@@ -6,6 +6,7 @@ from typing import Any, Self
 import tensorflow as tf
 
 from components.core import storage
+from components.core.errors import SetupError
 from components.core.tf_host import tf_path
 
 HISTORY = "history.json"
@@ -18,12 +19,23 @@ class History:
     Args:
         uri: Folder of the logs.
         resumed_from: Global step that training goes on from; later points are forgotten.
+
+    Raises:
+        SetupError: If the folder cannot be written.
     """
 
     def __init__(self, uri: str, resumed_from: int | None) -> None:
         self._file = storage.join(uri, HISTORY)
         self._points = [p for p in _read(self._file) if p["step"] <= (resumed_from or 0)]
-        self._writer = tf.summary.create_file_writer(tf_path(uri))
+        try:
+            self._writer = tf.summary.create_file_writer(tf_path(uri))
+        except tf.errors.OpError as error:
+            raise SetupError(
+                "cannot write the logs",
+                where=uri,
+                found=error.message.splitlines()[0],
+                remedy="give a folder that can be written",
+            ) from None
 
     def add(self, step: int, **values: float) -> None:
         """Note `values` at the global step `step`."""

@@ -207,6 +207,35 @@ def test_folder_with_other_files_is_not_replaced(new_run):
     assert os.listdir(new_run.model) == ["thesis.txt"]
 
 
+def test_full_disk_says_what_could_not_be_written(new_run, monkeypatch):
+    def full(*_, **__):
+        raise tf.errors.ResourceExhaustedError(None, None, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(tf.train.CheckpointManager, "save", full)
+        with pytest.raises(SetupError, match="cannot write a checkpoint"):
+            new_run.train(train_steps=5)
+    monkeypatch.setattr(tf.saved_model, "save", full)
+    with pytest.raises(SetupError, match="cannot write the model"):
+        new_run.train(train_steps=5)
+    assert not os.path.exists(new_run.model)
+
+
+def test_logs_that_cannot_be_written_are_refused(new_run):
+    os.makedirs(new_run.folder)
+    Path(new_run.logs).write_text("a file")
+    with pytest.raises(SetupError, match="cannot write the logs"):
+        new_run.train()
+
+
+def test_damaged_history_is_begun_anew(new_run):
+    os.makedirs(new_run.logs)
+    Path(f"{new_run.logs}/history.json").write_text("[")
+    new_run.train(train_steps=5)
+    points = json.loads(Path(f"{new_run.logs}/history.json").read_text())["points"]
+    assert [p["step"] for p in points] == [5]
+
+
 @pytest.mark.parametrize(
     ("shape", "dtype"), [((8, 8, 1), "float32"), ((9, 7, 3), "uint8"), ((5, 6), "int16")]
 )
