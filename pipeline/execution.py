@@ -104,7 +104,7 @@ def take(task: Task, importer: Importer, inputs: Values) -> Artifact:
         DataError: If there is nothing at its URI.
     """
     uri = inputs.parameters["uri"] if importer.uri is None else importer.uri
-    known = executor_input.build(task, inputs, "", "")
+    known = executor_input.build(task, inputs, "/", "/")
     artifact = Artifact(
         name="artifact",
         uri=uri,
@@ -195,7 +195,12 @@ def _attempt(
     if exit_code and run.processes.stopped.is_set():
         return replace(record, status=Status.CANCELLED)
     if exit_code:
-        return replace(record, status=Status.FAILED, error=failure.explain(exit_code, log))
+        return replace(
+            record,
+            status=Status.FAILED,
+            error=failure.explain(exit_code, log),
+            outputs=outputs.left_behind(task, message),
+        )
     produced = outputs.collect(task, message)
     cache.publish(place.folder, run.run_id, produced)
     return replace(record, status=Status.SUCCEEDED, outputs=produced)

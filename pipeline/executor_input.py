@@ -3,7 +3,6 @@
 The message is `ExecutorInput` of kubeflow/pipelines, api/v2alpha1/pipeline_spec.proto, as JSON.
 """
 
-import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -88,12 +87,15 @@ def build(task: Task, inputs: Values, folder: str, scratch: str) -> dict[str, An
         inputs: From `resolve_inputs`.
         folder: URI under which the task's output artifacts go.
         scratch: Local folder for the files in which the task reports its output values.
+
+    Raises:
+        DataError: If the name of an output leads out of these folders.
     """
     outputs: dict[str, Any] = {}
     component = task.component
     if component.output_parameters:
         outputs["parameters"] = {
-            name: {"outputFile": os.path.join(scratch, name)}
+            name: {"outputFile": storage.join(scratch, name)}
             for name in component.output_parameters
         }
     if component.output_artifacts:
@@ -101,7 +103,7 @@ def build(task: Task, inputs: Values, folder: str, scratch: str) -> dict[str, An
             name: {"artifacts": [Artifact(name, storage.join(folder, name), kind).to_json()]}
             for name, kind in component.output_artifacts.items()
         }
-    outputs["outputFile"] = os.path.join(scratch, OUTPUT_FILE)
+    outputs["outputFile"] = storage.join(scratch, OUTPUT_FILE)
     return {"inputs": _inputs(inputs), "outputs": outputs}
 
 

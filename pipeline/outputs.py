@@ -6,6 +6,7 @@ The message is `ExecutorOutput` of kubeflow/pipelines, api/v2alpha1/pipeline_spe
 import json
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from components.core.errors import DataError
@@ -56,6 +57,25 @@ def collect(task: Task, executor_input: Mapping[str, Any]) -> Values:
         except (AttributeError, TypeError, ValueError, KeyError):
             raise _malformed(task, expected["outputFile"]) from None
     return Values(values, artifacts)
+
+
+def left_behind(task: Task, executor_input: Mapping[str, Any]) -> Values:
+    """Return the artifacts that a failed task nevertheless wrote, such as the report of a gate.
+
+    Args:
+        task: The task.
+        executor_input: What it was started with.
+    """
+    artifacts = {}
+    for name in task.component.output_artifacts:
+        entry = executor_input["outputs"]["artifacts"][name]["artifacts"][0]
+        default = Artifact.from_json(entry)
+        # A component may give its artifact a suffix, by which a browser knows the type.
+        for suffix in ("", ".html", ".json"):
+            found = replace(default, uri=default.uri + suffix)
+            if found.inventory():
+                artifacts[name] = found
+    return Values({}, artifacts)
 
 
 def _read_report(task: Task, path: str) -> dict[str, Any]:

@@ -66,3 +66,11 @@ def test_value_of_another_type_is_refused():
     task = one(parameters={"n": ("NUMBER_INTEGER", toy.constant("x"))})
     with pytest.raises(DataError, match=r"one\.n: input has the wrong type"):
         executor_input.resolve_inputs(task, {}, {})
+
+
+@pytest.mark.parametrize("side", ["values", "files"])
+@pytest.mark.parametrize("name", ["../out", "/etc/out"])
+def test_names_of_outputs_may_not_climb_out(side, name):
+    task = one(**{side: {name: "STRING"}})
+    with pytest.raises(DataError, match="leads out of its folder"):
+        executor_input.build(task, Values(), "/root/x", "/tmp/s")

@@ -9,7 +9,7 @@ from kfp import compiler, dsl
 from kfp.local import executor_input_utils
 from kfp.pipeline_spec import pipeline_spec_pb2
 
-from pipeline import executor_input, failure, local, spec
+from pipeline import executor_input, failure, local, progress, spec
 from pipeline.artifact import Artifact
 from tests.pipeline.conftest import statuses
 
@@ -43,8 +43,17 @@ def copy(fingerprint: str, count: int, dataset: dsl.Output[dsl.Dataset], note: s
 
 
 @component
-def judge(dataset: dsl.Input[dsl.Dataset], least: float, metrics: dsl.Output[dsl.Metrics]) -> float:
+def judge(
+    dataset: dsl.Input[dsl.Dataset],
+    least: float,
+    metrics: dsl.Output[dsl.Metrics],
+    page: dsl.Output[dsl.HTML],
+) -> float:
     from components.core.errors import GateError, exit_on_error
+
+    page.uri += ".html"
+    with open(page.uri, "w") as stream:
+        stream.write("<p>judged</p>")
 
     metrics.log_metric("accuracy", 0.5)
     with exit_on_error():
@@ -106,6 +115,8 @@ def test_gate_fails_with_its_own_words_and_the_rest_is_cached(compiled, ran):
     assert str(error).startswith(
         f"judge: {dataset}: not good enough\n  expected: 0.9\n  found:    0.5\n  log: "
     )
+    assert progress.reports(record)["judge"] == record.tasks["judge"].folder + "/page.html"
+    assert set(record.tasks["judge"].outputs.artifacts) == {"page"}
     with open(record.tasks["judge"].log) as stream:
         assert "Got executor_input" in stream.read()
 

@@ -1,0 +1,76 @@
+"""The guard in this process; what it is for is tested with real kills in test_local.py."""
+
+import os
+import threading
+import time
+
+import pytest
+
+from pipeline import guard
+
+
+@pytest.fixture
+def pipe():
+    theirs, ours = os.pipe()
+    yield theirs, ours
+    os.close(theirs)
+
+
+def later(action, *arguments):
+    timer = threading.Timer(0.3, action, arguments)
+    timer.start()
+    return timer
+
+
+def run(pipe, scratch, script, grace="5"):
+    return guard.main([str(pipe[0]), grace, str(scratch), "sh", "-c", script])
+
+
+@pytest.mark.parametrize(
+    ("script", "code"), [(":", 0), ("exit 3", 3), ("kill -KILL $$", 137), ("kill -TERM $$", 143)]
+)
+def test_exit_code(pipe, tmp_path, script, code):
+    assert run(pipe, tmp_path, script) == code
+
+
+def test_command_that_does_not_exist(pipe, tmp_path, capsys):
+    arguments = [str(pipe[0]), "1", str(tmp_path), "/no/such"]
+    assert guard.main(arguments) == guard.CANNOT_START
+    assert capsys.readouterr().err.startswith("error: /no/such: command cannot be started\n")
+
+
+def test_order_to_terminate_leaves_time_to_clean_up(pipe, tmp_path):
+    later(os.write, pipe[1], guard.TERMINATE)
+    script = f"trap 'sleep 0.2; touch {tmp_path}/clean; exit 7' TERM; sleep 30 & wait"
+    assert run(pipe, tmp_path, script) == 7
+    assert (tmp_path / "clean").exists()
+
+
+def test_child_may_outlive_its_shell_to_clean_up(pipe, tmp_path):
+    later(os.write, pipe[1], guard.TERMINATE)
+    inner = f"trap 'sleep 0.3; touch {tmp_path}/clean; exit' TERM; sleep 30 & wait"
+    assert run(pipe, tmp_path, f'sh -c "{inner}"; :') == 143
+    assert (tmp_path / "clean").exists()
+
+
+def test_grace_is_bounded(pipe, tmp_path):
+    later(os.write, pipe[1], guard.TERMINATE)
+    started = time.monotonic()
+    assert run(pipe, tmp_path, "trap '' TERM; while :; do sleep 0.1; done", grace="0.5") == 137
+    assert time.monotonic() - started < 5
+
+
+@pytest.mark.parametrize("first", [b"", guard.TERMINATE])
+def test_order_to_kill(pipe, tmp_path, first):
+    later(os.write, pipe[1], first + guard.KILL)
+    started = time.monotonic()
+    assert run(pipe, tmp_path, "trap '' TERM; while :; do sleep 0.1; done", grace="60") == 137
+    assert time.monotonic() - started < 5
+
+
+def test_end_of_the_runner_ends_the_command_and_its_scratch(pipe, tmp_path):
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    later(os.close, pipe[1])
+    assert run(pipe, scratch, "sleep 30") == 143
+    assert not scratch.exists()
