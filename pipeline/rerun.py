@@ -5,6 +5,7 @@ each artifact from a task that is left out, and a constant that of each value.
 """
 
 import copy
+import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -132,8 +133,13 @@ def _check_used(
                 "parameter has no effect on the stages to run",
                 where=name,
                 found="it is used by " + ", ".join(users),
-                remedy=f"leave it as it was, or rerun --from {users[0]}",
+                remedy=f"leave it as it was, or rerun --from {_begin(users)}",
             )
+
+
+def _begin(stages: list[str]) -> str:
+    """Return what `--from` takes to mean all of `stages`: `convert` for its two splits."""
+    return os.path.commonprefix(stages).rstrip("-[") or stages[0]
 
 
 def cut(whole: Pipeline, record: RunRecord, kept: frozenset[str]) -> Pipeline:

@@ -224,6 +224,7 @@ def test_parameter_that_only_left_out_stages_use(run, root):
     with pytest.raises(UsageError, match=r"no effect.*\n.*copy-t") as caught:
         rerun.rerun(str(root), stages_from="train", assignments=["data=elsewhere"])
     assert "--from look" in str(caught.value)
+    assert rerun._begin(["copy-test", "copy-train"]) == "copy"
     same = state.find(str(root)).parameters["data"]
     rerun.rerun(str(root), stages_from="train", assignments=[f"data={same}"])
 
