@@ -5,7 +5,6 @@ each artifact from a task that is left out, and a constant that of each value.
 """
 
 import copy
-import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -133,13 +132,15 @@ def _check_used(
                 "parameter has no effect on the stages to run",
                 where=name,
                 found="it is used by " + ", ".join(users),
-                remedy=f"leave it as it was, or rerun --from {_begin(users)}",
+                remedy=f"leave it as it was, or rerun --from {_begin(whole, users)}",
             )
 
 
-def _begin(stages: list[str]) -> str:
+def _begin(whole: Pipeline, stages: list[str]) -> str:
     """Return what `--from` takes to mean all of `stages`: `convert` for its two splits."""
-    return os.path.commonprefix(stages).rstrip("-[") or stages[0]
+    prefix = stages[0].partition("-")[0]
+    together = whole.tasks.keys() & set(stages) == select(whole, prefix)
+    return prefix if together else stages[0]
 
 
 def cut(whole: Pipeline, record: RunRecord, kept: frozenset[str]) -> Pipeline:

@@ -224,9 +224,21 @@ def test_parameter_that_only_left_out_stages_use(run, root):
     with pytest.raises(UsageError, match=r"no effect.*\n.*copy-t") as caught:
         rerun.rerun(str(root), stages_from="train", assignments=["data=elsewhere"])
     assert "--from look" in str(caught.value)
-    assert rerun._begin(["copy-test", "copy-train"]) == "copy"
     same = state.find(str(root)).parameters["data"]
     rerun.rerun(str(root), stages_from="train", assignments=[f"data={same}"])
+
+
+def test_parameter_of_two_left_out_stages(run, root, data):
+    document = toy.toy()
+    for task in ("copy-train", "copy-test"):
+        node = document["root"]["dag"]["tasks"][task]["inputs"]["parameters"]
+        node["data"] = toy.parameter("steps")
+    inputs = document["root"]["dag"]["tasks"]["train"]["inputs"]["parameters"]
+    inputs["steps"] = toy.constant(1)
+    run()
+    changed = spec.parse(toy.text(document))
+    with pytest.raises(UsageError, match=r"rerun --from copy$"):
+        rerun.rerun(str(root), stages_from="train", assignments=["steps=5"], pipeline=changed)
 
 
 def test_needs_what_the_earlier_run_did_not_finish(run, root, monkeypatch):
