@@ -7,6 +7,7 @@ import argparse
 import dataclasses
 import os
 import shlex
+import sys
 from typing import TYPE_CHECKING, Any
 
 from components.convert.config import ConvertConfig
@@ -146,6 +147,7 @@ def run(args: argparse.Namespace) -> Result:
     record = local.run(pipeline, parameters, args.root, **options)
     error = error_of(record)
     if error:
+        print(progress.format_table(record), file=sys.stderr)
         raise error
     return record.to_json(), _summary(record)
 
@@ -158,10 +160,11 @@ def runs(args: argparse.Namespace) -> Result:
     records = list_runs(args.root)
     lines = [f"{'run':<28}{'status':<12}{'time':>12}  stages"]
     for record in records:
-        done = [task.name for task in record.tasks.values() if task.status.finished]
+        stages = [task for task in record.tasks.values() if task.kind == "container"]
+        done = [task for task in stages if task.status.finished]
         lines.append(
             f"{record.run_id:<28}{record.status:<12}{duration(record.seconds):>12}  "
-            f"{len(done)} of {len(record.tasks)} done"
+            f"{len(done)} of {len(stages)} done"
         )
     return [record.to_json() for record in records], "\n".join(lines)
 

@@ -5,7 +5,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -58,11 +58,14 @@ class LocalStore:
     def list(self, path: str) -> dict[str, int]:
         """Return the size in bytes of every file below `path`, but not of temporary ones."""
         found = {}
-        for folder, _, names in os.walk(path):
-            for name in names:
-                if not name.startswith(TEMPORARY):
+        with _faults(path):
+            for folder, _, names in os.walk(path):
+                for name in names:
                     full = os.path.join(folder, name)
-                    found[os.path.relpath(full, path)] = os.stat(full).st_size
+                    if not name.startswith(TEMPORARY):
+                        # Another process may delete what was just listed.
+                        with suppress(FileNotFoundError):
+                            found[os.path.relpath(full, path)] = os.stat(full).st_size
         return found
 
     def delete(self, path: str) -> None:
