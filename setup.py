@@ -13,8 +13,8 @@ VERSION = re.search(
 setup(
     name="idxpipe",
     version=VERSION,
-    description="Validate IDX files, convert them to TFRecord with Beam, train on TPU and evaluate, "
-    "as one compiled Kubeflow pipeline.",
+    description="Validate IDX files, convert them to TFRecord with Beam, train on TPU and "
+    "evaluate, as one compiled Kubeflow pipeline.",
     long_description=(HERE / "README.md").read_text(),
     long_description_content_type="text/markdown",
     license="Apache-2.0",

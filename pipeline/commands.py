@@ -7,7 +7,6 @@ import argparse
 import dataclasses
 import os
 import shlex
-import sys
 from typing import TYPE_CHECKING, Any
 
 from components.convert.config import ConvertConfig
@@ -15,6 +14,7 @@ from components.core import storage
 from components.core.device import DeviceConfig
 from components.core.errors import UsageError
 from components.core.files import DataConfig, find_files
+from components.core.narration import say
 from components.evaluate.config import EvaluateConfig
 from components.train.config import TrainConfig
 from components.validate.config import ValidateConfig
@@ -147,7 +147,7 @@ def run(args: argparse.Namespace) -> Result:
     record = local.run(pipeline, parameters, args.root, **options)
     error = error_of(record)
     if error:
-        print(progress.format_table(record), file=sys.stderr)
+        say(progress.format_table(record))
         raise error
     return record.to_json(), _summary(record)
 
