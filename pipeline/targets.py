@@ -1,0 +1,85 @@
+"""Where the train stage can run on Vertex AI: machines and accelerators, chosen when compiling.
+
+Source: https://cloud.google.com/vertex-ai/docs/training/configure-compute (machine types and
+accelerators) and https://cloud.google.com/vertex-ai/docs/training/training-with-tpu-vm (TPU VMs).
+"""
+
+import dataclasses
+
+from components.core.errors import UsageError
+
+
+@dataclasses.dataclass(frozen=True)
+class Target:
+    """A machine for the train stage.
+
+    Attributes:
+        name: What `--accelerator` calls it.
+        accelerator: What the stages call it: `cpu`, `gpu` or `tpu`.
+        machine_type: Name of the machine type; empty leaves the choice to Vertex AI.
+        accelerator_type: Name of the accelerator attached to it, if it is chosen apart.
+        accelerator_count: How many of them.
+        tpu_topology: Shape of the TPU slice, for generations that want it.
+        num_replicas: TensorFlow replicas on it: TPU cores or GPUs.
+    """
+
+    name: str
+    accelerator: str
+    machine_type: str = ""
+    accelerator_type: str = ""
+    accelerator_count: int = 0
+    tpu_topology: str = ""
+    num_replicas: int = 8
+
+    @property
+    def machine_spec(self) -> dict[str, object]:
+        """The machine as the API's MachineSpec, snake case."""
+        spec: dict[str, object] = {"machine_type": self.machine_type}
+        if self.accelerator_type:
+            spec["accelerator_type"] = self.accelerator_type
+            spec["accelerator_count"] = self.accelerator_count
+        if self.tpu_topology:
+            spec["tpu_topology"] = self.tpu_topology
+        return spec
+
+
+# A v2 or v3 device has 8 cores, each a replica; a v5e chip has one core.
+TARGETS = {
+    target.name: target
+    for target in (
+        Target("auto", "auto"),
+        Target("cpu", "cpu"),
+        Target("gpu-t4", "gpu", "n1-standard-8", "NVIDIA_TESLA_T4", 1, num_replicas=1),
+        Target("gpu-l4", "gpu", "g2-standard-8", "NVIDIA_L4", 1, num_replicas=1),
+        Target("gpu-a100", "gpu", "a2-highgpu-1g", "NVIDIA_TESLA_A100", 1, num_replicas=1),
+        Target("tpu-v2-8", "tpu", "cloud-tpu", "TPU_V2", 8),
+        Target("tpu-v3-8", "tpu", "cloud-tpu", "TPU_V3", 8),
+        Target("tpu-v5e-1", "tpu", "ct5lp-hightpu-1t", tpu_topology="1x1", num_replicas=1),
+        Target("tpu-v5e-4", "tpu", "ct5lp-hightpu-4t", tpu_topology="2x2", num_replicas=4),
+        Target("tpu-v5e-8", "tpu", "ct5lp-hightpu-8t", tpu_topology="2x4", num_replicas=8),
+    )
+}
+
+
+def find_target(name: str) -> Target:
+    """Return the target called `name`.
+
+    Raises:
+        UsageError: If there is none, or TensorFlow cannot run on it.
+    """
+    if name.startswith(("tpu-v6e", "tpu-v7")):
+        raise UsageError(
+            "TensorFlow is not supported on this TPU generation",
+            where="accelerator",
+            expected="tpu-v2-8, tpu-v3-8 or tpu-v5e-1, -4, -8",
+            found=name,
+            remedy="take a v5e; v6e (Trillium) and later run JAX and PyTorch only",
+        )
+    if name not in TARGETS:
+        raise UsageError(
+            "no such accelerator",
+            where="accelerator",
+            expected="one of " + ", ".join(TARGETS),
+            found=repr(name),
+        )
+    return TARGETS[name]
