@@ -20,6 +20,7 @@ from components.train.config import TrainConfig
 from components.validate.config import ValidateConfig
 from pipeline import commands
 from pipeline.flags import add_config
+from pipeline.targets import TARGETS
 
 Command = Callable[[argparse.Namespace], tuple[Any, str]]
 
@@ -107,6 +108,18 @@ def build_parser() -> argparse.ArgumentParser:
     )
     compile_.add_argument(
         "--image", default="", metavar="NAME", help="container image that the stages run in"
+    )
+    compile_.add_argument(
+        "--accelerator",
+        default="auto",
+        metavar="NAME",
+        help=f"machine of the train stage on Vertex AI: {', '.join(TARGETS)} (default: auto)",
+    )
+    compile_.add_argument(
+        "--train-image",
+        default="",
+        metavar="NAME",
+        help="container image for that machine, where it needs another",
     )
     compile_.add_argument(
         "--check", action="store_true", help="write nothing; exit 1 if the file is stale"

@@ -119,7 +119,7 @@ def compile_(args: argparse.Namespace) -> Result:
     """Write or check pipeline.yaml."""
     from pipeline.compile import check_compiled, compile_pipeline
 
-    compiled = compile_pipeline(args.image)
+    compiled = compile_pipeline(args.image, args.accelerator, args.train_image)
     if args.check:
         check_compiled(args.output, compiled)
         return {"pipeline": args.output, "stale": False}, f"{args.output} is up to date"

@@ -7,31 +7,44 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from components.core import storage
-from components.core.errors import IdxpipeError
+from components.core.errors import IdxpipeError, UsageError
+from pipeline.targets import find_target
 
 PIPELINE_FILE = "pipeline.yaml"
 
 
-def compile_pipeline(image: str = "") -> bytes:
+def compile_pipeline(image: str = "", accelerator: str = "auto", train_image: str = "") -> bytes:
     """Return the compiled pipeline.
 
     Args:
         image: Container image that the stages run in; empty is the default.
+        accelerator: Name of the machine for the train stage, from `targets.TARGETS`.
+        train_image: Another image for that machine, such as the one for TPUs.
 
     Raises:
+        UsageError: If there is no such accelerator, or an image for a machine that is not chosen.
+        SetupError: If the accelerator needs a package that is not installed.
         RuntimeError: If the components were imported for another image before.
     """
+    target = find_target(accelerator)
+    if train_image and not target.machine_type:
+        raise UsageError(
+            "an image for the train stage needs a machine to run it on",
+            where="train-image",
+            expected="--accelerator with a TPU or GPU",
+            found=accelerator,
+        )
     with _image(image):
         from kfp import compiler
 
         from components.core.image import DEFAULT_IMAGE, IMAGE
-        from pipeline.definition import idx_to_model
+        from pipeline.definition import define
 
         if (image or DEFAULT_IMAGE) != IMAGE:
             raise RuntimeError(f"components already imported for {IMAGE}")
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / PIPELINE_FILE
-            compiler.Compiler().compile(idx_to_model, str(path))
+            compiler.Compiler().compile(define(target, train_image), str(path))
             return path.read_bytes()
 
 

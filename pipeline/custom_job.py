@@ -10,7 +10,7 @@ from pipeline.targets import Target
 TIMEOUT_SECONDS = 4 * 60 * 60
 
 
-def as_custom_job(component: Any, target: Target) -> Any:
+def as_custom_job(component: Any, target: Target, image: str = "") -> Any:
     """Return `component` to be run as a custom job on the machine of `target`.
 
     Inputs and outputs stay as they are, artifacts typed. When the machine is taken away the job is
@@ -19,6 +19,7 @@ def as_custom_job(component: Any, target: Target) -> Any:
     Args:
         component: A KFP component.
         target: The machine.
+        image: Container image for it; empty is the component's own.
 
     Raises:
         SetupError: If google-cloud-pipeline-components is not installed.
@@ -38,7 +39,10 @@ def as_custom_job(component: Any, target: Target) -> Any:
     spec = json_format.MessageToDict(job.pipeline_spec)
     patched = 0
     for definition in _worker_pool_definitions(spec):
-        definition["defaultValue"][0]["machine_spec"] = target.machine_spec
+        pool = definition["defaultValue"][0]
+        pool["machine_spec"] = target.machine_spec
+        if image:
+            pool["container_spec"]["image_uri"] = image
         patched += 1
     if not patched:
         raise RuntimeError("google-cloud-pipeline-components changed: no worker_pool_specs")

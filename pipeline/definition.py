@@ -1,6 +1,7 @@
 """The pipeline: which stage takes what from which. Wiring only."""
 
 import copy
+from typing import Any
 
 from kfp import dsl
 
@@ -14,6 +15,8 @@ from components.train.config import TrainConfig
 from components.validate.component import validate
 from components.validate.config import ValidateConfig
 from pipeline.catalogue import documented
+from pipeline.custom_job import as_custom_job
+from pipeline.targets import Target
 
 NAME = "idxpipe"
 
@@ -26,91 +29,103 @@ def _named(component, name):
     return twin
 
 
-@dsl.pipeline(name=NAME)
-@documented
-def idx_to_model(
-    data: str = "",
-    train_images: str = "",
-    train_labels: str = "",
-    test_images: str = "",
-    test_labels: str = "",
-    num_classes: int = ValidateConfig.num_classes,
-    image_shape: str = ValidateConfig.image_shape,
-    dataset_name: str = ConvertConfig.dataset_name,
-    num_shards: int = ConvertConfig.num_shards,
-    runner: str = ConvertConfig.runner,
-    beam_options: str = ConvertConfig.beam_options,
-    batch_size: int = TrainConfig.batch_size,
-    train_steps: int = TrainConfig.train_steps,
-    iterations: int = TrainConfig.iterations,
-    learning_rate: float = TrainConfig.learning_rate,
-    decay_steps: int = TrainConfig.decay_steps,
-    decay_rate: float = TrainConfig.decay_rate,
-    dropout: float = TrainConfig.dropout,
-    shuffle_buffer: int = TrainConfig.shuffle_buffer,
-    seed: int = TrainConfig.seed,
-    checkpoint_steps: int = TrainConfig.checkpoint_steps,
-    keep_checkpoints: int = TrainConfig.keep_checkpoints,
-    accelerator: str = DeviceConfig.accelerator,
-    tpu: str = DeviceConfig.tpu,
-    num_replicas: int = DeviceConfig.num_replicas,
-    eval_batch_size: int = EvaluateConfig.eval_batch_size,
-    eval_steps: int = EvaluateConfig.eval_steps,
-    min_accuracy: float = EvaluateConfig.min_accuracy,
-):
-    """Validate IDX files, convert them to TFRecord, train a classifier and evaluate it."""
-    validated = validate(
-        data=data,
-        train_images=train_images,
-        train_labels=train_labels,
-        test_images=test_images,
-        test_labels=test_labels,
-        num_classes=num_classes,
-        image_shape=image_shape,
-    )
-    # A fingerprint in the key of the stages after it makes new bytes at an old URI visible; but
-    # only if this stage looks at them every time.
-    validated.set_caching_options(False)
+def define(target: Target, train_image: str) -> Any:
+    """Return the pipeline, its train stage on the machine of `target`.
 
-    datasets = {}
-    for split in ("train", "test"):
-        outputs = validated.outputs
-        converted = _named(convert, f"convert-{split}")(
-            images=outputs[f"{split}_images_uri"],
-            labels=outputs[f"{split}_labels_uri"],
-            images_fingerprint=outputs[f"{split}_images_fingerprint"],
-            labels_fingerprint=outputs[f"{split}_labels_fingerprint"],
-            split=split,
-            num_classes=outputs["classes"],
-            image_shape=outputs["shape"],
-            dataset_name=dataset_name,
-            num_shards=num_shards,
-            runner=runner,
-            beam_options=beam_options,
+    Args:
+        target: The machine; one without a machine type leaves it to whoever runs the pipeline.
+        train_image: Image for that machine; empty is the one of the other stages.
+    """
+    trainer = as_custom_job(train, target, train_image) if target.machine_type else train
+
+    @dsl.pipeline(name=NAME)
+    @documented
+    def idx_to_model(
+        data: str = "",
+        train_images: str = "",
+        train_labels: str = "",
+        test_images: str = "",
+        test_labels: str = "",
+        num_classes: int = ValidateConfig.num_classes,
+        image_shape: str = ValidateConfig.image_shape,
+        dataset_name: str = ConvertConfig.dataset_name,
+        num_shards: int = ConvertConfig.num_shards,
+        runner: str = ConvertConfig.runner,
+        beam_options: str = ConvertConfig.beam_options,
+        batch_size: int = TrainConfig.batch_size,
+        train_steps: int = TrainConfig.train_steps,
+        iterations: int = TrainConfig.iterations,
+        learning_rate: float = TrainConfig.learning_rate,
+        decay_steps: int = TrainConfig.decay_steps,
+        decay_rate: float = TrainConfig.decay_rate,
+        dropout: float = TrainConfig.dropout,
+        shuffle_buffer: int = TrainConfig.shuffle_buffer,
+        seed: int = TrainConfig.seed,
+        checkpoint_steps: int = TrainConfig.checkpoint_steps,
+        keep_checkpoints: int = TrainConfig.keep_checkpoints,
+        accelerator: str = target.accelerator,
+        tpu: str = DeviceConfig.tpu,
+        num_replicas: int = target.num_replicas,
+        eval_batch_size: int = EvaluateConfig.eval_batch_size,
+        eval_steps: int = EvaluateConfig.eval_steps,
+        min_accuracy: float = EvaluateConfig.min_accuracy,
+    ):
+        """Validate IDX files, convert them to TFRecord, train a classifier and evaluate it."""
+        validated = validate(
+            data=data,
+            train_images=train_images,
+            train_labels=train_labels,
+            test_images=test_images,
+            test_labels=test_labels,
+            num_classes=num_classes,
+            image_shape=image_shape,
         )
-        datasets[split] = converted.outputs["dataset"]
+        # A fingerprint in the key of the stages after it makes new bytes at an old URI visible; but
+        # only if this stage looks at them every time.
+        validated.set_caching_options(False)
 
-    device = {"accelerator": accelerator, "tpu": tpu, "num_replicas": num_replicas}
-    trained = train(
-        dataset=datasets["train"],
-        batch_size=batch_size,
-        train_steps=train_steps,
-        iterations=iterations,
-        learning_rate=learning_rate,
-        decay_steps=decay_steps,
-        decay_rate=decay_rate,
-        dropout=dropout,
-        shuffle_buffer=shuffle_buffer,
-        seed=seed,
-        checkpoint_steps=checkpoint_steps,
-        keep_checkpoints=keep_checkpoints,
-        **device,
-    )
-    evaluate(
-        dataset=datasets["test"],
-        model=trained.outputs["model"],
-        eval_batch_size=eval_batch_size,
-        eval_steps=eval_steps,
-        min_accuracy=min_accuracy,
-        **device,
-    )
+        datasets = {}
+        for split in ("train", "test"):
+            outputs = validated.outputs
+            converted = _named(convert, f"convert-{split}")(
+                images=outputs[f"{split}_images_uri"],
+                labels=outputs[f"{split}_labels_uri"],
+                images_fingerprint=outputs[f"{split}_images_fingerprint"],
+                labels_fingerprint=outputs[f"{split}_labels_fingerprint"],
+                split=split,
+                num_classes=outputs["classes"],
+                image_shape=outputs["shape"],
+                dataset_name=dataset_name,
+                num_shards=num_shards,
+                runner=runner,
+                beam_options=beam_options,
+            )
+            datasets[split] = converted.outputs["dataset"]
+
+        device = {"accelerator": accelerator, "tpu": tpu, "num_replicas": num_replicas}
+        trained = trainer(
+            dataset=datasets["train"],
+            batch_size=batch_size,
+            train_steps=train_steps,
+            iterations=iterations,
+            learning_rate=learning_rate,
+            decay_steps=decay_steps,
+            decay_rate=decay_rate,
+            dropout=dropout,
+            shuffle_buffer=shuffle_buffer,
+            seed=seed,
+            checkpoint_steps=checkpoint_steps,
+            keep_checkpoints=keep_checkpoints,
+            **device,
+        )
+        evaluate(
+            dataset=datasets["test"],
+            model=trained.outputs["model"],
+            eval_batch_size=eval_batch_size,
+            eval_steps=eval_steps,
+            min_accuracy=min_accuracy,
+            # The machine that was chosen is the trainer's alone.
+            **(device if trainer is train else device | {"accelerator": "cpu"}),
+        )
+
+    return idx_to_model

@@ -17,7 +17,7 @@ from pipeline import params, state
 from pipeline.execution import Run, execute
 from pipeline.process import GRACE_SECONDS, Processes
 from pipeline.progress import Progress, silent
-from pipeline.spec import Importer, Pipeline, require_plain
+from pipeline.spec import Importer, Pipeline, require_here, require_plain
 from pipeline.state import Ledger, RunRecord, Status, TaskRecord
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -64,6 +64,7 @@ def run(
         SetupError: If `root` cannot be written.
     """
     require_plain(pipeline)
+    require_here(pipeline)
     values = params.resolve(pipeline.parameters, values=parameters)
     unknown = sorted(force - pipeline.tasks.keys())
     if unknown:

@@ -39,6 +39,9 @@ class TaskOutput:
 
 Source = Constant | PipelineInput | TaskOutput
 
+# Source: the image of CustomTrainingJobOp in google-cloud-pipeline-components.
+_LAUNCHER = "google-cloud-pipeline-components"
+
 
 @dataclass(frozen=True)
 class Parameter:
@@ -211,6 +214,27 @@ def require_plain(pipeline: Pipeline) -> None:
             expected="tasks with a container or an importer, without conditions",
             found="; ".join(found),
             remedy="submit it to Vertex AI Pipelines or Kubeflow, or take these tasks out",
+        )
+
+
+def require_here(pipeline: Pipeline) -> None:
+    """Refuse tasks whose container only asks Vertex AI to run something else.
+
+    Raises:
+        UsageError: Naming every such task.
+    """
+    found = [
+        task.name
+        for task in pipeline.tasks.values()
+        if isinstance(task.executor, Container) and _LAUNCHER in task.executor.image
+    ]
+    if found:
+        raise UsageError(
+            "pipeline was compiled for machines of Vertex AI",
+            where=pipeline.name,
+            expected="stages that run in their own container",
+            found=f"a custom job: {', '.join(found)}",
+            remedy="submit it to Vertex AI, or run one compiled without --accelerator",
         )
 
 
