@@ -5,7 +5,15 @@ import sys
 
 import pytest
 
-HEAVY = {"tensorflow", "keras", "apache_beam", "kfp", "google.cloud"}
+HEAVY = {
+    "tensorflow",
+    "keras",
+    "apache_beam",
+    "kfp",
+    "google.cloud.storage",
+    "google.auth",
+    "fsspec",
+}
 
 
 def loaded_by(code: str) -> set[str]:
