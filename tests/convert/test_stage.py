@@ -1,9 +1,11 @@
 import dataclasses
+import gzip
 import json
 import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -59,6 +61,19 @@ def test_tensorflow_reads_every_pixel_and_label_back(files, tmp_path, shards):
     assert dataset.class_counts == tuple(np.bincount(LABELS))
     assert len(dataset.shards) == shards
     assert read_dataset(str(tmp_path)) == dataset
+
+
+@pytest.mark.parametrize(
+    ("split", "name", "count"), [("train", "train", 60_000), ("test", "t10k", 10_000)]
+)
+def test_every_pixel_and_label_of_mnist(tmp_path, split, name, count):
+    sources = [f"data/mnist/{name}-{kind}-ubyte.gz" for kind in ("images-idx3", "labels-idx1")]
+    convert(*sources, str(tmp_path), ConvertConfig(num_shards=4), split=split)
+    images, labels = read_back(tmp_path)
+    pixels, classes = (gzip.decompress(Path(source).read_bytes()) for source in sources)
+    assert images.shape == (count, 28, 28)
+    assert images.tobytes() == pixels[16:]
+    assert labels.astype(np.uint8).tobytes() == classes[8:]
 
 
 def test_only_the_shards_and_the_manifest_are_left(files, tmp_path):
@@ -184,8 +199,6 @@ def test_other_types_are_stored_little_endian(tmp_path, dtype):
     ids=["truncated", "trailing", "magic", "count", "shape", "label", "huge"],
 )
 def test_bad_sources_are_refused_and_nothing_is_written(tmp_path, gz, change, problem):
-    import gzip
-
     images, labels = change(idx_bytes(IMAGES), idx_bytes(LABELS))
     for name, data in (("i", images), ("l", labels)):
         (tmp_path / name).write_bytes(gzip.compress(data, 1) if gz else data)
