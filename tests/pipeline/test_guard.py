@@ -1,5 +1,6 @@
 """The guard in this process; what it is for is tested with real kills in test_local.py."""
 
+import contextlib
 import os
 import threading
 import time
@@ -13,6 +14,11 @@ from pipeline import guard
 def pipe():
     theirs, ours = os.pipe()
     yield theirs, ours
+    with contextlib.suppress(OSError):  # some tests close it themselves
+        os.close(ours)
+    for thread in threading.enumerate():
+        if "_watch" in thread.name:
+            thread.join(5)
     os.close(theirs)
 
 
