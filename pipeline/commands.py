@@ -7,6 +7,8 @@ import argparse
 import dataclasses
 import os
 import shlex
+import sys
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from components.convert.config import ConvertConfig
@@ -131,10 +133,10 @@ def run(args: argparse.Namespace) -> Result:
     """Run the compiled pipeline, or part of it, on this machine."""
     from pipeline import local, progress
     from pipeline.failure import error_of
+    from pipeline.live import Live
 
     options: dict[str, Any] = {
         "cache": not args.no_cache,
-        "progress": progress.Lines(),
         "jobs": args.jobs or None,
     }
     if args.from_stage or args.only:
@@ -144,7 +146,8 @@ def run(args: argparse.Namespace) -> Result:
     else:
         pipeline, parameters = _first_run(args)
     check_values(parameters)
-    record = local.run(pipeline, parameters, args.root, **options)
+    with Live() if sys.stderr.isatty() else nullcontext(progress.Lines()) as shown:
+        record = local.run(pipeline, parameters, args.root, progress=shown, **options)
     error = error_of(record)
     if error:
         say(progress.format_table(record))
