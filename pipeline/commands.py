@@ -223,9 +223,15 @@ def _summary(record: "RunRecord") -> str:
     lines = [progress.format_table(record), ""]
     for values in progress.metrics(record).values():
         lines += [f"test {name:<12} {_number(value)}" for name, value in values.items()]
-    lines += [f"report            {uri}" for uri in progress.reports(record).values()]
-    lines.append(f"run               {record.folder}")
+    lines += [f"report            {_shown(uri)}" for uri in progress.reports(record).values()]
+    lines.append(f"run               {_shown(record.folder)}")
     return "\n".join(lines)
+
+
+def _shown(uri: str) -> str:
+    """Return a path below the current folder relative to it, anything else as it is."""
+    here = os.getcwd() + os.sep
+    return uri.removeprefix(here) if storage.is_local(uri) else uri
 
 
 def _number(value: Any) -> str:
