@@ -38,6 +38,7 @@ def test_the_wheel(built):
 
 def test_the_source_distribution(built):
     (archive,) = built.glob("*.tar.gz")
-    names = tarfile.open(archive).getnames()
+    with tarfile.open(archive) as tar:
+        names = tar.getnames()
     assert any(name.endswith("/pipeline.yaml") for name in names)
     assert not [name for name in names if "/data/" in name or "/tests/" in name]
