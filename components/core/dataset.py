@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Self
 
 from components.core import storage
@@ -9,6 +10,7 @@ from components.core.errors import DataError
 
 MANIFEST = "dataset.json"
 SCHEMA_VERSION = 1
+_QUESTIONS_AT_A_TIME = 8
 
 
 @dataclasses.dataclass(frozen=True)
@@ -126,8 +128,9 @@ def shard_uris(uri: str, dataset: Dataset) -> list[str]:
         DataError: If a shard is missing or has another length than the manifest says.
     """
     uris = [storage.join(uri, shard.name) for shard in dataset.shards]
-    for shard, shard_uri in zip(dataset.shards, uris, strict=True):
-        found = storage.size(shard_uri)
+    with ThreadPoolExecutor(_QUESTIONS_AT_A_TIME) as pool:
+        sizes = list(pool.map(storage.size, uris))
+    for shard, shard_uri, found in zip(dataset.shards, uris, sizes, strict=True):
         if found != shard.bytes:
             raise DataError(
                 "shard has another length than the manifest says",

@@ -22,6 +22,10 @@ class LocalStore:
         with _faults(path):
             return os.stat(path).st_size if os.path.isfile(path) else None
 
+    def crc32c(self, path: str) -> int | None:
+        """Return None: file systems keep no checksum."""
+        return None
+
     def read(self, path: str, start: int, length: int) -> bytes:
         """Return up to `length` bytes from `start`."""
         with _faults(path), open(path, "rb") as stream:
@@ -54,6 +58,11 @@ class LocalStore:
             except BaseException:
                 Path(temporary).unlink(missing_ok=True)
                 raise
+
+    def put(self, local: str, path: str) -> None:
+        """Copy the file `local` to `path`."""
+        with _faults(local), open(local, "rb") as source, self.create(path) as stream:
+            shutil.copyfileobj(source, stream, 1 << 20)
 
     def list(self, path: str) -> dict[str, int]:
         """Return the size in bytes of every file below `path`, but not of temporary ones."""

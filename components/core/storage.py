@@ -19,6 +19,9 @@ class Store(Protocol):
     def size(self, path: str) -> int | None:
         """Return the length in bytes, or None when there is no such file."""
 
+    def crc32c(self, path: str) -> int | None:
+        """Return the checksum that the store keeps of the file; None if it keeps none."""
+
     def read(self, path: str, start: int, length: int) -> bytes:
         """Return up to `length` bytes from `start`."""
 
@@ -28,6 +31,9 @@ class Store(Protocol):
     @contextmanager
     def create(self, path: str) -> Iterator[BinaryIO]:
         """Yield a stream; publish what was written to it if the block ends without an error."""
+
+    def put(self, local: str, path: str) -> None:
+        """Publish a copy of the local file `local`."""
 
     def list(self, path: str) -> dict[str, int]:
         """Return the size in bytes of every file below `path`, by its name relative to it."""
@@ -92,6 +98,12 @@ def size(uri: str) -> int:
     return length
 
 
+def stored_crc32c(uri: str) -> int | None:
+    """Return the CRC32C of the file's bytes where the store keeps it, as gs:// does; else None."""
+    store, path = _resolve(uri)
+    return store.crc32c(path)
+
+
 def read(uri: str, start: int = 0, length: int | None = None) -> bytes:
     """Return exactly `length` bytes from `start`; without `length`, all that follow.
 
@@ -145,6 +157,16 @@ def write(uri: str, data: bytes) -> None:
         stream.write(data)
 
 
+def put(local: str, uri: str) -> None:
+    """Publish a copy of the local file `local` at `uri`, replacing what was there.
+
+    Raises:
+        SetupError: If the place cannot be written or is full.
+    """
+    store, path = _resolve(uri)
+    store.put(local, path)
+
+
 def list_files(uri: str) -> dict[str, int]:
     """Return the size in bytes of each file below `uri`, by relative name, sorted by name."""
     store, path = _resolve(uri)
@@ -164,14 +186,18 @@ def sweep(uri: str) -> None:
 
 
 def _resolve(uri: str) -> tuple[Store, str]:
-    if is_local(uri):
+    kind = scheme(uri)
+    if kind == "file":
         from components.core.local_store import LocalStore
 
         return LocalStore(), local_path(uri)
-    raise UsageError(
-        "storage of this kind is not supported",
-        where=uri,
-        expected="a local path or file://",
-        found=f"{scheme(uri)}://",
-        remedy="copy the files to a local folder",
-    )
+    path = uri.partition("://")[2]
+    if not path.strip("/"):
+        raise UsageError("not a URI", where=uri, expected=f"{kind}://BUCKET/PATH")
+    if kind == "gs":
+        from components.core.gcs_store import gcs_store
+
+        return gcs_store(), path
+    from components.core.fsspec_store import FsspecStore
+
+    return FsspecStore(kind), path

@@ -132,4 +132,4 @@ def test_join_and_name_of():
 
 def test_other_schemes_are_refused_clearly():
     with pytest.raises(UsageError, match="not supported"):
-        storage.read("ftp://host/x")
+        storage.read("nosuch://host/x")

