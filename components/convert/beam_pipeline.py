@@ -68,7 +68,7 @@ def _run_elsewhere(tasks: list[ShardTask], runner: str, flags: list[str]) -> Non
 
 
 def _build(pipeline: Any, tasks: list[ShardTask], in_process: bool) -> None:
-    shards = pipeline | "Shards" >> beam.Create(tasks, reshuffle=not in_process)
+    shards = pipeline | "Shards" >> beam.Create(tasks, reshuffle=True)
     _ = shards | "MakeShard" >> beam.ParDo(MakeShard(in_process))
 
 
