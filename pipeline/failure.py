@@ -3,6 +3,7 @@
 import os
 import shlex
 import signal
+from collections.abc import Callable
 
 from components.core.errors import FAMILY, PREFIX, IdxpipeError
 from pipeline.state import RunRecord, Status
@@ -42,22 +43,29 @@ def explain(exit_code: int, log: str) -> str:
     return "\n".join([f"stage {_how(exit_code)}{ending}", *shown])
 
 
-def error_of(record: RunRecord) -> IdxpipeError | None:
+def error_of(
+    record: RunRecord, go_on: Callable[[RunRecord, str | None], str] | None = None
+) -> IdxpipeError | None:
     """Return the error that a run ended in, to raise; None for a run that succeeded.
 
     Its class, and so the exit code, is that of the stage that failed first.
+
+    Args:
+        record: The run.
+        go_on: Returns the command that goes on after it; by default that of the local runner.
     """
+    go_on = go_on or command
     failed = [task for task in record.tasks.values() if task.status is Status.FAILED]
     if failed:
         first, *others = sorted(failed, key=lambda task: task.ended or "")
         lines = [first.error or "failed"]
         lines += [_line("log", first.log)] if first.log else []
         lines += [_line("also", f"{task.name} failed: {task.log}") for task in others]
-        lines.append(_line("go on", command(record)))
+        lines.append(_line("go on", go_on(record, None)))
         error = FAMILY.get(first.exit_code or 1, IdxpipeError)
         return error("\n".join(lines), where=first.name)
     if record.status is Status.CANCELLED:
-        lines = ["run was cancelled", _line("go on", command(record))]
+        lines = ["run was cancelled", _line("go on", go_on(record, None))]
         return CancelledError("\n".join(lines), where=record.run_id)
     return None
 
@@ -69,13 +77,17 @@ def command(record: RunRecord, stage: str | None = None) -> str:
         record: The run.
         stage: Where to go on; without it, at the first task that failed or did not finish.
     """
-    if stage is None:
-        tasks = record.tasks.values()
-        failed = [task.name for task in tasks if task.status is Status.FAILED]
-        unfinished = [task.name for task in tasks if not task.status.finished]
-        stage = (failed + unfinished + list(record.tasks))[0]
+    stage = stage or stopped_at(record)
     words = ["idxpipe", "run", "--root", record.root, "--from", stage, "--run", record.run_id]
     return shlex.join(words)
+
+
+def stopped_at(record: RunRecord) -> str:
+    """Return the first task that failed or did not finish; the first one if all did."""
+    tasks = record.tasks.values()
+    failed = [task.name for task in tasks if task.status is Status.FAILED]
+    unfinished = [task.name for task in tasks if not task.status.finished]
+    return (failed + unfinished + list(record.tasks))[0]
 
 
 def _line(label: str, value: str) -> str:

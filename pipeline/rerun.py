@@ -6,7 +6,7 @@ each artifact from a task that is left out, and a constant that of each value.
 
 import copy
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,8 @@ from pipeline.artifact import Artifact
 from pipeline.local import Earlier
 from pipeline.spec import Pipeline, PipelineInput
 from pipeline.state import LATEST, RunRecord
+
+GoOn = Callable[[RunRecord, str | None], str]
 
 
 @dataclass(frozen=True)
@@ -55,9 +57,34 @@ def rerun(
     record = state.find(root, run_id)
     whole = pipeline or _pipeline_of(record)
     spec.require_plain(whole)
+    return plan(record, whole, stages_from=stages_from, only=only, assignments=assignments)
+
+
+def plan(
+    record: RunRecord,
+    whole: Pipeline,
+    *,
+    stages_from: str | None = None,
+    only: str | None = None,
+    assignments: Iterable[str] = (),
+    go_on: GoOn = failure.command,
+) -> Rerun:
+    """Prepare to run some stages of a run again, wherever it ran.
+
+    Args:
+        record: The earlier run.
+        whole: The pipeline to cut.
+        stages_from: Stage to start at; everything that depends on it follows.
+        only: Stage to run alone, in place of `stages_from`.
+        assignments: `NAME=VALUE`, to change parameters of the earlier run.
+        go_on: Returns the command that goes on after a run from a stage, for the errors.
+
+    Raises:
+        UsageError: If stage or parameter do not exist, or the run lacks what is needed.
+    """
     stages = select(whole, (stages_from or only) or "")
     kept = _kept(whole, record, stages, alone=only is not None)
-    smaller = cut(whole, record, kept)
+    smaller = cut(whole, record, kept, go_on)
     before = {n: v for n, v in record.parameters.items() if n in whole.parameters}
     assigned = list(assignments)
     parameters = params.resolve(whole.parameters, assigned, before)
@@ -143,13 +170,16 @@ def _begin(whole: Pipeline, stages: list[str]) -> str:
     return prefix if together else stages[0]
 
 
-def cut(whole: Pipeline, record: RunRecord, kept: frozenset[str]) -> Pipeline:
+def cut(
+    whole: Pipeline, record: RunRecord, kept: frozenset[str], go_on: GoOn = failure.command
+) -> Pipeline:
     """Return the pipeline of only the tasks `kept`, on the artifacts of an earlier run.
 
     Args:
         whole: The pipeline.
         record: The earlier run; of its tasks those that `kept` needs must have finished.
         kept: Names of the tasks to keep.
+        go_on: Returns the command that goes on after a run from a stage, for the errors.
 
     Returns:
         A pipeline with the same name and parameters.
@@ -159,7 +189,7 @@ def cut(whole: Pipeline, record: RunRecord, kept: frozenset[str]) -> Pipeline:
     """
     document = copy.deepcopy(dict(whole.document))
     tasks = document["root"]["dag"]["tasks"]
-    scissors = _Scissors(whole, record, kept, document)
+    scissors = _Scissors(whole, record, kept, document, go_on)
     cut_tasks = {name: scissors.task(tasks[name]) for name in tasks if name in kept}
     document["root"]["dag"]["tasks"] = dict(sorted({**cut_tasks, **scissors.importers}.items()))
     _drop_outputs(document["root"], kept)
@@ -171,13 +201,19 @@ class _Scissors:
     """Replaces the inputs of kept tasks, and collects the importers that takes."""
 
     def __init__(
-        self, whole: Pipeline, record: RunRecord, kept: frozenset[str], document: dict[str, Any]
+        self,
+        whole: Pipeline,
+        record: RunRecord,
+        kept: frozenset[str],
+        document: dict[str, Any],
+        go_on: GoOn,
     ) -> None:
         self.importers: dict[str, Any] = {}
         self._whole = whole
         self._record = record
         self._kept = kept
         self._document = document
+        self._go_on = go_on
 
     def task(self, task: dict[str, Any]) -> dict[str, Any]:
         inputs = task.get("inputs", {})
@@ -206,7 +242,7 @@ class _Scissors:
                 "earlier run has no finished output of this stage",
                 where=task,
                 found=f"{found.status if found else 'not there'} in run {self._record.run_id}",
-                remedy=failure.command(self._record, task),
+                remedy=self._go_on(self._record, task),
             )
         return found
 
@@ -220,7 +256,7 @@ class _Scissors:
                 "value cannot be handed on: it would be read as a placeholder",
                 where=f"{task}.{key}",
                 found=repr(value),
-                remedy=failure.command(self._record, task),
+                remedy=self._go_on(self._record, task),
             )
         return value
 
@@ -244,7 +280,7 @@ class _Scissors:
         return UsageError(
             "earlier run's stage has no such output; the pipeline has changed since",
             where=f"{task}.{key}",
-            remedy=failure.command(self._record, task),
+            remedy=self._go_on(self._record, task),
         )
 
 
@@ -295,10 +331,14 @@ def _producers(selector: Any) -> set[str]:
 
 def _prune(document: dict[str, Any]) -> None:
     """Drop the components and executors that no task uses any more."""
-    tasks = document["root"]["dag"]["tasks"].values()
-    used = {task["componentRef"]["name"] for task in tasks}
-    components = {n: c for n, c in document["components"].items() if n in used}
-    labels = {component["executorLabel"] for component in components.values()}
+    components = document["components"]
+    dags = [document["root"]["dag"]]
+    used: set[str] = set()
+    for dag in dags:
+        names = {task["componentRef"]["name"] for task in dag["tasks"].values()}
+        dags += [components[name]["dag"] for name in names - used if "dag" in components[name]]
+        used |= names
+    document["components"] = {n: c for n, c in components.items() if n in used}
+    labels = {component.get("executorLabel") for component in document["components"].values()}
     executors = document["deploymentSpec"]["executors"]
-    document["components"] = components
     document["deploymentSpec"]["executors"] = {n: e for n, e in executors.items() if n in labels}

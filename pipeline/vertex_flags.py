@@ -1,0 +1,168 @@
+"""The flags of the commands that work on Vertex AI Pipelines and Kubeflow."""
+
+import argparse
+import os
+from collections.abc import Callable
+from typing import Any
+
+from pipeline import vertex_commands as commands
+
+Add = Callable[[str, Callable[[argparse.Namespace], tuple[Any, str]], str], argparse.ArgumentParser]
+
+
+def add_commands(add: Add) -> None:
+    """Add the commands.
+
+    Args:
+        add: Adds one, given its name, its function and its help, and returns its parser.
+    """
+    submit = add("submit", commands.submit, "run the pipeline on Vertex AI or Kubeflow")
+    _add_place(submit)
+    _add_job(submit)
+    _add_rerun(submit)
+    _add_poll(submit)
+    submit.add_argument("--wait", action="store_true", help="follow the run to its end")
+    submit.add_argument(
+        "--dry-run", action="store_true", help="print what would be sent, and send nothing"
+    )
+    submit.add_argument(
+        "--kfp-host",
+        default="",
+        metavar="URL",
+        help="submit to this installation of Kubeflow Pipelines instead; a token is taken from "
+        "$KFP_TOKEN",
+    )
+    submit.add_argument(
+        "--experiment", default="", metavar="ID", help="experiment of Kubeflow to put the run into"
+    )
+
+    status = add("status", commands.status, "show the stages of a run on Vertex AI")
+    _add_one_job(status)
+
+    wait = add("wait", commands.wait, "follow a run on Vertex AI to its end; exit as it did")
+    _add_one_job(wait)
+    _add_poll(wait)
+
+    cancel = add("cancel", commands.cancel, "cancel a run on Vertex AI")
+    _add_one_job(cancel)
+
+    logs = add("logs", commands.logs, "say where the logs of a run on Vertex AI are")
+    _add_one_job(logs)
+    logs.add_argument("stage", nargs="?", default="", metavar="STAGE", help="of this stage only")
+
+    jobs = add("list", commands.list_jobs, "list the runs on Vertex AI, the newest first")
+    _add_place(jobs)
+    jobs.add_argument(
+        "--filter",
+        default="",
+        metavar="EXPR",
+        help="in the API's language, such as state=PIPELINE_STATE_FAILED",
+    )
+    jobs.add_argument("--limit", type=int, default=20, metavar="N", help="at most (default: 20)")
+
+    schedule = add("schedule", commands.schedule, "run the pipeline on Vertex AI again and again")
+    _add_place(schedule)
+    what = schedule.add_mutually_exclusive_group(required=True)
+    what.add_argument(
+        "--cron",
+        default="",
+        metavar="CRON",
+        help="when: minute, hour, day, month, weekday; 'TZ=Europe/Zurich 0 6 * * 1' for a time "
+        "zone other than UTC",
+    )
+    what.add_argument("--list", action="store_true", help="list the schedules")
+    what.add_argument("--delete", default="", metavar="ID", help="delete a schedule")
+    _add_job(schedule)
+    schedule.add_argument(
+        "--max-runs", type=int, default=0, metavar="N", help="stop after N runs (default: never)"
+    )
+    schedule.add_argument(
+        "--dry-run", action="store_true", help="print what would be sent, and send nothing"
+    )
+
+
+def _add_place(parser: argparse.ArgumentParser) -> None:
+    project = os.environ.get("GOOGLE_CLOUD_PROJECT", "")
+    region = os.environ.get("CLOUD_ML_REGION") or os.environ.get("GOOGLE_CLOUD_REGION", "")
+    parser.add_argument(
+        "--project",
+        default=project,
+        metavar="ID",
+        help="Google Cloud project (default: $GOOGLE_CLOUD_PROJECT)",
+    )
+    parser.add_argument(
+        "--region",
+        default=region,
+        metavar="REGION",
+        help="where it runs (default: $CLOUD_ML_REGION, $GOOGLE_CLOUD_REGION)",
+    )
+    parser.add_argument(
+        "--endpoint",
+        default="",
+        metavar="URL",
+        help="address of the service (default: $IDXPIPE_VERTEX_ENDPOINT, or the region's); "
+        "http:// is for this machine only, and sends no credentials",
+    )
+
+
+def _add_one_job(parser: argparse.ArgumentParser) -> None:
+    _add_place(parser)
+    parser.add_argument("job", metavar="JOB", help="id or resource name of a run")
+
+
+def _add_poll(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--poll",
+        type=float,
+        default=10.0,
+        metavar="SECONDS",
+        help="time between two looks at the run (default: 10)",
+    )
+
+
+def _add_job(parser: argparse.ArgumentParser) -> None:
+    _text(parser, "--root", "URI", "where artifacts are kept: gs://BUCKET/FOLDER")
+    _text(parser, "--data", "URI", "folder with the four IDX files: gs://BUCKET/FOLDER")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="value of a pipeline parameter; may be repeated",
+    )
+    _text(parser, "--pipeline", "FILE", "the compiled pipeline (default: pipeline.yaml)")
+    _text(parser, "--name", "TEXT", "what to call it (default: the pipeline's name)")
+    _text(parser, "--service-account", "EMAIL", "account that the stages run as")
+    _text(parser, "--network", "NAME", "projects/NUMBER/global/networks/NAME to peer with")
+    _text(parser, "--encryption-key", "NAME", "Cloud KMS key that protects the run")
+    parser.add_argument(
+        "--labels",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="label of the run; may be repeated",
+    )
+    parser.add_argument(
+        "--no-cache", action="store_true", help="run every stage, even if nothing changed"
+    )
+
+
+def _add_rerun(parser: argparse.ArgumentParser) -> None:
+    stages = parser.add_mutually_exclusive_group()
+    stages.add_argument(
+        "--from",
+        dest="from_stage",
+        default="",
+        metavar="STAGE",
+        help="rerun this stage and those after it, on the artifacts of an earlier run",
+    )
+    stages.add_argument(
+        "--only", default="", metavar="STAGE", help="rerun this stage alone, likewise"
+    )
+    _text(
+        parser, "--run", "JOB", "the earlier run, whose parameters and settings count if not given"
+    )
+
+
+def _text(parser: argparse.ArgumentParser, name: str, metavar: str, text: str) -> None:
+    parser.add_argument(name, default="", metavar=metavar, help=text)

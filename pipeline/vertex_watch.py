@@ -1,0 +1,78 @@
+"""Follows a job of Vertex AI Pipelines to its end: a table on a terminal, lines elsewhere."""
+
+import sys
+import time
+from collections.abc import Mapping
+from typing import Any, TextIO
+
+from components.core.errors import TransientError
+from pipeline import progress
+from pipeline.state import RunRecord, Status
+from pipeline.vertex import Vertex
+from pipeline.vertex_record import FINAL, read
+
+PATIENCE = 10
+"""How many times in a row the service may be out of reach; a job can take hours."""
+
+
+def follow(
+    vertex: Vertex, job_id: str, poll: float, stream: TextIO | None = None
+) -> Mapping[str, Any]:
+    """Return a job when it has ended.
+
+    Args:
+        vertex: Where it runs.
+        job_id: Its id.
+        poll: Seconds between two looks.
+        stream: Where to show how far it is; by default stderr.
+
+    Raises:
+        IdxpipeError: If the job cannot be read.
+    """
+    stream = stream or sys.stderr
+    show = _Table(stream) if stream.isatty() else _Changes(stream)
+    failures = 0
+    while True:
+        try:
+            job = vertex.get(job_id)
+            failures = 0
+        except TransientError:
+            failures += 1
+            if failures > PATIENCE:
+                raise
+            time.sleep(poll)
+            continue
+        show(read(job).record)
+        if job.get("state") in FINAL:
+            return job
+        time.sleep(poll)
+
+
+class _Changes:
+    """Writes a line for each stage that starts or ends."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._lines = progress.Lines(stream)
+        self._before: dict[str, Status] = {}
+
+    def __call__(self, record: RunRecord) -> None:
+        for task in record.tasks.values():
+            if task.status is not self._before.get(task.name, Status.PENDING):
+                self._before[task.name] = task.status
+                self._lines(task, "")
+
+
+class _Table:
+    """Draws the table of stages over the one it drew before."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._height = 0
+
+    def __call__(self, record: RunRecord) -> None:
+        lines = progress.format_table(record).splitlines()
+        up = f"\x1b[{self._height}A" if self._height else ""
+        # Each line is erased to its end before it is written again.
+        self._stream.write(up + "".join(f"\x1b[2K{line}\n" for line in lines))
+        self._stream.flush()
+        self._height = len(lines)
