@@ -21,6 +21,7 @@ from components.validate.config import ValidateConfig
 from pipeline import commands
 from pipeline.flags import add_config
 from pipeline.targets import TARGETS
+from pipeline.vertex_flags import add_commands
 
 Command = Callable[[argparse.Namespace], tuple[Any, str]]
 
@@ -127,6 +128,8 @@ def build_parser() -> argparse.ArgumentParser:
 
     runs = _command(subparsers, "runs", commands.runs, "list the runs below a root")
     _root(runs)
+
+    add_commands(lambda name, command, text: _command(subparsers, name, command, text))
     return parser
 
 
