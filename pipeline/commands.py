@@ -197,7 +197,7 @@ def _rerun(args: argparse.Namespace) -> "Rerun":
     from pipeline.rerun import rerun
 
     if args.data is not None:
-        args.set.append(f"data={os.path.abspath(args.data)}")
+        args.set.append(f"data={_absolute({'data': args.data})['data']}")
     return rerun(
         args.root,
         args.run,

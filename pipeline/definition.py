@@ -66,6 +66,7 @@ def define(target: Target, train_image: str) -> Any:
         accelerator: str = target.accelerator,
         tpu: str = DeviceConfig.tpu,
         num_replicas: int = target.num_replicas,
+        stage_bytes: int = DeviceConfig.stage_bytes,
         eval_batch_size: int = EvaluateConfig.eval_batch_size,
         eval_steps: int = EvaluateConfig.eval_steps,
         min_accuracy: float = EvaluateConfig.min_accuracy,
@@ -102,7 +103,12 @@ def define(target: Target, train_image: str) -> Any:
             )
             datasets[split] = converted.outputs["dataset"]
 
-        device = {"accelerator": accelerator, "tpu": tpu, "num_replicas": num_replicas}
+        device = {
+            "accelerator": accelerator,
+            "tpu": tpu,
+            "num_replicas": num_replicas,
+            "stage_bytes": stage_bytes,
+        }
         trained = trainer(
             dataset=datasets["train"],
             batch_size=batch_size,

@@ -13,7 +13,7 @@ from typing import Any
 
 from components.core import storage
 from components.core.errors import DataError, IdxpipeError, SetupError
-from pipeline import cache, code, executor_input, failure, outputs, placeholders, state
+from pipeline import cache, code, executor_input, failure, mounts, outputs, placeholders, state
 from pipeline.artifact import Artifact, Values
 from pipeline.cache import Policy
 from pipeline.process import Processes, Stopped
@@ -186,7 +186,7 @@ def _attempt(
     with open(log, "wb") as stream:
         exit_code = run.processes.run(
             command,
-            env=_environment(container, scratch),
+            env=_environment(container, scratch, storage.is_local(place.folder)),
             log=stream,
             scratch=scratch,
             lock=place.lock,
@@ -206,12 +206,25 @@ def _attempt(
     return replace(record, status=Status.SUCCEEDED, outputs=produced)
 
 
-def _environment(container: Container, scratch: str) -> dict[str, str]:
-    """Return the variables under which `python3` is this interpreter, with our `components`."""
+def _environment(container: Container, scratch: str, local: bool) -> dict[str, str]:
+    """Return the variables under which `python3` is this interpreter, with our `components`.
+
+    Args:
+        container: What runs.
+        scratch: Its local folder.
+        local: Whether its outputs are local too.
+    """
     temporary = os.path.join(scratch, "tmp")
     os.mkdir(temporary)
     path = [os.path.dirname(sys.executable), os.environ.get("PATH", os.defpath)]
     modules = [os.path.dirname(code.package_root()), os.environ.get("PYTHONPATH", "")]
+    remote = {}
+    if not local:
+        site = os.path.join(scratch, "site")
+        os.mkdir(site)
+        shutil.copyfile(mounts.__file__, os.path.join(site, "sitecustomize.py"))
+        modules.insert(0, site)
+        remote = {mounts.VARIABLE: os.path.join(scratch, "mounts")}
     return {
         **os.environ,
         "PATH": os.pathsep.join(path),
@@ -220,6 +233,7 @@ def _environment(container: Container, scratch: str) -> dict[str, str]:
         "PYTHONSAFEPATH": "1",
         "PYTHONUNBUFFERED": "1",
         "TMPDIR": temporary,
+        **remote,
         **container.env,
     }
 

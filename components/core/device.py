@@ -1,4 +1,4 @@
-"""Parameters that pick the device; train and evaluate share them."""
+"""Parameters of where TensorFlow runs and reads from; train and evaluate share them."""
 
 import dataclasses
 
@@ -7,7 +7,7 @@ from components.core.config import Config, parameter
 
 @dataclasses.dataclass(frozen=True)
 class DeviceConfig(Config):
-    """Where TensorFlow runs."""
+    """Where TensorFlow runs, and how it gets at remote records."""
 
     accelerator: str = parameter(
         "auto",
@@ -19,4 +19,10 @@ class DeviceConfig(Config):
     )
     num_replicas: int = parameter(
         8, "TPU cores that are expected; another number found is refused", unit="cores", minimum=1
+    )
+    stage_bytes: int = parameter(
+        2 << 30,
+        "records on gs:// up to this size are copied to local disk, larger ones are streamed",
+        unit="bytes",
+        minimum=0,
     )

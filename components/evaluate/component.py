@@ -16,6 +16,7 @@ def evaluate(
     accelerator: str,
     tpu: str,
     num_replicas: int,
+    stage_bytes: int,
     metrics: Output[Metrics],
     confusion_matrix: Output[ClassificationMetrics],
     report: Output[HTML],
@@ -32,7 +33,12 @@ def evaluate(
         config = EvaluateConfig(
             eval_batch_size=eval_batch_size, eval_steps=eval_steps, min_accuracy=min_accuracy
         )
-        device = DeviceConfig(accelerator=accelerator, tpu=tpu, num_replicas=num_replicas)
+        device = DeviceConfig(
+            accelerator=accelerator,
+            tpu=tpu,
+            num_replicas=num_replicas,
+            stage_bytes=stage_bytes,
+        )
         result = evaluate(dataset.uri, model.uri, metrics.uri, report.uri, config, device)
         metrics.log_metric("accuracy", result.accuracy)
         metrics.log_metric("loss", result.loss)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from components.core import storage
 from components.core.dataset import Dataset
 from components.core.errors import DataError
-from components.core.tf_host import tf_path
+from components.core.staging import local_copy
 
 # Sources: components/train/export.py for the name, components/train/stage.py for the version.
 CARD = "model.json"
@@ -107,8 +107,9 @@ def load_predict(card: ModelCard, device: str) -> Predict:
         DataError: If the SavedModel is damaged or has another signature.
     """
     try:
-        with tf.device(device):
-            loaded = tf.saved_model.load(tf_path(card.uri))
+        # Loading reads the variables, so that a copy is no longer needed afterwards.
+        with local_copy(card.uri) as path, tf.device(device):
+            loaded = tf.saved_model.load(path)
         loaded.signatures["serving_default"].structured_outputs["logits"]
     except (tf.errors.OpError, OSError, KeyError, ValueError) as error:
         raise DataError(

@@ -12,6 +12,7 @@ from components.core.dataset import Dataset, read_dataset, shard_uris
 from components.core.device import DeviceConfig
 from components.core.errors import DataError, GateError
 from components.core.narration import say
+from components.core.staging import staged_shards
 from components.core.tf_host import quiet_import
 from components.evaluate.config import EvaluateConfig
 from components.evaluate.metrics import (
@@ -98,15 +99,16 @@ def evaluate(
     losses: list[np.ndarray[Any, np.dtype[np.float64]]] = []
     mistakes: list[Mistake] = []
     first = 0
-    for number, batch in enumerate(read_batches(shards, dataset, config.eval_batch_size)):
-        if config.eval_steps and number == config.eval_steps:
-            break
-        logits, labels = predict(batch.images)[: batch.real], batch.labels[: batch.real]
-        _check_finite(logits, card.uri)
-        confusion += confusion_matrix(labels, logits.argmax(axis=1), dataset.num_classes)
-        losses.append(cross_entropy(logits, labels))
-        mistakes = worst([*mistakes, *mistakes_in(batch, logits, first)], _SHOWN_MISTAKES)
-        first += batch.real
+    with staged_shards(shards, dataset, device.stage_bytes) as paths:
+        for number, batch in enumerate(read_batches(paths, dataset, config.eval_batch_size)):
+            if config.eval_steps and number == config.eval_steps:
+                break
+            logits, labels = predict(batch.images)[: batch.real], batch.labels[: batch.real]
+            _check_finite(logits, card.uri)
+            confusion += confusion_matrix(labels, logits.argmax(axis=1), dataset.num_classes)
+            losses.append(cross_entropy(logits, labels))
+            mistakes = worst([*mistakes, *mistakes_in(batch, logits, first)], _SHOWN_MISTAKES)
+            first += batch.real
 
     _check_complete(first, dataset, config, records)
     result = _result(confusion, float(np.concatenate(losses).mean()))

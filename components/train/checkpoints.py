@@ -1,13 +1,15 @@
 """Weights and optimizer state on disk, each checkpoint whole or not there."""
 
+import os
 import re
 
 import keras
 import tensorflow as tf
 
+from components.core import storage
 from components.core.errors import DataError, SetupError
+from components.core.mirror import Mirror
 from components.core.narration import say
-from components.core.tf_host import tf_path
 
 _NAME = "ckpt"
 
@@ -18,7 +20,8 @@ class Checkpoints:
     There is no data position and no random state in them: both are functions of the step.
 
     Args:
-        uri: Folder they are in.
+        uri: Folder they are in. A remote one is copied here at first, and what is saved is sent
+            there at once, each checkpoint's index after its data: it is whole or not seen.
         model: Its weights are saved and restored.
         optimizer: Its state, with the global step, is saved and restored.
         keep: How many of the newest stay.
@@ -28,13 +31,15 @@ class Checkpoints:
         self, uri: str, model: keras.Model, optimizer: keras.optimizers.Optimizer, keep: int
     ) -> None:
         self._uri = uri
+        self._mirror = Mirror(uri, _rank)
+        self._mirror.pull()
         self._model = model
         self._optimizer = optimizer
         # The mean loss of the last loop, so that a finished training can be exported again.
         self._loss = tf.Variable(0.0, trainable=False, dtype=tf.float32)
         self._state = tf.train.Checkpoint(model=model, optimizer=optimizer, loss=self._loss)
         self._manager = tf.train.CheckpointManager(
-            self._state, tf_path(uri), max_to_keep=keep, checkpoint_name=_NAME
+            self._state, self._mirror.path, max_to_keep=keep, checkpoint_name=_NAME
         )
 
     @property
@@ -68,6 +73,7 @@ class Checkpoints:
 
         Raises:
             SetupError: If it cannot be written.
+            TransientError: If a remote store fails again and again.
         """
         self._loss.assign(loss)
         try:
@@ -79,6 +85,7 @@ class Checkpoints:
                 found=str(error).splitlines()[0],
                 remedy="free disk space or give another folder; training goes on from the last one",
             ) from None
+        self._mirror.push()
 
     def restore(self) -> int | None:
         """Load the newest checkpoint that can be read, with a warning for each that cannot.
@@ -91,8 +98,9 @@ class Checkpoints:
         """
         found = sorted(list_checkpoints(self._uri).items(), reverse=True)
         for step, path in found:
+            local = os.path.join(self._mirror.path, storage.name_of(path))
             try:
-                self._state.restore(path).assert_consumed()
+                self._state.restore(local).assert_consumed()
             except tf.errors.OpError as error:
                 say(f"warning: checkpoint of step {step} is skipped: {error.message}")
                 continue
@@ -116,14 +124,21 @@ class Checkpoints:
 
 
 def list_checkpoints(uri: str) -> dict[int, str]:
-    """Return the path of every checkpoint in the folder `uri` by its global step.
+    """Return the URI of every checkpoint in the folder `uri`, without a suffix, by global step.
 
     The index file is the last that TensorFlow writes of one. TensorFlow's own list, the file
     `checkpoint`, can be missing or behind after a crash.
     """
     found = {}
-    for path in tf.io.gfile.glob(f"{tf_path(uri).rstrip('/')}/{_NAME}-*.index"):
-        match = re.search(rf"{_NAME}-(\d+)\.index$", path)
+    for name in storage.list_files(uri):
+        match = re.fullmatch(rf"{_NAME}-(\d+)\.index", name)
         if match:
-            found[int(match[1])] = path.removesuffix(".index")
+            found[int(match[1])] = storage.join(uri, name.removesuffix(".index"))
     return found
+
+
+def _rank(name: str) -> int:
+    """Rank a file for sending: data, then the index that makes it a checkpoint, then the rest."""
+    if name.startswith(f"{_NAME}-"):
+        return 1 if name.endswith(".index") else 0
+    return 2

@@ -23,6 +23,7 @@ def train(
     accelerator: str,
     tpu: str,
     num_replicas: int,
+    stage_bytes: int,
     model: Output[Model],
     checkpoints: Output[Artifact],
     logs: Output[Artifact],
@@ -47,7 +48,12 @@ def train(
             checkpoint_steps=checkpoint_steps,
             keep_checkpoints=keep_checkpoints,
         )
-        device = DeviceConfig(accelerator=accelerator, tpu=tpu, num_replicas=num_replicas)
+        device = DeviceConfig(
+            accelerator=accelerator,
+            tpu=tpu,
+            num_replicas=num_replicas,
+            stage_bytes=stage_bytes,
+        )
         result = train(dataset.uri, model.uri, checkpoints.uri, logs.uri, config, device)
         model.metadata.update(
             framework="tensorflow",

@@ -2,6 +2,7 @@
 
 import json
 import os
+import tempfile
 from typing import Any
 
 import keras
@@ -10,6 +11,7 @@ import tensorflow as tf
 from components.core import storage
 from components.core.errors import SetupError, UsageError
 from components.core.local_store import TEMPORARY
+from components.core.transfer import upload
 from components.train.model import to_unit
 
 CARD = "model.json"
@@ -57,6 +59,7 @@ def export_model(servable: Servable, uri: str, card: dict[str, Any]) -> None:
     Raises:
         UsageError: If the folder holds something else.
         SetupError: If it cannot be written.
+        TransientError: If a remote store fails again and again.
     """
     check_folder(uri)
     storage.delete(storage.join(uri, CARD))
@@ -64,7 +67,7 @@ def export_model(servable: Servable, uri: str, card: dict[str, Any]) -> None:
         if storage.is_local(uri):
             _replace_folder(servable, storage.local_path(uri).rstrip("/"))
         else:
-            _save(servable, uri)
+            _replace_remote(servable, uri)
     except (tf.errors.OpError, OSError) as error:
         raise SetupError(
             "cannot write the model",
@@ -99,6 +102,15 @@ def _replace_folder(servable: Servable, path: str) -> None:
     _save(servable, temporary)
     storage.delete(path)
     os.replace(temporary, path)
+
+
+def _replace_remote(servable: Servable, uri: str) -> None:
+    with tempfile.TemporaryDirectory(prefix="idxpipe-model-") as folder:
+        _save(servable, folder)
+        files = storage.list_files(folder)
+        upload(folder, uri, files)
+    for name in storage.list_files(uri).keys() - files.keys():
+        storage.delete(storage.join(uri, name))
 
 
 def _save(servable: Servable, path: str) -> None:

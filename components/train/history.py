@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from components.core import storage
 from components.core.errors import SetupError
-from components.core.tf_host import tf_path
+from components.core.mirror import Mirror
 
 HISTORY = "history.json"
 SCHEMA_VERSION = 1
@@ -25,10 +25,13 @@ class History:
     """
 
     def __init__(self, uri: str, resumed_from: int | None) -> None:
-        self._file = storage.join(uri, HISTORY)
+        self._mirror = Mirror(uri)
+        if storage.exists(storage.join(uri, HISTORY)):
+            self._mirror.pull([HISTORY])
+        self._file = storage.join(self._mirror.path, HISTORY)
         self._points = [p for p in _read(self._file) if p["step"] <= (resumed_from or 0)]
         try:
-            self._writer = tf.summary.create_file_writer(tf_path(uri))
+            self._writer = tf.summary.create_file_writer(self._mirror.path)
         except tf.errors.OpError as error:
             raise SetupError(
                 "cannot write the logs",
@@ -49,6 +52,7 @@ class History:
         self._writer.flush()
         body = {"schema_version": SCHEMA_VERSION, "points": self._points}
         storage.write(self._file, (json.dumps(body, indent=1) + "\n").encode())
+        self._mirror.push()
 
     def __enter__(self) -> Self:
         return self
@@ -56,6 +60,7 @@ class History:
     def __exit__(self, *error: object) -> None:
         self.save()
         self._writer.close()
+        self._mirror.push()
 
 
 def _scalar() -> Any:

@@ -13,6 +13,7 @@ from components.core.device import DeviceConfig
 from components.core.errors import SetupError, UsageError
 from components.core.memory import available_memory
 from components.core.narration import say
+from components.core.staging import staged_shards
 from components.core.tf_host import quiet_import
 from components.train.config import TrainConfig
 from components.train.recipe import check_recipe, recipe_of
@@ -70,7 +71,8 @@ def train(
         DataError: If the dataset is damaged, the checkpoints are of another recipe, or the loss is
             no longer a finite number.
         SetupError: If the accelerator is absent, memory is short, or an output cannot be written.
-        TransientError: If SIGTERM came; a checkpoint has been saved.
+        TransientError: If SIGTERM came, and a checkpoint has been saved; or if a remote store
+            failed again and again.
     """
     dataset = read_dataset(records)
     shards = shard_uris(records, dataset)
@@ -105,7 +107,8 @@ def train(
         f"{parameters} parameters, from step {saved.step} to {config.train_steps}"
     )
 
-    images, labels = read_examples(shards, dataset)
+    with staged_shards(shards, dataset, device.stage_bytes) as paths:
+        images, labels = read_examples(paths, dataset)
     order = Order(dataset.num_examples, config.shuffle_buffer, config.seed)
     batches = make_batches(strategy, images, labels, dataset.image_shape, order, config.batch_size)
     loop = make_loop(strategy, make_step(network, optimizer, config.batch_size, config.seed))
