@@ -8,22 +8,27 @@ data, its masked CRC32C, all little-endian.
 import dataclasses
 import struct
 from functools import cached_property
+from typing import Self
 
 import google_crc32c
 import numpy as np
 from numpy.typing import NDArray
 
 _MASK_DELTA = 0xA282EAD8
-_LENGTH_BYTES = 12
-_CRC_BYTES = 4
+LENGTH_BYTES = 12
+CRC_BYTES = 4
 
 Bytes2D = NDArray[np.uint8]
 
 
-def masked_crc32c(data: bytes) -> int:
-    """Return the CRC32C of `data`, rotated and offset as TFRecord stores it."""
-    crc: int = google_crc32c.value(data)
+def masked(crc: int) -> int:
+    """Return a CRC32C rotated and offset as TFRecord stores it."""
     return ((crc >> 15 | crc << 17) + _MASK_DELTA) & 0xFFFFFFFF
+
+
+def mask_all(crcs: NDArray[np.uint32]) -> NDArray[np.uint32]:
+    """Return what `masked` gives for each CRC32C."""
+    return (crcs >> np.uint32(15) | crcs << np.uint32(17)) + np.uint32(_MASK_DELTA)
 
 
 def varint(value: int) -> bytes:
@@ -36,7 +41,7 @@ def varint(value: int) -> bytes:
 
 
 @dataclasses.dataclass(frozen=True)
-class _Template:
+class Template:
     """One framed record with holes for the image, the label and the checksum.
 
     Attributes:
@@ -52,7 +57,8 @@ class _Template:
     label_bytes: int
 
     @classmethod
-    def of(cls, image_bytes: int, label_bytes: int) -> "_Template":
+    def of(cls, image_bytes: int, label_bytes: int) -> Self:
+        """Return the template for images and labels of these lengths in bytes."""
         # Fields: Example.features 1, Features.feature 1 with key 1 and value 2, and of Feature
         # bytes_list 1, int64_list 3; both lists hold their values in field 1.
         # Keys sorted, as SerializeToString(deterministic=True) writes them.
@@ -61,9 +67,9 @@ class _Template:
         features = image_head + image + label_head + label
         example = b"\x0a" + varint(len(features)) + features
         length = struct.pack("<Q", len(example))
-        frame = length + struct.pack("<I", masked_crc32c(length))
-        record = frame + example + bytes(_CRC_BYTES)
-        label_at = len(record) - _CRC_BYTES - label_bytes
+        frame = length + struct.pack("<I", masked(google_crc32c.value(length)))
+        record = frame + example + bytes(CRC_BYTES)
+        label_at = len(record) - CRC_BYTES - label_bytes
         image_at = label_at - len(label_head) - image_bytes
         return cls(record, image_at, label_at, label_bytes)
 
@@ -92,12 +98,12 @@ class ExampleEncoder:
     def __init__(self, image_bytes: int, max_rows: int = 2048) -> None:
         self._image_bytes = image_bytes
         self._max_rows = max_rows
-        self._matrices: dict[int, tuple[_Template, Bytes2D]] = {}
+        self._matrices: dict[int, tuple[Template, Bytes2D]] = {}
 
     @cached_property
     def record_bytes(self) -> int:
         """Length of a framed record with a label below 128."""
-        return len(_Template.of(self._image_bytes, 1).record)
+        return len(Template.of(self._image_bytes, 1).record)
 
     def encode(self, images: Bytes2D, labels: NDArray[np.int64]) -> NDArray[np.uint8]:
         """Return the framed records of one chunk, one after the other.
@@ -116,7 +122,7 @@ class ExampleEncoder:
 
     def _fill(self, images: Bytes2D, labels: NDArray[np.int64], width: int) -> Bytes2D:
         if width not in self._matrices:
-            template = _Template.of(self._image_bytes, width)
+            template = Template.of(self._image_bytes, width)
             row = np.frombuffer(template.record, np.uint8)
             self._matrices[width] = template, np.tile(row, (self._max_rows, 1))
         template, matrix = self._matrices[width]
@@ -126,10 +132,9 @@ class ExampleEncoder:
             more = 0x80 if byte < width - 1 else 0
             rows[:, template.label + byte] = labels >> 7 * byte & 0x7F | more
         # A C function mapped over the rows: no Python code runs per example.
-        values = map(google_crc32c.value, rows[:, _LENGTH_BYTES:-_CRC_BYTES])
+        values = map(google_crc32c.value, rows[:, LENGTH_BYTES:-CRC_BYTES])
         crcs = np.fromiter(values, np.uint32, len(rows))
-        masked = (crcs >> np.uint32(15) | crcs << np.uint32(17)) + np.uint32(_MASK_DELTA)
-        rows[:, -_CRC_BYTES:] = masked.astype("<u4").view(np.uint8).reshape(-1, _CRC_BYTES)
+        rows[:, -CRC_BYTES:] = mask_all(crcs).astype("<u4").view(np.uint8).reshape(-1, CRC_BYTES)
         return rows
 
     def _mixed(

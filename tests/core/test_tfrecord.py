@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from components.core.tfrecord import ExampleEncoder, masked_crc32c, varint
+from components.core.tfrecord import ExampleEncoder, mask_all, masked, varint
 
 tf = pytest.importorskip("tensorflow")
 
@@ -51,9 +51,9 @@ def test_no_rows_are_no_bytes():
     assert encoder.encode(np.empty((0, 4), np.uint8), np.empty(0, np.int64)).size == 0
 
 
-def test_checksum_and_varint():
-    # The check value of CRC32C (RFC 3720), masked as record_writer.h says.
+def test_mask_and_varint():
+    # tensorflow/core/lib/hash/crc32c.h: rotated right by 15 bits, plus a constant.
     crc = 0xE3069283
-    masked = (((crc >> 15) | (crc << 17)) + 0xA282EAD8) & 0xFFFFFFFF
-    assert masked_crc32c(b"123456789") == masked
+    wanted = (((crc >> 15) | (crc << 17)) + 0xA282EAD8) & 0xFFFFFFFF
+    assert masked(crc) == mask_all(np.array([crc], np.uint32))[0] == wanted
     assert [varint(v) for v in (0, 127, 128, 300)] == [b"\0", b"\x7f", b"\x80\1", b"\xac\2"]
