@@ -18,7 +18,7 @@ from components.core.files import DataConfig
 from components.evaluate.config import EvaluateConfig
 from components.train.config import TrainConfig
 from components.validate.config import ValidateConfig
-from pipeline import commands
+from pipeline import cli_cloud, commands
 from pipeline.flags import add_config
 from pipeline.targets import TARGETS
 from pipeline.vertex_flags import add_commands
@@ -48,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         # The reader went away, as `head` does; the work itself is done.
         sys.stderr.close()
-    return 0
+    return int(getattr(args, "exit_code", 0))
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -87,6 +87,14 @@ def build_parser() -> argparse.ArgumentParser:
     )
     add_config(convert, ConvertConfig, ValidateConfig)
     convert.add_argument("beam_arguments", nargs="*", metavar="-- BEAM OPTIONS")
+
+    records = _command(
+        subparsers, "records", commands.records, "check every record of a dataset, show the first"
+    )
+    records.add_argument("records", metavar="URI", help="folder of a converted dataset")
+    records.add_argument(
+        "--show", type=int, default=0, metavar="N", help="draw the first N examples (default: 0)"
+    )
 
     train = _command(
         subparsers, "train", commands.train, "train a model on a dataset, or go on training it"
@@ -130,6 +138,7 @@ def build_parser() -> argparse.ArgumentParser:
     _root(runs)
 
     add_commands(lambda name, command, text: _command(subparsers, name, command, text))
+    cli_cloud.add_commands(lambda name, command, text: _command(subparsers, name, command, text))
     return parser
 
 

@@ -78,6 +78,25 @@ def convert(args: argparse.Namespace) -> Result:
     return data, text
 
 
+def records(args: argparse.Namespace) -> Result:
+    """Check a dataset and show its first examples."""
+    from components.convert.records import check_records, first_examples
+
+    dataset = check_records(args.records)
+    shown = first_examples(args.records, args.show) if args.show > 0 else []
+    lines = [f"{example.draw()}\nlabel {example.label}\n" for example in shown]
+    lines += [f"{'shard':<44}{'examples':>10}{'bytes':>14}  crc32c"]
+    lines += [f"{s.name:<44}{s.examples:>10}{s.bytes:>14}  {s.crc32c:08x}" for s in dataset.shards]
+    lines.append(f"in order: {dataset.num_examples} examples, every checksum right")
+    data = {
+        "num_examples": dataset.num_examples,
+        "class_counts": dataset.class_counts,
+        "shards": [dataclasses.asdict(shard) for shard in dataset.shards],
+        "examples": [{"label": e.label, "image": e.image.tolist()} for e in shown],
+    }
+    return data, "\n".join(lines)
+
+
 def train(args: argparse.Namespace) -> Result:
     """Train a model, or go on training it."""
     from components.train.stage import train as run_stage

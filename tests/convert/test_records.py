@@ -1,0 +1,86 @@
+import json
+
+import numpy as np
+import pytest
+
+from components.convert.config import ConvertConfig
+from components.convert.records import check_records, first_examples
+from components.convert.stage import convert
+from components.core import storage
+from components.core.errors import DataError
+from tests.idxfiles import make_arrays, write_idx
+
+
+def make(folder, images, labels, shards=2):
+    sources = (write_idx(folder / "i", images), write_idx(folder / "l", labels))
+    output = str(folder / "out")
+    shape = images.shape[1:]
+    convert(*sources, output, ConvertConfig(num_shards=shards), num_classes=0, image_shape=shape)
+    return output
+
+
+@pytest.fixture
+def arrays():
+    made = make_arrays(train=40)
+    return made["train_images"], made["train_labels"]
+
+
+def test_a_dataset_in_order(tmp_path, arrays):
+    uri = make(tmp_path, *arrays)
+    assert check_records(uri).num_examples == 40
+
+
+@pytest.mark.parametrize("count", [1, 20, 21, 40, 99])
+def test_the_first_examples_across_shards(tmp_path, arrays, count):
+    images, labels = arrays
+    found = first_examples(make(tmp_path, images, labels), count)
+    assert [example.label for example in found] == labels[:count].tolist()
+    np.testing.assert_array_equal([example.image for example in found], images[:count])
+
+
+@pytest.mark.parametrize("dtype", ["int16", "float32", "float64"])
+def test_other_types_and_colours(tmp_path, dtype):
+    images = (np.arange(5 * 4 * 3 * 3) * 7 % 100).reshape(5, 4, 3, 3).astype(dtype)
+    uri = make(tmp_path, images, np.array([0, 300, 2, 1, 0], np.int32))
+    check_records(uri)
+    found = first_examples(uri, 5)
+    np.testing.assert_array_equal([example.image for example in found], images)
+    assert [example.label for example in found] == [0, 300, 2, 1, 0]
+    assert len(found[0].draw().splitlines()) == 4
+
+
+def test_an_image_is_drawn_dark_to_light(tmp_path):
+    images = np.array([[[0, 255], [128, 0]]], np.uint8)
+    (example,) = first_examples(make(tmp_path, images, np.array([0], np.uint8), 1), 1)
+    assert example.draw() == "  @@\n==" or example.draw() == "  @@\n++"
+
+
+def test_damage_is_found_at_its_byte(tmp_path, arrays):
+    uri = make(tmp_path, *arrays)
+    shard = f"{uri}/mnist-train.tfrecord-00001-of-00002"
+    data = bytearray(storage.read(shard))
+    data[838 * 3 + 100] ^= 1
+    storage.write(shard, bytes(data))
+    with pytest.raises(DataError, match="record is damaged") as caught:
+        check_records(uri)
+    assert (caught.value.where, caught.value.offset) == (shard, 838 * 3)
+
+
+def test_shards_that_are_whole_but_not_the_listed_ones(tmp_path, arrays):
+    uri = make(tmp_path, *arrays)
+    names = [f"{uri}/mnist-train.tfrecord-0000{n}-of-00002" for n in (0, 1)]
+    first, second = map(storage.read, names)
+    storage.write(names[0], second)
+    storage.write(names[1], first)
+    with pytest.raises(DataError, match="not the one that the manifest lists"):
+        check_records(uri)
+
+
+def test_a_manifest_with_other_classes(tmp_path, arrays):
+    uri = make(tmp_path, *arrays)
+    body = json.loads(storage.read(f"{uri}/dataset.json"))
+    counts = body["class_counts"]
+    counts[0], counts[1] = counts[0] - 1, counts[1] + 1
+    storage.write(f"{uri}/dataset.json", json.dumps(body).encode())
+    with pytest.raises(DataError, match="classes are not what the manifest says"):
+        check_records(uri)
