@@ -12,14 +12,16 @@ from typing import Any
 
 from components import __version__
 from components.convert.config import ConvertConfig
+from components.core.config import describe, fields
 from components.core.device import DeviceConfig
 from components.core.errors import PREFIX, IdxpipeError
 from components.core.files import DataConfig
 from components.evaluate.config import EvaluateConfig
+from components.register.config import RegisterConfig
 from components.train.config import TrainConfig
 from components.validate.config import ValidateConfig
 from pipeline import cli_cloud, commands
-from pipeline.flags import add_config
+from pipeline.flags import add_config, flag
 from pipeline.targets import TARGETS
 from pipeline.vertex_flags import add_commands
 
@@ -130,6 +132,7 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="NAME",
         help="container image for that machine, where it needs another",
     )
+    _add_register_flags(compile_)
     compile_.add_argument(
         "--check", action="store_true", help="write nothing; exit 1 if the file is stale"
     )
@@ -166,6 +169,16 @@ def _root(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="where runs and their artifacts are kept (default: out)",
     )
+
+
+def _add_register_flags(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("A last stage that registers the model on Vertex AI")
+    group.add_argument(
+        "--register", default="", metavar="NAME", help="add the stage; display name of the model"
+    )
+    for name in ("project", "region", "register_when", "serving_image"):
+        field = next(f for f in fields(RegisterConfig) if f.name == name)
+        group.add_argument(flag(name), default=field.default, metavar="TEXT", help=describe(field))
 
 
 def _add_run_flags(parser: argparse.ArgumentParser) -> None:

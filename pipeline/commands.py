@@ -18,6 +18,7 @@ from components.core.errors import UsageError
 from components.core.files import DataConfig, find_files
 from components.core.narration import say
 from components.evaluate.config import EvaluateConfig
+from components.register.config import RegisterConfig
 from components.train.config import TrainConfig
 from components.validate.config import ValidateConfig
 from pipeline.catalogue import check_values
@@ -140,12 +141,22 @@ def compile_(args: argparse.Namespace) -> Result:
     """Write or check pipeline.yaml."""
     from pipeline.compile import check_compiled, compile_pipeline
 
-    compiled = compile_pipeline(args.image, args.accelerator, args.train_image)
+    registry = _registry(args) if args.register else None
+    compiled = compile_pipeline(args.image, args.accelerator, args.train_image, registry)
     if args.check:
         check_compiled(args.output, compiled)
         return {"pipeline": args.output, "stale": False}, f"{args.output} is up to date"
     storage.write(args.output, compiled)
     return {"pipeline": args.output}, f"compiled to {args.output}"
+
+
+def _registry(args: argparse.Namespace) -> RegisterConfig:
+    for name in ("project", "region"):
+        if not getattr(args, name):
+            raise UsageError(
+                "the registry's place is missing", where=f"--{name}", remedy=f"give --{name}"
+            )
+    return read_config(argparse.Namespace(register_as=args.register, **vars(args)), RegisterConfig)
 
 
 def run(args: argparse.Namespace) -> Result:

@@ -8,18 +8,25 @@ from pathlib import Path
 
 from components.core import storage
 from components.core.errors import IdxpipeError, UsageError
+from components.register.config import RegisterConfig
 from pipeline.targets import find_target
 
 PIPELINE_FILE = "pipeline.yaml"
 
 
-def compile_pipeline(image: str = "", accelerator: str = "auto", train_image: str = "") -> bytes:
+def compile_pipeline(
+    image: str = "",
+    accelerator: str = "auto",
+    train_image: str = "",
+    registry: RegisterConfig | None = None,
+) -> bytes:
     """Return the compiled pipeline.
 
     Args:
         image: Container image that the stages run in; empty is the default.
         accelerator: Name of the machine for the train stage, from `targets.TARGETS`.
         train_image: Another image for that machine, such as the one for TPUs.
+        registry: Where a last stage registers the model; None leaves that stage out.
 
     Raises:
         UsageError: If there is no such accelerator, or an image for a machine that is not chosen.
@@ -44,7 +51,7 @@ def compile_pipeline(image: str = "", accelerator: str = "auto", train_image: st
             raise RuntimeError(f"components already imported for {IMAGE}")
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / PIPELINE_FILE
-            compiler.Compiler().compile(define(target, train_image), str(path))
+            compiler.Compiler().compile(define(target, train_image, registry), str(path))
             return path.read_bytes()
 
 

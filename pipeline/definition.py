@@ -10,6 +10,8 @@ from components.convert.config import ConvertConfig
 from components.core.device import DeviceConfig
 from components.evaluate.component import evaluate
 from components.evaluate.config import EvaluateConfig
+from components.register.component import register
+from components.register.config import RegisterConfig
 from components.train.component import train
 from components.train.config import TrainConfig
 from components.validate.component import validate
@@ -29,12 +31,13 @@ def _named(component, name):
     return twin
 
 
-def define(target: Target, train_image: str) -> Any:
+def define(target: Target, train_image: str, registry: RegisterConfig | None) -> Any:
     """Return the pipeline, its train stage on the machine of `target`.
 
     Args:
         target: The machine; one without a machine type leaves it to whoever runs the pipeline.
         train_image: Image for that machine; empty is the one of the other stages.
+        registry: Where a last stage registers the model; None leaves that stage out.
     """
     trainer = as_custom_job(train, target, train_image) if target.machine_type else train
 
@@ -124,7 +127,7 @@ def define(target: Target, train_image: str) -> Any:
             keep_checkpoints=keep_checkpoints,
             **device,
         )
-        evaluate(
+        evaluated = evaluate(
             dataset=datasets["test"],
             model=trained.outputs["model"],
             eval_batch_size=eval_batch_size,
@@ -133,5 +136,13 @@ def define(target: Target, train_image: str) -> Any:
             # The machine that was chosen is the trainer's alone.
             **(device if trainer is train else device | {"accelerator": "cpu"}),
         )
+        if registry:
+            # Its own inputs say that it comes after the gate: evaluate fails where that is closed.
+            register(
+                model=trained.outputs["model"],
+                metrics=evaluated.outputs["metrics"],
+                run=dsl.PIPELINE_JOB_NAME_PLACEHOLDER,
+                **registry.to_json(),
+            )
 
     return idx_to_model

@@ -90,6 +90,14 @@ def test_compile_check_exits_1_when_stale(tmp_path, capsys):
     assert "stale: line 1" in capsys.readouterr().err
 
 
+def test_compile_with_a_register_stage(tmp_path, capsys):
+    words = ["compile", "--output", str(tmp_path / "p.yaml"), "--register", "digits"]
+    assert main(words) == 2
+    assert "--project" in capsys.readouterr().err
+    assert main([*words, "--project", "p", "--region", "us-central1"]) == 0
+    assert "comp-register" in (tmp_path / "p.yaml").read_text()
+
+
 def test_runs_of_an_empty_root(tmp_path, capsys):
     assert main(["runs", "--root", str(tmp_path), "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == []

@@ -4,6 +4,7 @@ import pytest
 import yaml
 
 from components.core.errors import IdxpipeError
+from components.register.config import RegisterConfig
 from pipeline import spec
 from pipeline.catalogue import PARAMETERS
 from pipeline.compile import check_compiled, compile_pipeline
@@ -75,3 +76,11 @@ def test_kfp_loads_it():
 
     loaded = components.load_component_from_file(COMMITTED)
     assert set(loaded.component_spec.inputs) == set(PARAMETERS)
+
+
+def test_the_register_stage_comes_after_the_gate_and_only_when_asked_for(compiled):
+    config = RegisterConfig(register_as="digits", project="p", region="r")
+    tasks = spec.parse(compile_pipeline(registry=config)).tasks
+    assert set(tasks) - set(spec.parse(compiled).tasks) == {"register"}
+    assert set(tasks["register"].upstream) == {"evaluate", "train"}
+    assert tasks["register"].parameters["register_as"] == spec.Constant("digits")

@@ -1,0 +1,1 @@
+"""Stage 5, on Vertex AI only: an evaluated model to a version in the model registry."""

@@ -1,0 +1,37 @@
+"""The register stage as a Kubeflow component."""
+
+from kfp import dsl
+from kfp.dsl import Artifact, Input, Metrics, Model, Output
+
+from components.core.image import IMAGE
+
+
+@dsl.component(base_image=IMAGE, install_kfp_package=False)
+def register(
+    model: Input[Model],
+    metrics: Input[Metrics],
+    run: str,
+    register_as: str,
+    register_when: str,
+    serving_image: str,
+    project: str,
+    region: str,
+    registered: Output[Artifact],
+):
+    """Register the model as a new version, unless the registered one is better."""
+    from components.core.errors import exit_on_error
+    from components.register.config import RegisterConfig
+    from components.register.stage import register
+
+    with exit_on_error():
+        config = RegisterConfig(
+            register_as=register_as,
+            register_when=register_when,
+            serving_image=serving_image,
+            project=project,
+            region=region,
+        )
+        result = register(model.uri, metrics.uri, run, config)
+        registered.metadata.update(
+            model=result.model, version=result.version, accuracy=result.accuracy
+        )

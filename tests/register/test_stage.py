@@ -1,0 +1,114 @@
+import dataclasses
+import json
+
+import pytest
+
+from components.core.errors import DataError, GateError, SetupError, UsageError
+from components.core.rest import Client
+from components.register import stage
+from components.register.config import RegisterConfig
+from components.register.stage import register
+from tests.register.registry import Registry, serving
+
+CONFIG = RegisterConfig(register_as="digits", project="p", region="us-central1")
+MODEL = "gs://bucket/model"
+
+
+@pytest.fixture
+def registry():
+    return Registry()
+
+
+@pytest.fixture
+def client(registry, monkeypatch):
+    monkeypatch.setattr(stage, "_POLL_SECONDS", 0.01)
+    with serving(registry) as address:
+        yield Client(address, "Vertex AI")
+
+
+def metrics(tmp_path, accuracy, test="10-aaaaaaaa"):
+    body = {
+        "accuracy": accuracy,
+        "num_examples": 100,
+        "dataset": {"sources": {"images": test, "labels": "20-bbbbbbbb"}},
+        "model": {"sources": {"images": "30-cccccccc", "labels": "40-dddddddd"}},
+    }
+    path = tmp_path / f"metrics-{accuracy}-{test}.json"
+    path.write_text(json.dumps(body))
+    return str(path)
+
+
+def test_the_first_version(registry, client, tmp_path):
+    result = register(MODEL, metrics(tmp_path, 0.98), "Run_1", CONFIG, client)
+    assert (result.version, result.champion) == ("1", None)
+    (version,) = registry.models[result.model]
+    assert version["artifactUri"] == MODEL
+    assert version["containerSpec"] == {"imageUri": CONFIG.serving_image}
+    assert version["labels"] == {
+        "accuracy_ppm": "980000",
+        "test_fingerprint": "10-aaaaaaaa_20-bbbbbbbb",
+        "train_fingerprint": "30-cccccccc_40-dddddddd",
+        "pipeline_run": "run_1",
+    }
+
+
+def test_a_better_model_becomes_a_new_version_of_the_same(registry, client, tmp_path):
+    first = register(MODEL, metrics(tmp_path, 0.98), "a", CONFIG, client)
+    second = register(MODEL, metrics(tmp_path, 0.99), "b", CONFIG, client)
+    assert (second.model, second.version, second.champion) == (first.model, "2", 0.98)
+
+
+def test_a_worse_model_is_refused_with_both_numbers(registry, client, tmp_path):
+    register(MODEL, metrics(tmp_path, 0.97), "a", CONFIG, client)
+    register(MODEL, metrics(tmp_path, 0.99), "b", CONFIG, client)
+    with pytest.raises(GateError) as caught:
+        register(MODEL, metrics(tmp_path, 0.98), "c", CONFIG, client)
+    assert "0.990000" in caught.value.expected
+    assert caught.value.found == "0.980000"
+    assert sum(map(len, registry.models.values())) == 2
+
+
+def test_a_worse_model_is_taken_when_told_to(registry, client, tmp_path):
+    register(MODEL, metrics(tmp_path, 0.99), "a", CONFIG, client)
+    always = dataclasses.replace(CONFIG, register_when="always")
+    assert register(MODEL, metrics(tmp_path, 0.5), "b", always, client).version == "2"
+
+
+def test_versions_tested_on_other_files_do_not_count(client, tmp_path):
+    register(MODEL, metrics(tmp_path, 0.99), "a", CONFIG, client)
+    result = register(MODEL, metrics(tmp_path, 0.9, "11-aaaaaaaa"), "b", CONFIG, client)
+    assert (result.version, result.champion) == ("2", None)
+
+
+def test_another_name_is_another_model(client, tmp_path):
+    first = register(MODEL, metrics(tmp_path, 0.9), "a", CONFIG, client)
+    other = dataclasses.replace(CONFIG, register_as="letters")
+    second = register(MODEL, metrics(tmp_path, 0.8), "b", other, client)
+    assert first.model != second.model
+
+
+def test_what_vertex_refuses_is_said(registry, client, tmp_path):
+    registry.fail = "image cannot be pulled"
+    with pytest.raises(SetupError, match="did not take the model") as caught:
+        register(MODEL, metrics(tmp_path, 0.9), "a", CONFIG, client)
+    assert caught.value.found == "image cannot be pulled"
+
+
+@pytest.mark.parametrize("name", ["register_as", "project", "region"])
+def test_a_missing_parameter_is_named(client, tmp_path, name):
+    config = dataclasses.replace(CONFIG, **{name: ""})
+    with pytest.raises(UsageError) as caught:
+        register(MODEL, metrics(tmp_path, 0.9), "a", config, client)
+    assert caught.value.where == name
+
+
+def test_a_local_model_cannot_be_registered(client, tmp_path):
+    with pytest.raises(UsageError, match="Cloud Storage only"):
+        register(str(tmp_path), metrics(tmp_path, 0.9), "a", CONFIG, client)
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"accuracy": 1}', '{"accuracy": "x"}'])
+def test_metrics_of_something_else_are_refused(client, tmp_path, text):
+    (tmp_path / "m.json").write_text(text)
+    with pytest.raises(DataError, match="not the metrics of an evaluation"):
+        register(MODEL, str(tmp_path / "m.json"), "a", CONFIG, client)
