@@ -11,7 +11,7 @@ from typing import Any
 import components
 
 _IMPORT = re.compile(r"\b(?:from|import)\s+components\.(\w+)")
-_SUFFIXES = (".py", ".html")
+_SUFFIXES = (".py", ".html", ".json")
 _DISTRIBUTIONS = ("numpy", "tensorflow", "keras", "apache-beam")
 
 
@@ -39,9 +39,19 @@ def identity(command: Iterable[str]) -> dict[str, Any]:
     }
 
 
+def tree_digest(folder: str) -> str:
+    """Return a digest of the code below a folder, whatever else lies there."""
+    return _digest_of(folder, _files(folder))
+
+
 def _digest(root: str, package: str) -> str:
+    paths = [os.path.join(root, "__init__.py"), *_files(os.path.join(root, package))]
+    return _digest_of(root, paths)
+
+
+def _digest_of(root: str, paths: Iterable[str]) -> str:
     digest = hashlib.sha256()
-    for path in [os.path.join(root, "__init__.py"), *_files(os.path.join(root, package))]:
+    for path in paths:
         with open(path, "rb") as stream:
             content = stream.read()
         name = os.path.relpath(path, root)

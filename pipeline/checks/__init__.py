@@ -1,0 +1,1 @@
+"""What `idxpipe doctor` looks at, one idea per function."""

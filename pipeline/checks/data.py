@@ -1,0 +1,55 @@
+"""The data set: four files by name, each of which is what its header says."""
+
+from components.core import storage
+from components.core.checks import (
+    IdxFile,
+    check_images,
+    check_labels,
+    check_pair,
+    read_header,
+    scan,
+)
+from components.core.errors import DataError, IdxpipeError
+from components.core.files import ROLES, DataConfig, DataFiles, find_files
+from components.core.fingerprint import Fingerprint
+from pipeline.checks.check import Check, fail, ok, summary, unknown
+
+# Larger .gz files are not fetched for their fingerprints; for plain ones the store has checksums.
+SMALL_BYTES = 64 * 2**20
+
+
+def check_data(data: str) -> Check:
+    """Check that the files are there, readable and of the right kind."""
+    what = f"data {data}"
+    if storage.is_local(data):
+        fix = f"gcloud storage cp -r {data} gs://BUCKET/data"
+        return fail(what, "is on this machine, where Vertex AI cannot read it", fix)
+    try:
+        files = find_files(DataConfig(data=data))
+        found = {role: _look(role, getattr(files, role), _small(files)) for role in ROLES}
+        for split in ("train", "test"):
+            check_pair(found[f"{split}_images"], found[f"{split}_labels"])
+    except DataError as error:
+        return fail(what, f"{error.where}: {summary(error)}", f"idxpipe validate --data {data}")
+    except IdxpipeError as error:
+        return unknown(what, summary(error), error.remedy or "")
+    header = found["train_images"].header
+    prints = [file.fingerprint for file in found.values()]
+    taken = all(each.size for each in prints)
+    known = ", ".join(map(str, prints)) if taken else "not taken, the .gz files are large"
+    shape = "x".join(map(str, header.record_shape))
+    count = f"{header.records} + {found['test_images'].header.records}"
+    return ok(what, f"{count} images of {shape}, fingerprints {known}")
+
+
+def _small(files: DataFiles) -> bool:
+    return sum(storage.size(getattr(files, role)) for role in ROLES) <= SMALL_BYTES
+
+
+def _look(role: str, uri: str, small: bool) -> IdxFile:
+    check_header = check_images(None) if role.endswith("images") else check_labels
+    if small or not uri.endswith(".gz"):
+        return scan(uri, check_header)
+    header = read_header(uri)
+    check_header(uri, header)
+    return IdxFile(uri, header, True, Fingerprint())

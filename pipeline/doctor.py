@@ -1,0 +1,117 @@
+"""Everything that can be known to stop a run on Vertex AI before it starts."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from components.core import storage
+from pipeline.checks.accelerator import check_quota, check_region
+from pipeline.checks.account import check_account
+from pipeline.checks.bucket import Use, check_account_access, check_bucket, check_caller_access
+from pipeline.checks.check import Check, Status, fail
+from pipeline.checks.data import check_data
+from pipeline.checks.freshness import check_fresh, target_of
+from pipeline.checks.image import check_image
+from pipeline.checks.project import check_apis, check_caller, check_credentials, project_number
+from pipeline.checks.services import Services
+from pipeline.machines import Stage, stages
+from pipeline.spec import Pipeline, load
+from pipeline.targets import Target, find_target
+from pipeline.vertex_request import Place
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A run to look ahead at.
+
+    Attributes:
+        place: Project and region.
+        root: Where its artifacts go, `gs://...`.
+        data: Folder of the data set; empty if its files are named one by one.
+        service_account: What its stages run as; empty leaves that to Vertex AI.
+        pipeline: The compiled file; empty to look at no images.
+        accelerator: Name from `targets.TARGETS`; empty takes what the file was compiled for.
+    """
+
+    place: Place
+    root: str
+    data: str = ""
+    service_account: str = ""
+    pipeline: str = ""
+    accelerator: str = ""
+
+
+def preflight(plan: Plan, pipeline: Pipeline | None = None) -> list[Check]:
+    """Return the checks that matter before a submission.
+
+    Args:
+        plan: The run.
+        pipeline: What is submitted, if it is not simply the file that the plan names. Whether a
+            file is stale is left to `examine`: compiling takes seconds.
+
+    Raises:
+        UsageError: If the accelerator or the pipeline are none.
+    """
+    return list(_checks(plan, pipeline, fresh=False))
+
+
+def examine(plan: Plan) -> Iterator[Check]:
+    """Yield every check, as it comes out.
+
+    Raises:
+        UsageError: If the accelerator or the pipeline are none.
+    """
+    return _checks(plan, None, fresh=True)
+
+
+def _checks(plan: Plan, pipeline: Pipeline | None, *, fresh: bool) -> Iterator[Check]:
+    if pipeline is None and plan.pipeline:
+        pipeline = load(plan.pipeline)
+    found = stages(pipeline) if pipeline else []
+    named = find_target(plan.accelerator) if plan.accelerator else None
+    target = named or (target_of(pipeline) if pipeline else None)
+    if pipeline and plan.pipeline and fresh:
+        yield check_fresh(plan.pipeline, pipeline)
+
+    services = Services()
+    login = check_credentials(services)
+    yield login
+    if login.status is Status.FAIL:
+        # Without them every other check would say the same.
+        return
+    yield from _cloud(services, plan, found, target)
+
+
+def _cloud(
+    services: Services, plan: Plan, found: list[Stage], target: Target | None
+) -> Iterator[Check]:
+    project, region = plan.place.project, plan.place.region
+    number, check = project_number(services, project)
+    yield check
+    yield check_apis(services, project)
+    yield check_caller(services, project)
+    yield from check_account(services, project, plan.service_account)
+
+    for flag, uri in (("--root", plan.root), ("--data", plan.data)):
+        if uri and storage.scheme(uri) == "gs":
+            yield from _bucket(services, Use(flag, uri, project, region), plan, number)
+        elif flag == "--root":
+            fix = f"--root gs://{project}-idxpipe/runs"
+            yield fail(f"root {uri}", "Vertex AI keeps artifacts in gs:// only", fix)
+    if plan.data:
+        yield check_data(plan.data)
+
+    for image in dict.fromkeys(stage.image for stage in found):
+        yield check_image(services, project, region, image)
+    if target and target.machine_type:
+        yield check_region(target, region)
+        yield check_quota(services, project, region, target)
+
+
+def _bucket(services: Services, use: Use, plan: Plan, number: str) -> Iterator[Check]:
+    checks = check_bucket(services, use, number)
+    yield from checks
+    if any("no such bucket" in check.found for check in checks):
+        return
+    yield check_caller_access(services, use)
+    if plan.service_account:
+        yield check_account_access(services, use, plan.service_account)

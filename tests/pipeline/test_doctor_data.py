@@ -1,0 +1,87 @@
+"""Doctor's look at the data, on a real emulator of Cloud Storage."""
+
+import gzip
+
+import pytest
+
+from components.core import storage
+from pipeline.checks import data
+from pipeline.checks.check import Status
+from pipeline.checks.data import check_data
+from tests.emulators import environment, fake_gcs_server, make_bucket
+from tests.idxfiles import write_data_set
+
+FOLDER = "gs://data-bucket/mnist"
+
+
+@pytest.fixture(scope="module")
+def bucket(tmp_path_factory):
+    with (
+        fake_gcs_server(tmp_path_factory.mktemp("gcs")) as url,
+        environment(STORAGE_EMULATOR_HOST=url),
+    ):
+        make_bucket(url, "data-bucket")
+        yield
+
+
+@pytest.fixture
+def files(bucket, tmp_path):
+    """A data set in the bucket, plain; returns the local copies by name."""
+    write_data_set(tmp_path)
+    storage.delete(FOLDER)
+    for path in tmp_path.iterdir():
+        storage.write(f"{FOLDER}/{path.name}", path.read_bytes())
+    return {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+
+
+def test_in_order(files):
+    check = check_data(FOLDER)
+    assert check.status is Status.OK, check
+    assert "60 + " in check.found
+    assert check.found.count("-") >= 4
+
+
+def test_compressed_files_are_unpacked_for_the_fingerprint(files, monkeypatch):
+    plain = check_data(FOLDER)
+    for name, content in files.items():
+        storage.write(f"{FOLDER}/{name}.gz", gzip.compress(content))
+        storage.delete(f"{FOLDER}/{name}")
+    assert check_data(FOLDER) == plain
+    monkeypatch.setattr(data, "SMALL_BYTES", 10)
+    large = check_data(FOLDER)
+    assert large.status is Status.OK
+    assert "not taken" in large.found
+
+
+def test_a_missing_file(files):
+    storage.delete(f"{FOLDER}/t10k-labels-idx1-ubyte")
+    check = check_data(FOLDER)
+    assert check.status is Status.FAIL
+    assert "no test labels file here" in check.found
+    assert check.fix == f"idxpipe validate --data {FOLDER}"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "found"),
+    [
+        ("train-images-idx3-ubyte", b"<html>404", "not an IDX file"),
+        ("train-images-idx3-ubyte", None, "cut short"),
+        ("train-labels-idx1-ubyte", b"\0\0\x08\x01\0\0\0\1\5", "differ in number"),
+    ],
+)
+def test_a_damaged_file(files, name, content, found):
+    storage.write(f"{FOLDER}/{name}", content or files[name][:-1])
+    check = check_data(FOLDER)
+    assert check.status is Status.FAIL
+    assert found in check.found
+
+
+def test_a_bucket_that_is_not_there(bucket):
+    check = check_data("gs://no-such-bucket/mnist")
+    assert check.status is not Status.OK
+
+
+def test_local_data_cannot_be_read_by_vertex():
+    check = check_data("data/mnist")
+    assert check.status is Status.FAIL
+    assert check.fix == "gcloud storage cp -r data/mnist gs://BUCKET/data"
