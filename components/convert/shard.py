@@ -7,6 +7,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from components.convert.interference import in_the_way
 from components.convert.plan import ShardTask
 from components.core import storage
 from components.core.dataset import Shard
@@ -65,9 +66,12 @@ def read_receipt(task: ShardTask) -> Receipt:
     """Return the receipt of a shard that was made.
 
     Raises:
-        DataError: If there is none.
+        TransientError: If another conversion deleted it.
     """
-    return Receipt.loads(storage.read(receipt_uri(task)))
+    uri = receipt_uri(task)
+    if not storage.exists(uri):
+        raise in_the_way(task.output)
+    return Receipt.loads(storage.read(uri))
 
 
 def make_shard(task: ShardTask) -> Receipt:

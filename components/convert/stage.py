@@ -6,6 +6,7 @@ import re
 
 from components import __version__
 from components.convert.config import DIRECT_RUNNER, ConvertConfig, check_name
+from components.convert.interference import in_the_way
 from components.convert.plan import ShardTask, choose_num_shards, shard_ranges
 from components.convert.source import Source, open_images, open_labels, staging_folder
 from components.core import storage
@@ -46,6 +47,8 @@ def convert(
     Raises:
         DataError: If a source is not in order, or not the one that was validated.
         SetupError: If the output cannot be written, or the runner fails.
+        TransientError: If another conversion to the same place got in the way, where it cannot be
+            locked.
         UsageError: If the parameters cannot be met.
     """
     # Without its [gcp] extra, Beam warns on import of clients that are not used here.
@@ -60,13 +63,15 @@ def convert(
         check_pair(image_source, label_source)
         sources = (image_source, label_source)
         tasks = _plan(sources, output, split, config, num_classes or largest + 1)
-        # Until the new manifest is there, there is no dataset: shards may be replaced one by one,
-        # and must not be read under the manifest of an earlier conversion.
-        storage.delete(storage.join(output, MANIFEST))
-        run_pipeline(tasks, config.runner, config.beam_options)
-    dataset = _assemble(tasks, sources, split)
-    storage.write(storage.join(output, MANIFEST), dataset.dumps())
-    _delete_stale(output, dataset)
+        with storage.lock(output):
+            # Until the new manifest is there, there is no dataset: shards may be replaced one by
+            # one, and must not be read under the manifest of an earlier conversion.
+            storage.delete(storage.join(output, MANIFEST))
+            run_pipeline(tasks, config.runner, config.beam_options)
+            dataset = _assemble(tasks, sources, split)
+            storage.write(storage.join(output, MANIFEST), dataset.dumps())
+            _delete_stale(output, dataset)
+            _check_alone(output, dataset)
     return dataset
 
 
@@ -140,3 +145,15 @@ def _delete_stale(output: str, dataset: Dataset) -> None:
             storage.delete(storage.join(output, name))
     storage.delete(storage.join(output, RECEIPTS))
     storage.sweep(output)
+
+
+def _check_alone(output: str, dataset: Dataset) -> None:
+    """Take the manifest back if another conversion deleted shards of ours as stale.
+
+    Raises:
+        TransientError: If it did.
+    """
+    found = storage.list_files(output)
+    if any(found.get(shard.name) != shard.bytes for shard in dataset.shards):
+        storage.delete(storage.join(output, MANIFEST))
+        raise in_the_way(output)

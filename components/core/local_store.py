@@ -1,6 +1,7 @@
 """Files on this machine: atomic by writing beside the target and renaming."""
 
 import errno
+import fcntl
 import os
 import shutil
 import tempfile
@@ -91,6 +92,19 @@ class LocalStore:
             process = left.name.removeprefix(TEMPORARY).partition("-")[0]
             if not os.path.exists(f"/proc/{process}"):
                 left.unlink(missing_ok=True)
+
+
+@contextmanager
+def lock_folder(path: str) -> Iterator[None]:
+    """Hold the folder `path`, which is made if need be, until the block or the process ends."""
+    with _faults(path):
+        os.makedirs(path, exist_ok=True)
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 class _WriteAll:

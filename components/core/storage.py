@@ -179,6 +179,22 @@ def delete(uri: str) -> None:
     store.delete(path)
 
 
+@contextmanager
+def lock(uri: str) -> Iterator[None]:
+    """Keep the folder `uri` to this process, waiting for others; object stores have no locks.
+
+    Raises:
+        SetupError: If the folder cannot be made.
+    """
+    if not is_local(uri):
+        yield
+        return
+    from components.core.local_store import lock_folder
+
+    with lock_folder(local_path(uri)):
+        yield
+
+
 def sweep(uri: str) -> None:
     """Delete the temporary files that killed processes left in the folder `uri`."""
     store, path = _resolve(uri)

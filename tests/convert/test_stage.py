@@ -14,7 +14,7 @@ from components.convert.config import ConvertConfig
 from components.convert.stage import convert
 from components.core import storage
 from components.core.dataset import read_dataset, shard_uris
-from components.core.errors import DataError, SetupError, UsageError
+from components.core.errors import DataError, SetupError, TransientError, UsageError
 from components.core.fingerprint import Fingerprint
 from tests.idxfiles import idx_bytes, make_arrays, write_data_set, write_idx
 
@@ -239,6 +239,46 @@ def test_parameters_that_cannot_be_met(files, tmp_path):
         run(files, tmp_path / "a", config={"beam_options": "--direct_num_workers=many"})
     with pytest.raises(SetupError, match="the Beam runner failed"):
         run(files, tmp_path / "a", config={"runner": "NoSuchRunner"})
+
+
+def test_conversions_at_once_into_one_folder_leave_one_whole_dataset(files, tmp_path):
+    code = (
+        "import sys\n"
+        "from components.convert.config import ConvertConfig\n"
+        "from components.convert.stage import convert\n"
+        "convert(*sys.argv[1:4], ConvertConfig(num_shards=int(sys.argv[4])))\n"
+    )
+    sources = [files["train_images"], files["train_labels"], str(tmp_path)]
+    processes = [
+        subprocess.Popen([sys.executable, "-c", code, *sources, str(shards)])
+        for shards in (3, 5, 4)
+    ]
+    assert [process.wait() for process in processes] == [0, 0, 0]
+    dataset = read_dataset(str(tmp_path))
+    assert len(os.listdir(tmp_path)) == len(dataset.shards) + 1
+    images, _ = read_back(tmp_path)
+    np.testing.assert_array_equal(images, IMAGES)
+
+
+@pytest.mark.parametrize("gone", ["dataset", "receipts"])
+def test_interference_where_there_are_no_locks_is_noticed(files, tmp_path, monkeypatch, gone):
+    from components.convert import beam_pipeline, stage
+
+    if gone == "receipts":
+        run_pipeline = beam_pipeline.run_pipeline
+
+        def and_delete(*args):
+            run_pipeline(*args)
+            storage.delete(str(tmp_path / "_receipts"))
+
+        monkeypatch.setattr(beam_pipeline, "run_pipeline", and_delete)
+    else:
+        shard = str(tmp_path / "mnist-train.tfrecord-00000-of-00002")
+        monkeypatch.setattr(stage, "_delete_stale", lambda *_: storage.delete(shard))
+    with pytest.raises(TransientError, match="another conversion"):
+        run(files, tmp_path, 2)
+    with pytest.raises(DataError, match="no dataset here"):
+        read_dataset(str(tmp_path))
 
 
 def test_beam_says_nothing_of_its_own(files, tmp_path):
