@@ -25,6 +25,7 @@ _CRON = re.compile(r"((CRON_)?TZ=[A-Za-z0-9_+\-/]+ )?([0-9A-Za-z*/,\-]+ ){4}[0-9
 
 def submit(args: argparse.Namespace) -> Result:
     """Submit the compiled pipeline, or part of it."""
+    _poll(args)
     if args.kfp_host:
         return _submit_to_kubeflow(args)
     if bool(args.run) != bool(args.from_stage or args.only):

@@ -133,9 +133,12 @@ class Client:
 
             # A token is never sent over plain http.
             plain = self.endpoint.startswith("http://")
-            self._sessions.append(
-                AuthorizedSession(google_auth.anonymous() if plain else self.login())
+            session = (
+                AuthorizedSession(google_auth.anonymous(), refresh_status_codes=())
+                if plain
+                else AuthorizedSession(self.login())
             )
+            self._sessions.append(session)
         return self._sessions[0]
 
     def _read(self, answer: Any, *, retried: bool) -> dict[str, Any]:

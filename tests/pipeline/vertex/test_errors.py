@@ -1,0 +1,321 @@
+"""What goes wrong between us and the service, and what is said about it."""
+
+import datetime
+import json
+import ssl
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from components.core import rest
+from components.core.errors import SetupError, TransientError, UsageError
+from tests.fakes.http import JsonServer, Refused
+from tests.fakes.vertex import FakeVertex
+
+DENIED = (
+    "Permission 'aiplatform.pipelineJobs.create' denied on resource "
+    "'//aiplatform.googleapis.com/projects/toy-project/locations/us-central1'"
+)
+DISABLED = (
+    "Vertex AI API has not been used in project toy-project before or it is disabled. Enable it by "
+    "visiting https://console.developers.google.com"
+)
+ACT_AS = "You do not have permission to act as service account: x (iam.serviceAccounts.actAs)"
+
+
+@pytest.mark.parametrize(
+    ("refused", "code", "found", "remedy"),
+    [
+        (Refused(400, "bad root"), 2, "400: bad root", None),
+        (Refused(401, "no"), 5, "credentials are not accepted", "gcloud auth"),
+        (Refused(403, DENIED), 5, "'aiplatform.pipelineJobs.create'", "roles/aiplatform.user"),
+        (Refused(403, DISABLED), 5, "has not been used", "enable aiplatform.googleapis.com"),
+        (Refused(403, ACT_AS), 5, "actAs", "roles/iam.serviceAccountUser"),
+        (Refused(404, "no region"), 2, "no region", "idxpipe list"),
+        (Refused(409, "there already"), 2, "exists already", None),
+    ],
+)
+def test_refusals(submit, service, refused, code, found, remedy):
+    service.refusals.append(refused)
+    error = submit(check=code)
+    assert found in error
+    assert remedy is None or remedy in error
+    assert len(service.requests) == 1
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_what_passes_by_itself_is_tried_again(submit, service, status):
+    service.refusals += [Refused(status, "try later")] * (rest.ATTEMPTS - 1)
+    assert submit()["job"] in service.jobs
+    service.refusals += [Refused(status, "try later")] * rest.ATTEMPTS
+    error = submit(check=6)
+    assert f"{status}: try later" in error
+
+
+def test_a_lost_answer_is_not_a_second_job(submit, service):
+    service.lost = 1
+    job_id = submit()["job"]
+    assert list(service.jobs) == [job_id]
+    assert [r.method for r in service.requests] == ["POST", "POST", "GET"]
+
+
+def test_nobody_there(submit, service):
+    started = time.monotonic()
+    error = submit("--endpoint", "http://127.0.0.1:9", check=6)
+    assert "http://127.0.0.1:9: service cannot be reached" in error
+    assert "Connection refused" in error
+    assert time.monotonic() - started < 5
+
+
+def test_an_answer_of_another_kind(idxpipe, service):
+    service.raw = b"<html>log in</html>"
+    error = idxpipe("list", check=5)
+    assert "answer is not JSON" in error
+    assert "text/html" in error
+
+
+def test_errors_as_json(idxpipe, service, capsys):
+    from pipeline import cli
+
+    words = ["status", "never-was", "--project", "toy-project", "--region", "us-central1"]
+    assert cli.main([*words, "--endpoint", service.url, "--json"]) == 2
+    error = json.loads(capsys.readouterr().out)["error"]
+    assert error["exit_code"] == 2
+    assert "remedy" in error
+
+
+class Echo(JsonServer):
+    def answer(self, request):
+        return {"path": request.path, "authorization": request.headers.get("authorization")}
+
+
+class Login:
+    """Credentials that carry a token, and count how often they were asked for."""
+
+    def __init__(self, token):
+        self.token, self.calls = token, 0
+
+    def __call__(self):
+        from google.oauth2.credentials import Credentials
+
+        self.calls += 1
+        return Credentials(token=self.token)
+
+
+def test_no_token_leaves_over_plain_http():
+    login = Login("secret")
+    with Echo() as server:
+        answer = rest.Client(server.url, "echo", login).call("GET", "/x")
+    assert answer == {"path": "/x", "authorization": None}
+    assert login.calls == 0
+
+
+def test_the_token_is_asked_for_once(certificate, monkeypatch):
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate / "certificate.pem", certificate / "key.pem")
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate / "certificate.pem"))
+    login = Login("secret")
+    with Echo(tls=context) as server:
+        client = rest.Client(server.url, "echo", login)
+        assert client.call("GET", "/x")["authorization"] == "Bearer secret"
+        assert client.call("GET", "/x")["authorization"] == "Bearer secret"
+    assert login.calls == 1
+    assert "secret" not in repr(client)
+
+
+@pytest.mark.parametrize(
+    "endpoint",
+    [
+        "",
+        "localhost:80",
+        "https://",
+        "https://u:p@host",
+        "http://10.0.0.1",
+        "http://127.0.0.1.x.com",
+        "https://host?x=1",
+        "file:///etc/passwd",
+        "http://[::1",
+        "http://localhost.evil.com",
+    ],
+)
+def test_addresses_that_are_refused(endpoint):
+    with pytest.raises(UsageError) as caught:
+        rest.Client(endpoint, "service")
+    assert "u:p" not in str(caught.value)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "localhost", "[::1]"])
+def test_this_machine(host):
+    assert rest.Client(f"http://{host}:80", "service")
+
+
+def test_what_may_not_be_sent_twice_is_sent_once():
+    with Echo() as server:
+        client = rest.Client(server.url, "echo")
+        server.refusals += [Refused(503, "busy")]
+        with pytest.raises(TransientError):
+            client.call("POST", "/x", body={}, repeatable=False)
+        assert len(server.requests) == 1
+        # Too many requests: nothing was done.
+        server.refusals += [Refused(429, "slowly")]
+        assert client.call("POST", "/x", body={}, repeatable=False)["path"] == "/x"
+
+
+def test_the_server_says_how_long_to_wait(monkeypatch):
+    assert rest._pause(0, "7") == 7
+    assert rest._pause(0, "soon") < 1
+    assert rest._pause(0, "9999") == rest.MAX_PAUSE_SECONDS
+
+
+TOKEN = "ya29.THE-SECRET-TOKEN"
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory):
+    """A key and certificate of localhost."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
+    key = rsa.generate_private_key(65537, 2048)
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    now = datetime.datetime.now(datetime.UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    folder = tmp_path_factory.mktemp("certificate")
+    private = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    (folder / "key.pem").write_bytes(private)
+    (folder / "certificate.pem").write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    return folder
+
+
+class Tokens(JsonServer):
+    """A token server; the token is in the answer of every kind."""
+
+    status = 200
+
+    def answer(self, request):
+        if self.status != 200:
+            raise Refused(self.status, f"assertion of {TOKEN} is not right")
+        return {"access_token": TOKEN, "expires_in": 3600, "token_type": "Bearer"}
+
+
+@pytest.fixture
+def secure(certificate, buckets, tmp_path, monkeypatch):
+    """The service behind TLS, with credentials that fetch the token; yields it and the tokens."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate / "certificate.pem", certificate / "key.pem")
+    with (
+        FakeVertex(folder=buckets, tls=context, token=TOKEN) as fake,
+        Tokens(tls=context) as tokens,
+    ):
+        account = {
+            "type": "service_account",
+            "client_email": "me@toy-project.iam.gserviceaccount.com",
+            "private_key_id": "1",
+            "private_key": (certificate / "key.pem").read_text(),
+            "token_uri": f"{tokens.url}/token",
+            "project_id": "toy-project",
+        }
+        (tmp_path / "account.json").write_text(json.dumps(account))
+        monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "account.json"))
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate / "certificate.pem"))
+        yield fake, tokens
+
+
+def command(fake, *words, check=0):
+    place = ("--project", fake.project, "--region", fake.region, "--endpoint", fake.url)
+    executable = str(Path(sys.executable).with_name("idxpipe"))
+    done = subprocess.run(
+        [executable, words[0], *place, *words[1:]], check=False, capture_output=True, text=True
+    )
+    printed = done.stdout + done.stderr
+    assert done.returncode == check, printed
+    assert "Traceback" not in printed
+    assert TOKEN not in printed
+    assert "PRIVATE KEY" not in printed
+    return printed
+
+
+def test_no_token_is_ever_shown_or_stored(secure, file, certificate):
+    fake, tokens = secure
+    job = ("--pipeline", str(file), "--root", "gs://ours/root", "--data", "gs://ours/data")
+    command(fake, "submit", *job, "--wait", "--poll", "0.05")
+    (job_id,) = fake.jobs
+    command(fake, "status", job_id, "--json")
+    command(fake, "logs", job_id)
+    command(fake, "submit", "--only", "judge", "--run", job_id, "--dry-run", "--json")
+    assert TOKEN not in json.dumps([entry["job"] for entry in fake.jobs.values()])
+    assert all(TOKEN not in json.dumps(request.body) for request in fake.requests)
+    # The service does not take it.
+    fake.token = "another"
+    assert "credentials are not accepted" in command(fake, "list", check=5)
+    # Nor does the token server, which quotes it.
+    tokens.status = 400
+    assert "credentials are expired or revoked" in command(fake, "list", check=5)
+
+
+def test_no_credentials_within_a_second(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    started = time.monotonic()
+    executable = str(Path(sys.executable).with_name("idxpipe"))
+    words = ("submit", "--project", "toy-project", "--region", "us-central1")
+    done = subprocess.run(
+        [executable, *words, "--root", "gs://ours/root", "--data", "gs://ours/data"],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == SetupError.exit_code
+    assert "gcloud auth application-default login" in done.stderr
+    assert "Traceback" not in done.stderr
+    # A second on a quiet machine.
+    assert time.monotonic() - started < 10
+
+
+@pytest.mark.parametrize("content", [None, "{}", "not json", '{"type": "authorized_user"}'])
+def test_credentials_that_cannot_be_read(tmp_path, monkeypatch, idxpipe, content):
+    path = tmp_path / "key.json"
+    if content is not None:
+        path.write_text(content)
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(path))
+    error = idxpipe("list", "--endpoint", "https://localhost:9", check=5)
+    assert "gcloud auth application-default login" in error
+
+
+def test_what_gcloud_wrote_is_read_without_gcloud(tmp_path, monkeypatch):
+    from components.core import google_auth
+
+    folder = tmp_path / "gcloud"
+    folder.mkdir()
+    login = {"type": "authorized_user", "client_id": "i", "client_secret": "s"}
+    (folder / "application_default_credentials.json").write_text(
+        json.dumps({**login, "refresh_token": "r"})
+    )
+    (tmp_path / "gcloud-was-started").unlink(missing_ok=True)
+    program = tmp_path / "bin" / "gcloud"
+    program.parent.mkdir()
+    program.write_text(f"#!/bin/sh\ntouch {tmp_path}/gcloud-was-started\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(program.parent))
+    monkeypatch.setenv("CLOUDSDK_CONFIG", str(folder))
+    credentials, _ = google_auth.find_credentials()
+    assert credentials.refresh_token == "r"
+    assert not (tmp_path / "gcloud-was-started").exists()
