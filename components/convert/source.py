@@ -1,9 +1,13 @@
 """A source file as the workers can read it: plain, so that a shard is a byte range of it."""
 
 import dataclasses
+import fcntl
+import glob
+import os
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 
 from components.core import storage
 from components.core.checks import check_images, check_labels, read_header, scan, scan_labels
@@ -13,6 +17,7 @@ from components.core.fingerprint import Fingerprint
 from components.core.idx import Header
 
 STAGING = "_staging"
+_PREFIX = "idxpipe-staging-"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,7 +56,8 @@ class Source:
 def staging_folder(output: str, local_workers: bool) -> Iterator[str]:
     """Yield a folder for unpacked files that the workers can read; it goes at the end."""
     if local_workers:
-        with tempfile.TemporaryDirectory(prefix="idxpipe-") as folder:
+        _sweep_staging()
+        with tempfile.TemporaryDirectory(prefix=_PREFIX) as folder, storage.lock(folder):
             yield folder
         return
     folder = storage.join(output, STAGING)
@@ -59,6 +65,18 @@ def staging_folder(output: str, local_workers: bool) -> Iterator[str]:
         yield folder
     finally:
         storage.delete(folder)
+
+
+def _sweep_staging() -> None:
+    """Delete what killed conversions unpacked: the folders that nobody holds."""
+    for left in glob.glob(os.path.join(tempfile.gettempdir(), f"{_PREFIX}*")):
+        with suppress(OSError):
+            descriptor = os.open(left, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(left)
+            finally:
+                os.close(descriptor)
 
 
 def open_images(uri: str, shape: tuple[int, ...] | None, expected: str, staging: str) -> Source:

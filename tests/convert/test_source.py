@@ -1,0 +1,63 @@
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+
+import numpy as np
+import pytest
+
+from components.convert.source import open_images, open_labels, staging_folder
+from components.core import storage
+from components.core.errors import DataError
+from tests.idxfiles import idx_bytes, write_idx
+
+IMAGES = np.arange(24, dtype=np.int16).reshape(2, 3, 4)
+LABELS = np.array([3, 1], np.uint8)
+
+
+def test_plain_files_are_read_where_they_are(tmp_path):
+    uri = write_idx(tmp_path / "i", IMAGES)
+    assert open_images(uri, None, "", str(tmp_path / "staging")).plain == uri
+    assert not (tmp_path / "staging").exists()
+
+
+def test_gzip_is_unpacked_whole(tmp_path):
+    images = open_images(write_idx(tmp_path / "i.gz", IMAGES), (3, 4), "", str(tmp_path / "s"))
+    labels, largest = open_labels(write_idx(tmp_path / "l.gz", LABELS), 10, "", str(tmp_path / "s"))
+    assert storage.read(images.plain) == idx_bytes(IMAGES)
+    assert storage.read(labels.plain) == idx_bytes(LABELS)
+    assert largest == 3
+
+
+def test_another_content_than_expected_is_refused(tmp_path):
+    for name in ("l", "l.gz"):
+        with pytest.raises(DataError, match="changed since it was validated"):
+            open_labels(write_idx(tmp_path / name, LABELS), 10, "1-00000000", str(tmp_path / "s"))
+
+
+def test_staging_goes_and_takes_with_it_what_killed_conversions_left(tmp_path, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    code = (
+        "import os, signal\n"
+        "from components.convert.source import staging_folder\n"
+        "with staging_folder('unused', True) as folder:\n"
+        "    open(folder + '/images', 'wb').write(b'x')\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert len(os.listdir(tmp_path)) == 1
+    with staging_folder("unused", True) as mine:
+        assert os.listdir(tmp_path) == [os.path.basename(mine)]
+        with staging_folder("unused", True) as other:
+            assert len({mine, other, *map(str, tmp_path.iterdir())}) == 2
+    assert not os.listdir(tmp_path)
+
+
+def test_distributed_workers_get_a_folder_at_the_output(tmp_path):
+    with staging_folder(str(tmp_path), False) as folder:
+        storage.write(f"{folder}/images", b"x")
+        assert folder.startswith(str(tmp_path))
+    assert not os.listdir(tmp_path)
