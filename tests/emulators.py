@@ -66,6 +66,19 @@ def make_bucket(url: str, bucket: str) -> None:
 
 
 @contextmanager
+def gcs_at(url: str):
+    """Let gs:// mean the server at `url`, here and in child processes."""
+    from components.core import gcs_store
+
+    with environment(STORAGE_EMULATOR_HOST=url):
+        gcs_store._stores.clear()
+        try:
+            yield
+        finally:
+            gcs_store._stores.clear()
+
+
+@contextmanager
 def environment(**values: str | None):
     """Set variables, None unsets, and restore them."""
     before = {name: os.environ.get(name) for name in values}

@@ -30,6 +30,7 @@ _TRANSIENT_NAMES = {
     "ServerDisconnectedError",
 }
 _NO_CREDENTIALS_NAMES = {"NoCredentialsError", "PartialCredentialsError", "TokenRetrievalError"}
+_NOT_FOUND = 404
 _READ_ONLY = {"http", "https"}
 _LOGIN = {"s3": "aws configure, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"}
 
@@ -62,8 +63,10 @@ class FsspecStore:
             try:
                 info = self._files.info(self._name(path))
             except FileNotFoundError as error:
-                self._check_bucket(error, path)
-                return None
+                ours = self._of_missing(error, path)
+                if isinstance(ours, DataError):
+                    return None
+                raise ours from None
             if info["type"] != "file" or path.endswith("/"):
                 return None
             if info["size"] is None:
@@ -83,13 +86,14 @@ class FsspecStore:
         data: bytes = self._try(
             path, lambda: self._files.cat_file(self._name(path), start=start, end=start + length)
         )
-        return data
+        # Not every web server answers ranges; those that do not send the whole file.
+        return data if len(data) <= length else data[start : start + length]
 
     def open(self, path: str, start: int) -> BinaryIO:
         """Return a stream that reads from byte `start`."""
         size = self.size(path)
         if size is None:
-            raise _missing(self._uri(path))
+            raise self._of_missing(FileNotFoundError(), path)
 
         def fetch(start: int, length: int) -> bytes:
             return self.read(path, start, length)
@@ -125,8 +129,10 @@ class FsspecStore:
             try:
                 found = self._files.find(base, detail=True)
             except FileNotFoundError as error:
-                self._check_bucket(error, path)
-                return {}
+                ours = self._of_missing(error, path)
+                if isinstance(ours, DataError):
+                    return {}
+                raise ours from None
             # Of a file, `find` gives the file itself.
             return {
                 name.removeprefix(f"{base}/"): int(info["size"] or 0)
@@ -164,15 +170,24 @@ class FsspecStore:
                 found=f"{self._scheme}://",
             )
 
-    def _check_bucket(self, error: FileNotFoundError, path: str) -> None:
+    def _of_missing(self, error: FileNotFoundError, path: str) -> IdxpipeError:
+        """Tell a file that is not there from other things that drivers call so."""
+        cause = error.__cause__
+        if isinstance(cause, Exception) and getattr(cause, "status", 0) != _NOT_FOUND:
+            real = self._translate(cause, path)
+            if isinstance(real, TransientError):
+                return real
         if "bucket does not exist" in str(error):
             bucket = path.partition("/")[0]
-            raise SetupError(
+            return SetupError(
                 "no such bucket",
                 where=self._uri(path),
                 found=str(error),
                 remedy=f"check its spelling, or make it: aws s3 mb {self._scheme}://{bucket}",
-            ) from None
+            )
+        return DataError(
+            "no such file", where=self._uri(path), remedy="check the path and its spelling"
+        )
 
     def _try(self, path: str, work: Callable[[], T]) -> T:
         """Do `work`, again with backoff while it fails for reasons that may pass.
@@ -189,10 +204,8 @@ class FsspecStore:
             self._files.invalidate_cache()
             try:
                 return work()
-            except IdxpipeError:
-                raise
             except Exception as error:
-                ours = self._translate(error, path)
+                ours = error if isinstance(error, IdxpipeError) else self._translate(error, path)
                 if not isinstance(ours, TransientError) or attempt == _ATTEMPTS:
                     raise ours from None
             time.sleep(pause)
@@ -203,8 +216,7 @@ class FsspecStore:
         uri, found = self._uri(path), " ".join(str(error).split()) or type(error).__name__
         names = {cls.__name__ for cls in type(error).__mro__}
         if isinstance(error, FileNotFoundError):
-            self._check_bucket(error, path)
-            return _missing(uri)
+            return self._of_missing(error, path)
         if names & _NO_CREDENTIALS_NAMES:
             return SetupError(
                 "no usable credentials", where=uri, found=found, remedy=_LOGIN.get(self._scheme)
@@ -257,7 +269,3 @@ def _file_system(scheme: str) -> Any:
                 expected="a local path, file://, gs://, s3:// or another scheme that fsspec knows",
                 remedy="copy the files to a local folder",
             ) from None
-
-
-def _missing(uri: str) -> DataError:
-    return DataError("no such file", where=uri, remedy="check the path and its spelling")

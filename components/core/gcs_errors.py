@@ -8,6 +8,7 @@ from components.core.google_auth import no_credentials
 
 # Source: https://cloud.google.com/storage/docs/json_api/v1/status-codes
 _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND, _PRECONDITION = 401, 403, 404, 412
+_NO_BUCKET = "bucket does not exist"
 _TRANSIENT = {408, 429, 500, 502, 503, 504}
 
 
@@ -61,12 +62,21 @@ def no_such_object(uri: str) -> DataError:
     return DataError("no such file", where=uri, remedy="check the path and its spelling")
 
 
+def replaced(uri: str) -> DataError:
+    """Return the error for an object whose version is gone while it is being read."""
+    return DataError(
+        "file was replaced or deleted while it was read",
+        where=uri,
+        remedy="leave the file alone while it is in use, and start again",
+    )
+
+
 def _of_status(uri: str, status: int, message: str) -> IdxpipeError:
     found = f"{status}: {_one_line(message)}"
     if status in _TRANSIENT:
         return _transient(uri, found)
     if status == _NOT_FOUND:
-        return no_such_bucket(uri) if "bucket" in message.lower() else no_such_object(uri)
+        return no_such_bucket(uri) if _NO_BUCKET in message.lower() else no_such_object(uri)
     if status == _PRECONDITION:
         return DataError(
             "file changed while it was in use", where=uri, found=found, remedy="start again"

@@ -17,7 +17,7 @@ from typing import IO, Any, BinaryIO, cast
 import google_crc32c
 
 from components.core.errors import TransientError
-from components.core.gcs_errors import gcs_faults, no_such_bucket, no_such_object
+from components.core.gcs_errors import gcs_faults, no_such_bucket, no_such_object, replaced
 from components.core.google_auth import find_credentials
 from components.core.ranged_stream import RangedStream
 from components.core.spool import spool
@@ -30,7 +30,7 @@ _TIMEOUT_SECONDS = (10, 60)
 # Files are sent in pieces of this size, and an interrupted upload goes on at the last one.
 # A multiple of 256 KiB: https://cloud.google.com/storage/docs/performing-resumable-uploads
 _CHUNK_BYTES = 16 << 20
-_UPLOAD_ATTEMPTS = 3
+_UPLOAD_ATTEMPTS = 5
 _CONNECTIONS = 32
 _DELETES_AT_A_TIME = 8
 
@@ -81,11 +81,19 @@ class GcsStore:
 
     def read(self, path: str, start: int, length: int) -> bytes:
         """Return up to `length` bytes from `start`."""
+        from google.api_core.exceptions import NotFound
+
         with gcs_faults(_uri(path)):
-            return self._fetch(self._blob(path), start, length)
+            try:
+                return self._fetch(self._blob(path), start, length)
+            except NotFound:
+                self._check_bucket(path.partition("/")[0], _uri(path))
+                raise
 
     def open(self, path: str, start: int) -> BinaryIO:
         """Return a stream that reads from byte `start`, from this version of the object only."""
+        from google.api_core.exceptions import NotFound
+
         uri = _uri(path)
         found = self._stat(path)
         if found is None:
@@ -94,7 +102,10 @@ class GcsStore:
 
         def fetch(start: int, length: int) -> bytes:
             with gcs_faults(uri):
-                return self._fetch(blob, start, length)
+                try:
+                    return self._fetch(blob, start, length)
+                except NotFound:
+                    raise replaced(uri) from None
 
         checksum = _decode_crc32c(found.crc32c)
         return cast(BinaryIO, RangedStream(uri, fetch, int(found.size), start, checksum))
@@ -185,8 +196,10 @@ class GcsStore:
             BadRequest,
             Forbidden,
             GoogleAPICallError,
+            RetryError,
             Unauthorized,
         )
+        from google.cloud.storage.exceptions import DataCorruption
 
         encoded = _encode_crc32c(checksum)
         content_type, encoding = mimetypes.guess_type(path)
@@ -194,6 +207,9 @@ class GcsStore:
             for attempt in range(1, _UPLOAD_ATTEMPTS + 1):
                 # Not the version of an earlier attempt: its properties would be sent again.
                 blob = self._blob(path, chunk_size=_CHUNK_BYTES)
+                # A session that is lost does not come back: 1/31, 2/31, ... 16/31 of the time.
+                share = 2 ** (attempt - 1) / (2**_UPLOAD_ATTEMPTS - 1)
+                retry = self._retry.with_timeout(DEADLINE_SECONDS * share)
                 file.seek(0)
                 try:
                     blob.upload_from_file(
@@ -202,11 +218,15 @@ class GcsStore:
                         content_type=None if encoding else content_type,
                         checksum="crc32c",
                         crc32c_checksum_value=encoded,
-                        **self._how,
+                        retry=retry,
+                        timeout=_TIMEOUT_SECONDS,
                     )
                 except (BadRequest, Unauthorized, Forbidden):
                     raise
-                except GoogleAPICallError:
+                except DataCorruption:
+                    # A piece was sent twice, and an emulator keeps both; the object is gone again.
+                    continue
+                except (GoogleAPICallError, RetryError):
                     # The answer to the last piece may have been lost, and with it the session.
                     blob = self._stat(path)
                     if attempt == _UPLOAD_ATTEMPTS and (blob is None or blob.crc32c != encoded):

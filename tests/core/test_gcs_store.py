@@ -1,0 +1,331 @@
+"""gs:// against two emulators, and against servers that refuse, lie and fall silent."""
+
+import base64
+import gzip
+import http.server
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from contextlib import contextmanager
+from pathlib import Path
+
+import google_crc32c
+import pytest
+
+from components.core import gcs_store, storage
+from components.core.content import read_chunks
+from components.core.errors import DataError, SetupError, TransientError, UsageError
+from components.core.transfer import download, upload
+from tests.emulators import environment, free_port, gcs_at
+from tests.faults import KINDS, faulty_proxy
+
+pytestmark = pytest.mark.xdist_group("gcs")
+ODD_NAME = "a b/ü#?%20+.bin"
+
+
+def test_write_then_read(gcs):
+    uri = f"{gcs}/{ODD_NAME}"
+    storage.write(uri, b"0123456789")
+    assert storage.read(uri) == b"0123456789"
+    assert storage.read(uri, 2, 3) == b"234"
+    assert storage.read(uri, 8) == b"89"
+    assert (storage.size(uri), storage.exists(uri)) == (10, True)
+    with storage.open_read(uri, 7) as stream:
+        assert (stream.read(2), stream.read(), stream.read()) == (b"78", b"9", b"")
+    assert storage.stored_crc32c(uri) == google_crc32c.value(b"0123456789")
+    storage.write(uri, b"")
+    assert (storage.read(uri), storage.size(uri)) == (b"", 0)
+
+
+def test_more_than_one_piece_goes_up_and_comes_down(gcs, monkeypatch):
+    monkeypatch.setattr(gcs_store, "_CHUNK_BYTES", 4 << 20)
+    data = os.urandom((9 << 20) + 5)
+    storage.write(f"{gcs}/big", data)
+    with storage.open_read(f"{gcs}/big") as stream:
+        assert b"".join(iter(lambda: stream.read(1_000_003), b"")) == data
+    assert storage.read(f"{gcs}/big", 1 << 20, 3 << 20) == data[1 << 20 : 4 << 20]
+
+
+def test_nothing_appears_when_writing_fails(gcs):
+    storage.write(f"{gcs}/f", b"old")
+    with pytest.raises(ZeroDivisionError), storage.create(f"{gcs}/f") as stream:
+        stream.write(b"half")
+        raise ZeroDivisionError
+    assert storage.read(f"{gcs}/f") == b"old"
+    assert storage.list_files(gcs) == {"f": 3}
+
+
+def test_list_and_delete_keep_to_their_folder(gcs):
+    for name in ("d/a", "d/sub/b", "dd"):
+        storage.write(f"{gcs}/{name}", name.encode())
+    assert storage.list_files(f"{gcs}/d") == {"a": 3, "sub/b": 7}
+    assert storage.list_files(f"{gcs}/d/") == {"a": 3, "sub/b": 7}
+    assert storage.list_files(f"{gcs}/none") == {}
+    storage.delete(f"{gcs}/d")
+    assert storage.list_files(gcs) == {"dd": 2}
+    storage.delete(f"{gcs}/d")
+    storage.sweep(gcs)
+
+
+def test_the_markers_that_consoles_make_of_folders_are_no_files(other_gcs, tmp_path):
+    with gcs_at(other_gcs):
+        folder = f"gs://bucket/{tmp_path.name}"
+        for name in ("d/", "d/sub/", "d/sub/f"):
+            storage.write(f"{folder}/{name}", b"")
+        assert storage.list_files(f"{folder}/d") == {"sub/f": 0}
+        storage.delete(f"{folder}/d")
+        assert storage.list_files(folder) == {}
+
+
+@pytest.mark.parametrize("use", [storage.read, storage.size, storage.open_read])
+def test_a_missing_object_is_named(gcs, use):
+    assert not storage.exists(f"{gcs}/none")
+    with pytest.raises(DataError, match="no such file") as caught:
+        use(f"{gcs}/none")
+    assert caught.value.where == f"{gcs}/none"
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        storage.read,
+        storage.exists,
+        storage.list_files,
+        storage.delete,
+        storage.stored_crc32c,
+        lambda uri: storage.write(uri, b"x"),
+    ],
+)
+def test_a_missing_bucket_is_named_with_the_command_that_makes_it(gcs, use):
+    with pytest.raises(SetupError, match="no such bucket") as caught:
+        use("gs://not-there-4711/x")
+    assert "gcloud storage buckets create gs://not-there-4711" in caught.value.remedy
+
+
+def test_reading_past_the_end_is_an_error(gcs):
+    storage.write(f"{gcs}/f", b"012")
+    for start in (1, 3, 10):
+        with pytest.raises(DataError, match="ends too early"):
+            storage.read(f"{gcs}/f", start, 5)
+
+
+def test_a_bucket_alone_is_no_file_but_a_folder(gcs):
+    bucket = gcs.rpartition("/")[0]
+    storage.write(f"{gcs}/f", b"")
+    assert not storage.exists(bucket)
+    assert f"{gcs.rpartition('/')[2]}/f" in storage.list_files(bucket)
+    with pytest.raises(UsageError, match="not a URI"):
+        storage.exists("gs://")
+
+
+def test_gzip_content_is_unpacked_by_us_alone(gcs):
+    content = os.urandom(100_000)
+    storage.write(f"{gcs}/f.gz", gzip.compress(content))
+    assert b"".join(read_chunks(f"{gcs}/f.gz")) == content
+
+
+def test_folders_are_copied_side_by_side(gcs, tmp_path):
+    names = [f"{number}/f" for number in range(20)]
+    for name in names:
+        storage.write(f"{tmp_path}/from/{name}", name.encode() * 1000)
+    upload(f"{tmp_path}/from", f"{gcs}/d", names)
+    assert download(f"{gcs}/d", f"{tmp_path}/to", names[:2]) == [
+        f"{tmp_path}/to/{n}/f" for n in "01"
+    ]
+    download(f"{gcs}/d", f"{tmp_path}/to")
+    assert storage.list_files(f"{tmp_path}/to") == storage.list_files(f"{tmp_path}/from")
+    assert storage.read(f"{tmp_path}/to/7/f") == b"7/f" * 1000
+    with pytest.raises(DataError, match="no such file"):
+        download(f"{gcs}/d", f"{tmp_path}/to", ["none"])
+
+
+def test_an_object_that_was_replaced_is_not_mixed_with_the_new_one(one_gcs):
+    storage.write(f"{one_gcs}/f", bytes(300_000))
+    with pytest.raises(DataError, match="replaced"), storage.open_read(f"{one_gcs}/f") as stream:
+        stream.read(10)
+        storage.write(f"{one_gcs}/f", b"1" * 300_000)
+        stream.read()
+
+
+@pytest.mark.parametrize("server", ["fake_gcs", "other_gcs"])
+def test_every_kind_of_fault_is_outlived(server, request, tmp_path):
+    with faulty_proxy(request.getfixturevalue(server), share=0.4) as proxy, gcs_at(proxy.url):
+        folder = f"gs://bucket/{tmp_path.name}"
+        data = os.urandom(3 << 20)
+        for number in range(8):
+            storage.write(f"{folder}/{number}", data)
+            with storage.open_read(f"{folder}/{number}") as stream:
+                assert stream.read() == data
+        assert storage.list_files(folder) == {str(n): len(data) for n in range(8)}
+        storage.delete(folder)
+        assert storage.list_files(folder) == {}
+        assert min(proxy.faults[kind] for kind in KINDS) > 0
+
+
+def test_an_upload_in_pieces_outlives_faults(fake_gcs, tmp_path, monkeypatch):
+    monkeypatch.setattr(gcs_store, "_CHUNK_BYTES", 1 << 20)
+    data = os.urandom(9 << 20)
+    with faulty_proxy(fake_gcs, share=0.2, seed=3) as proxy, gcs_at(proxy.url):
+        uri = f"gs://bucket/{tmp_path.name}"
+        storage.write(uri, data)
+        assert storage.read(uri) == data
+        assert sum(proxy.faults.values())
+
+
+@contextmanager
+def stub(status: int, message: str = "", **headers: str):
+    """A server that answers everything alike."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def answer(self):
+            self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            body = json.dumps({"error": {"code": status, "message": message}}).encode()
+            self.send_response(status)
+            for name, value in {"Content-Length": str(len(body)), **headers}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(body)
+
+        do_GET = do_POST = do_PUT = do_DELETE = answer
+
+        def log_message(self, *args):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+    thread.start()
+    try:
+        with gcs_at(f"http://127.0.0.1:{server.server_port}"):
+            yield
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+REFUSALS = [
+    (403, "x does not have storage.objects.get access", "no right", "add-iam-policy-binding"),
+    (403, "The billing account for the owning project is disabled", "billing", "billing projects"),
+    (
+        400,
+        "Bucket is requester pays bucket but no user project",
+        "readers pay",
+        "gcloud storage cp",
+    ),
+    (401, "Invalid Credentials", "no usable Google credentials", "application-default login"),
+    (400, "Invalid bucket name", "Cloud Storage refuses this", ""),
+]
+
+
+@pytest.mark.parametrize(("status", "message", "problem", "remedy"), REFUSALS)
+@pytest.mark.parametrize(
+    "use", [storage.size, storage.list_files, storage.delete, lambda uri: storage.write(uri, b"x")]
+)
+def test_a_refusal_says_what_to_do(status, message, problem, remedy, use):
+    with stub(status, message), pytest.raises(SetupError, match=problem) as caught:
+        use("gs://bucket/f")
+    assert remedy in (caught.value.remedy or "")
+
+
+@pytest.mark.parametrize("use", [storage.size, lambda uri: storage.write(uri, b"x")])
+def test_a_service_that_stays_down_is_given_up(use, monkeypatch):
+    monkeypatch.setattr(gcs_store, "DEADLINE_SECONDS", 1.0)
+    began = time.monotonic()
+    with stub(503, "try later"), pytest.raises(TransientError, match="again and again") as caught:
+        use("gs://bucket/f")
+    assert "same command again" in caught.value.remedy
+    assert time.monotonic() - began < 10
+
+
+def test_a_service_that_is_not_there_is_given_up(monkeypatch):
+    monkeypatch.setattr(gcs_store, "DEADLINE_SECONDS", 0.5)
+    with gcs_at(f"http://127.0.0.1:{free_port()}"), pytest.raises(TransientError):
+        storage.size("gs://bucket/f")
+
+
+def test_content_that_does_not_fit_its_checksum_is_noticed(fake_gcs, monkeypatch, tmp_path):
+    with gcs_at(fake_gcs):
+        uri = f"gs://bucket/{tmp_path.name}"
+        storage.write(uri, b"right")
+        store = gcs_store.gcs_store()
+        monkeypatch.setattr(store, "_fetch", lambda blob, start, length: b"wrong"[start:])
+        with pytest.raises(TransientError, match="does not fit"), storage.open_read(uri) as stream:
+            stream.read()
+
+
+def without_credentials(tmp_path: Path) -> dict[str, str]:
+    hidden = ("STORAGE_EMULATOR_HOST", "GOOGLE_APPLICATION_CREDENTIALS", "GCE_METADATA_HOST")
+    rest = {name: value for name, value in os.environ.items() if name not in hidden}
+    return {**rest, "HOME": str(tmp_path), "CLOUDSDK_CONFIG": str(tmp_path)}
+
+
+def test_without_credentials_it_says_so_at_once(tmp_path):
+    command = [str(Path(sys.executable).with_name("idxpipe")), "validate", "--data", "gs://b/d"]
+    # A port that nobody listens on, for machines that do have a metadata server.
+    closed = {"GCE_METADATA_HOST": f"127.0.0.1:{free_port()}"}
+    closed["GCE_METADATA_IP"] = closed["GCE_METADATA_HOST"]
+    began = time.monotonic()
+    done = subprocess.run(
+        command,
+        env=without_credentials(tmp_path) | closed,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    seconds = time.monotonic() - began
+    assert done.returncode == SetupError.exit_code
+    assert "no usable Google credentials" in done.stderr
+    assert "gcloud auth application-default login" in done.stderr
+    assert "Traceback" not in done.stderr
+    # Most of it is the interpreter and Google's modules; the search itself is bounded by half one.
+    assert seconds < 10
+
+
+def test_a_metadata_server_that_is_silent_is_not_waited_for(tmp_path, monkeypatch):
+    from components.core import google_auth
+
+    asked = []
+    hidden = dict.fromkeys(("GOOGLE_APPLICATION_CREDENTIALS", "STORAGE_EMULATOR_HOST"))
+
+    def connect(address, timeout):
+        asked.append(timeout)
+        raise TimeoutError
+
+    monkeypatch.setattr(google_auth.socket, "create_connection", connect)
+    with (
+        environment(**hidden, HOME=str(tmp_path), CLOUDSDK_CONFIG=str(tmp_path)),
+        pytest.raises(SetupError, match="no usable Google credentials"),
+    ):
+        google_auth.find_credentials()
+    assert asked == [google_auth._METADATA_SECONDS]
+
+
+def test_a_key_file_that_is_broken_is_named(tmp_path):
+    (tmp_path / "key.json").write_text("{}")
+    hidden = {"STORAGE_EMULATOR_HOST": None}
+    with environment(**hidden, GOOGLE_APPLICATION_CREDENTIALS=str(tmp_path / "key.json")):
+        gcs_store._stores.clear()
+        with pytest.raises(SetupError, match="no usable Google credentials") as caught:
+            storage.size("gs://bucket/f")
+    assert "key.json" in caught.value.found
+
+
+def test_objects_stored_as_packed_are_read_as_they_are_stored(fake_gcs, tmp_path):
+    """With Content-Encoding gzip the service would unpack; sizes and ranges would be of another."""
+    packed = gzip.compress(b"content" * 1000)
+    name = f"{tmp_path.name}-packed"
+    request = urllib.request.Request(
+        f"{fake_gcs}/upload/storage/v1/b/bucket/o?uploadType=media&name={name}&contentEncoding=gzip",
+        data=packed,
+        headers={"Content-Type": "text/plain"},
+    )
+    urllib.request.urlopen(request).read()
+    with gcs_at(fake_gcs):
+        assert storage.read(f"gs://bucket/{name}") == packed
+        checksum = base64.b64encode(google_crc32c.value(packed).to_bytes(4, "big"))
+        assert storage.stored_crc32c(f"gs://bucket/{name}") == int.from_bytes(
+            base64.b64decode(checksum), "big"
+        )
