@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 ARGS ?=
 
-.PHONY: run test lint compile lock clean
+.PHONY: run test test-images lint compile lock clean
 
 run: $(VENV)/.installed
 	$(BIN)/idxpipe run $(ARGS)
@@ -20,16 +20,24 @@ lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+	$(BIN)/hadolint Dockerfile Dockerfile.tpu
 	$(BIN)/idxpipe compile --check
 
 compile: $(VENV)/.installed
 	$(BIN)/idxpipe compile
 
-# The pinned versions: requirements.lock runs the project, requirements-test.lock also tests it.
+# The pinned versions: requirements.lock runs the project, requirements-test.lock also tests it,
+# requirements-tpu.lock is for Dockerfile.tpu.
 lock:
 	uv pip compile setup.py -o requirements.lock --generate-hashes --python-version 3.11 --upgrade
 	uv pip compile setup.py --extra test -c requirements.lock -o requirements-test.lock \
 	  --generate-hashes --python-version 3.11 --upgrade
+	uv pip compile requirements-tpu.in -c requirements.lock -o requirements-tpu.lock \
+	  --generate-hashes --python-version 3.11 --upgrade
+
+# Installs what each image installs into a fresh venv and runs it: 2 GB and minutes each.
+test-images: $(VENV)/.installed-test
+	IDXPIPE_TEST_IMAGES=1 $(BIN)/pytest tests/test_images.py
 
 clean:
 	rm -rf $(VENV) out build *.egg-info .coverage* .*_cache

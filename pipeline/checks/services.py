@@ -58,6 +58,11 @@ class Services:
         """
         return self.login()
 
+    @property
+    def lost(self) -> bool:
+        """Whether there turned out to be no network."""
+        return bool(self._lost)
+
     def get(self, service: str, path: str, query: Any = ()) -> dict[str, Any]:
         """Read a resource; `query` is a mapping or pairs, as `urlencode` takes them.
 

@@ -333,7 +333,8 @@ def test_a_local_root_and_local_data(google):
     assert data.fix == "gcloud storage cp -r data/mnist gs://BUCKET/data"
 
 
-def test_data_of_another_project_is_worth_a_word(google):
+def test_data_of_another_project_is_worth_a_word(google, monkeypatch):
+    monkeypatch.setattr("pipeline.doctor.check_data", lambda data: ok(f"data {data}", "fine"))
     google.buckets["public"] = {"projectNumber": "42", "location": "US"}
     check = the(look(data="gs://public/mnist"), "bucket public (--data) is of project")
     assert check.status is Status.UNKNOWN
@@ -343,9 +344,10 @@ def test_data_of_another_project_is_worth_a_word(google):
 def test_no_network_is_found_out_once(monkeypatch):
     monkeypatch.setenv(OVERRIDE, "http://127.0.0.1:9")
     monkeypatch.setattr(rest, "PAUSE_SECONDS", 0.001)
-    checks = look()
+    checks = look(data="gs://data/mnist")
     assert {c.status for c in checks if c.what != "credentials"} == {Status.UNKNOWN}
-    assert all("cannot be reached" in c.found for c in checks if c.what != "credentials")
+    assert "cannot be reached" in the(checks, "APIs").found
+    assert "without a network" in the(checks, "data gs://data/mnist").found
 
 
 @pytest.mark.parametrize("address", ["https://evil.org", "http://evil.org", "ftp://127.0.0.1"])

@@ -1,0 +1,25 @@
+# The image of every stage but one: a TPU wants Dockerfile.tpu.
+#
+# The base is python:3.11-slim-bookworm of 2026-08-25 (Python 3.11.16), pinned by the digest of its
+# index, which docker-library/repo-info lists in repos/python/remote/3.11-slim-bookworm.md.
+FROM python:3.11-slim-bookworm@sha256:0bee7276f83efd4a1ee05bbbf4281d95ed28e079220a9457f25a93e3f1e3c31b
+
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 \
+    PIP_NO_CACHE_DIR=1 \
+    PYTHONUNBUFFERED=1 \
+    TF_CPP_MIN_LOG_LEVEL=2
+
+# A layer of its own: it is large, and changes only with the lock.
+COPY requirements.lock /opt/idxpipe/
+RUN pip install --require-hashes --requirement /opt/idxpipe/requirements.lock
+
+# --no-build-isolation takes the setuptools of the base image and fetches nothing.
+COPY . /opt/idxpipe/
+RUN pip install --no-deps --no-build-isolation /opt/idxpipe \
+ && useradd --create-home --uid 10001 idxpipe
+
+# By number, which a cluster that demands non-root can see.
+USER 10001
+WORKDIR /home/idxpipe
+ENTRYPOINT []
+CMD ["idxpipe", "--help"]

@@ -1,0 +1,177 @@
+"""The container images: what goes into them, and that it installs and works together."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from components.core.errors import UsageError
+from pipeline.cli import main
+from pipeline.image_tag import FILES, LENGTH, PACKAGES, image_tag
+from tests.idxfiles import write_data_set
+
+ROOT = Path(__file__).parent.parent
+DOCKERFILES = ("Dockerfile", "Dockerfile.tpu")
+
+
+def pins(lock):
+    return dict(re.findall(r"^([a-z0-9.-]+)==(\S+)", (ROOT / lock).read_text(), re.MULTILINE))
+
+
+def test_hadolint_passes():
+    hadolint = Path(sys.executable).with_name("hadolint")
+    subprocess.run([hadolint, *DOCKERFILES], check=True, cwd=ROOT)
+
+
+def test_both_start_from_one_base_pinned_by_its_digest():
+    bases = {
+        re.search(r"^FROM (.+)$", (ROOT / f).read_text(), re.MULTILINE)[1] for f in DOCKERFILES
+    }
+    (base,) = bases
+    assert re.fullmatch(r"python:3\.11-slim-bookworm@sha256:[0-9a-f]{64}", base)
+
+
+def test_packages_are_installed_by_hash_and_the_stages_are_not_root():
+    for name, lock in zip(DOCKERFILES, ("requirements.lock", "requirements-tpu.lock"), strict=True):
+        text = (ROOT / name).read_text()
+        assert f"--require-hashes --requirement /opt/idxpipe/{lock}" in text
+        assert "--hash=sha256:" in (ROOT / lock).read_text()
+    assert re.search(r"^USER 10001$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+
+
+def test_the_tpu_image_differs_in_tensorflow_alone():
+    cpu, tpu = pins("requirements.lock"), pins("requirements-tpu.lock")
+    assert {name for name in cpu.keys() & tpu.keys() if cpu[name] != tpu[name]} == set()
+    assert (tpu["tensorflow-tpu"], tpu["libtpu"]) == ("2.20.0", "0.0.14")
+    assert "tensorflow" not in tpu
+    assert cpu["keras"] == tpu["keras"]
+
+
+def test_nothing_but_the_code_is_sent_to_the_builder():
+    lines = (ROOT / ".dockerignore").read_text().splitlines()
+    rules = [line for line in lines if line and not line.startswith("#")]
+    assert rules[0] == "*"
+    kept = {rule[1:] for rule in rules if rule.startswith("!")}
+    assert kept >= {"components", "pipeline", "setup.py", "requirements.lock"}
+    assert not kept & {"data", "tests", "out", ".git"}
+
+
+def test_cloud_build_makes_both():
+    build = yaml.safe_load((ROOT / "cloudbuild.yaml").read_text())
+    assert [image.rpartition("/")[2] for image in build["images"]] == [
+        "idxpipe:${_TAG}",
+        "idxpipe-tpu:${_TAG}",
+    ]
+    used = {step["args"][2] for step in build["steps"] if step["args"][0] == "build"}
+    assert used == set(DOCKERFILES)
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """A copy of all that the tag depends on."""
+    folder = tmp_path / "checkout"
+    folder.mkdir()
+    for name in FILES:
+        shutil.copy(ROOT / name, folder)
+    for name in PACKAGES:
+        ignore = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(ROOT / name, folder / name, ignore=ignore)
+    return folder
+
+
+def test_the_tag_is_of_the_content(checkout, capsys):
+    first = image_tag(str(checkout))
+    assert re.fullmatch(rf"[0-9a-f]{{{LENGTH}}}", first)
+    (checkout / "notes.txt").write_text("not in the image")
+    (checkout / "components" / "__pycache__").mkdir()
+    (checkout / "components" / "__pycache__" / "x.pyc").write_bytes(b"\0")
+    assert image_tag(str(checkout)) == first
+    for name in (*FILES, "pipeline/cli.py", "components/train/model.py", "pipeline/prices.json"):
+        path = checkout / name
+        before = path.read_bytes()
+        path.write_bytes(before + b"\n")
+        assert image_tag(str(checkout)) != first, name
+        path.write_bytes(before)
+    assert main(["image-tag", "--folder", str(checkout)]) == 0
+    assert capsys.readouterr().out.strip() == first
+
+
+def test_the_tag_needs_a_checkout(tmp_path):
+    with pytest.raises(UsageError, match="not a checkout"):
+        image_tag(str(tmp_path))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    "IDXPIPE_TEST_IMAGES" not in os.environ, reason="installs 5 GB: make test-images"
+)
+class TestInstalled:
+    """What each image installs, in a fresh venv, at work."""
+
+    @pytest.fixture(scope="class")
+    def cpu(self, tmp_path_factory):
+        return install(tmp_path_factory.mktemp("cpu"), "requirements.lock")
+
+    @pytest.fixture(scope="class")
+    def tpu(self, tmp_path_factory):
+        return install(tmp_path_factory.mktemp("tpu"), "requirements-tpu.lock")
+
+    @pytest.fixture(scope="class")
+    def split(self, cpu, tmp_path_factory):
+        """A data set that the image of the other stages validated and converted."""
+        folder = tmp_path_factory.mktemp("data")
+        write_data_set(folder)
+        run(cpu, "validate", "--data", folder)
+        for split, name in (("train", "train"), ("test", "t10k")):
+            files = [next(folder.glob(f"{name}-{kind}-*")) for kind in ("images", "labels")]
+            words = ["--images", files[0], "--labels", files[1], "--split", split]
+            run(cpu, "convert", *words, "--output", folder / "records" / split)
+        return folder / "records"
+
+    @pytest.mark.parametrize("image", ["cpu", "tpu"])
+    def test_a_model_of_either_image_is_evaluated_by_the_first(
+        self, image, request, cpu, split, tmp_path
+    ):
+        trainer = request.getfixturevalue(image)
+        words = ["--train-steps", "4", "--iterations", "2", "--batch-size", "8"]
+        words += ["--accelerator", "cpu", "--output", tmp_path]
+        run(trainer, "train", "--records", split / "train", *words)
+        words = ["--model", tmp_path, "--accelerator", "cpu", "--output", tmp_path / "evaluated"]
+        run(cpu, "evaluate", "--records", split / "test", *words)
+        assert (tmp_path / "evaluated" / "metrics.json").exists()
+
+
+def install(folder, lock):
+    """Do what the Dockerfile does; return the folder of the commands."""
+    source = folder / "idxpipe"
+    source.mkdir()
+    for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE", lock):
+        shutil.copy(ROOT / name, source)
+    for name in PACKAGES:
+        shutil.copytree(ROOT / name, source / name)
+    subprocess.run([sys.executable, "-m", "venv", folder / "venv"], check=True)
+    commands = folder / "venv" / "bin"
+    pip = [commands / "pip", "--disable-pip-version-check", "install", "--quiet"]
+    subprocess.run([*pip, "--require-hashes", "--requirement", source / lock], check=True)
+    subprocess.run([*pip, "--no-deps", "--no-build-isolation", source], check=True)
+    subprocess.run([commands / "python", "-m", "kfp.dsl.executor_main", "--help"], check=True)
+    return commands
+
+
+def run(commands, *words):
+    # Off a TPU, libtpu would ask the metadata server for one.
+    environment = {**os.environ, "TPU_SKIP_MDS_QUERY": "1", "PYTHONPATH": ""}
+    done = subprocess.run(
+        [commands / "idxpipe", *map(str, words)],
+        check=False,
+        capture_output=True,
+        text=True,
+        cwd=commands,
+        env=environment,
+    )
+    assert done.returncode == 0, done.stderr
