@@ -179,6 +179,10 @@ class FakeVertex(JsonServer):
         return schedule
 
     def _schedules_get(self, request: Request, rest: str) -> dict:
+        if rest:
+            if rest not in self.schedules:
+                raise Refused(404, f"The Schedule does not exist: {rest}")
+            return self.schedules[rest]
         page = _page(list(self.schedules.values()), request.query)
         return {"schedules": page[0]} | ({"nextPageToken": page[1]} if page[1] else {})
 
