@@ -40,8 +40,11 @@ def submit(args: argparse.Namespace) -> Result:
     place = _place(args)
     vertex = _vertex(args, place)
     job, name = _rerun(args, vertex) if args.run else _first(args)
+    if args.plan:
+        return _estimate(args, job)
     if args.dry_run:
         return job, json.dumps(job, indent=2)
+    _preflight(args, vertex, job)
     job_id = vertex_request.new_job_id(name)
     created = vertex.create(job, job_id)
     if args.wait:
@@ -140,12 +143,28 @@ def schedule(args: argparse.Namespace) -> Result:
     if args.dry_run:
         body = vertex.schedule_of(job, args.cron, name, args.max_runs)
         return body, json.dumps(body, indent=2)
+    _preflight(args, vertex, job)
     made = vertex.create_schedule(job, args.cron, name, args.max_runs)
     lines = [
         f"schedule {_id(made)}, next run {made.get('nextRunTime', 'not known')}",
         f"delete it: idxpipe schedule --delete {_id(made)} {_flags(vertex.place)}",
     ]
     return made, "\n".join(lines)
+
+
+def _preflight(args: argparse.Namespace, vertex: "Vertex", job: Mapping[str, Any]) -> None:
+    if not args.no_preflight:
+        from pipeline.ahead import check_job
+
+        check_job(vertex.place, job, vertex.client.endpoint)
+
+
+def _estimate(args: argparse.Namespace, job: Mapping[str, Any]) -> Result:
+    from pipeline.ahead import estimate
+    from pipeline.cli_cloud import read_minutes
+
+    found = estimate(job, read_minutes(args.minutes))
+    return found.to_json(), str(found)
 
 
 def _first(args: argparse.Namespace) -> tuple[dict[str, Any], str]:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pipeline import vertex_commands as commands
+from pipeline.cli_cloud import add_minutes
 
 Add = Callable[[str, Callable[[argparse.Namespace], tuple[Any, str]], str], argparse.ArgumentParser]
 
@@ -25,6 +26,10 @@ def add_commands(add: Add) -> None:
     submit.add_argument(
         "--dry-run", action="store_true", help="print what would be sent, and send nothing"
     )
+    submit.add_argument(
+        "--plan", action="store_true", help="print what it will cost, and send nothing"
+    )
+    add_minutes(submit)
     submit.add_argument(
         "--kfp-host",
         default="",
@@ -144,6 +149,11 @@ def _add_job(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--no-cache", action="store_true", help="run every stage, even if nothing changed"
+    )
+    parser.add_argument(
+        "--no-preflight",
+        action="store_true",
+        help="do not check first, as doctor does, what the run needs",
     )
 
 
