@@ -1,0 +1,32 @@
+"""Time several ways of doing one thing, in turn, and print medians and ratios."""
+
+import statistics
+import time
+from collections.abc import Callable, Mapping
+
+
+def compare(title: str, ways: Mapping[str, Callable[[], object]], rounds: int = 5) -> None:
+    """Run each way once per round, in order; print each median against that of the first.
+
+    A machine's speed drifts from minute to minute: what is compared runs in the same minute.
+
+    Args:
+        title: What is measured.
+        ways: By name; the first is what the others are measured against.
+        rounds: How often, after a round that is not counted.
+    """
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    for turn in range(rounds + 1):
+        for name, way in ways.items():
+            start = time.perf_counter()
+            way()
+            if turn:
+                seconds[name].append(time.perf_counter() - start)
+    print(f"\n{title} ({rounds} rounds)")
+    base = seconds[next(iter(ways))]
+    for name, times in seconds.items():
+        ratios = [mine / other for mine, other in zip(times, base, strict=True)]
+        print(
+            f"  {name:<44}{statistics.median(times):>9.3f} s"
+            f"{statistics.median(ratios):>9.2f} x  ({min(ratios):.2f} to {max(ratios):.2f})"
+        )
