@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 ARGS ?=
 
-.PHONY: run test test-images lint compile lock clean
+.PHONY: bench bench-convert run test test-images lint compile lock clean
 
 run: $(VENV)/.installed
 	$(BIN)/idxpipe run $(ARGS)
@@ -38,6 +38,12 @@ lock:
 # Installs what each image installs into a fresh venv and runs it: 2 GB and minutes each.
 test-images: $(VENV)/.installed-test
 	IDXPIPE_TEST_IMAGES=1 $(BIN)/pytest tests/test_images.py
+
+bench: bench-convert
+
+# Ratios from interleaved runs; on a machine with other work they say little.
+bench-convert: $(VENV)/.installed
+	$(BIN)/python -m benchmarks.convert
 
 clean:
 	rm -rf $(VENV) out build *.egg-info .coverage* .*_cache
