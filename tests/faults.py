@@ -25,6 +25,7 @@ class FaultyProxy(http.server.ThreadingHTTPServer):
         self.target = target
         self.share = share
         self.requests = 0
+        self.bytes_sent = 0
         self.faults: dict[str, int] = dict.fromkeys(KINDS, 0)
         self._random = random.Random(seed)
         self._lock = threading.Lock()
@@ -104,6 +105,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
                 self.send_header(name, value.replace(self.server.target, self.server.url))
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
+        self.server.bytes_sent += len(data)
         if self.command != "HEAD":
             self.wfile.write(data[:send])
         self.wfile.flush()

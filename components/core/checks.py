@@ -17,6 +17,8 @@ from components.core.idx import ITEM_BYTES, MAX_HEADER_BYTES, Header
 from components.core.shapes import format_shape
 
 _ARRAY_CODES = {"uint8": "B", "int8": "b", "int16": "h", "int32": "i"}
+# Enough for any header, packed or not; a remote file costs what is asked for.
+_HEADER_READ_BYTES = 4096
 LABEL_TYPES = tuple(_ARRAY_CODES)
 
 
@@ -44,7 +46,7 @@ def read_header(uri: str) -> Header:
         DataError: If it is no IDX file, or is longer or shorter than its header says.
     """
     start = b""
-    for chunk in read_chunks(uri):
+    for chunk in read_chunks(uri, _HEADER_READ_BYTES):
         start += chunk[:MAX_HEADER_BYTES]
         if len(start) >= MAX_HEADER_BYTES:
             break

@@ -25,31 +25,31 @@ def is_gzip(uri: str) -> bool:
         return stream.read(len(GZIP_MAGIC)) == GZIP_MAGIC
 
 
-def read_chunks(uri: str) -> Iterator[bytes]:
-    """Yield the content of `uri`, at most `CHUNK_BYTES` at a time.
+def read_chunks(uri: str, size: int = CHUNK_BYTES) -> Iterator[bytes]:
+    """Yield the content of `uri`, at most `size` bytes at a time.
 
     Raises:
         DataError: If there is no such file, or its gzip data is cut short, damaged or followed by
             something else.
     """
     with storage.open_read(uri) as stream:
-        first = stream.read(CHUNK_BYTES)
+        first = stream.read(size)
         if first.startswith(GZIP_MAGIC):
-            yield from _unpack(uri, first, stream)
+            yield from _unpack(uri, first, stream, size)
             return
         while first:
             yield first
-            first = stream.read(CHUNK_BYTES)
+            first = stream.read(size)
 
 
-def _unpack(uri: str, packed: bytes, stream: BinaryIO) -> Iterator[bytes]:
+def _unpack(uri: str, packed: bytes, stream: BinaryIO, size: int) -> Iterator[bytes]:
     from isal import igzip_lib, isal_zlib
 
     done = 0
     member = isal_zlib.decompressobj(31)
     while True:
         try:
-            data = member.decompress(packed, CHUNK_BYTES)
+            data = member.decompress(packed, size)
         except igzip_lib.IsalError as error:  # type: ignore[misc]
             raise DataError(
                 "gzip data is damaged",
@@ -63,7 +63,7 @@ def _unpack(uri: str, packed: bytes, stream: BinaryIO) -> Iterator[bytes]:
         if data:
             yield data
         if not member.eof:
-            packed = member.unconsumed_tail or stream.read(CHUNK_BYTES)
+            packed = member.unconsumed_tail or stream.read(size)
             # With output still pending inside the decompressor, it may want no input.
             if not packed and not data:
                 raise DataError(
@@ -75,7 +75,7 @@ def _unpack(uri: str, packed: bytes, stream: BinaryIO) -> Iterator[bytes]:
                     remedy=_REFETCH,
                 )
             continue
-        packed = member.unused_data or stream.read(CHUNK_BYTES)
+        packed = member.unused_data or stream.read(size)
         if not packed:
             return
         if not packed.startswith(GZIP_MAGIC[: len(packed)]):
