@@ -1,4 +1,6 @@
-# The image of every stage but one: a TPU wants Dockerfile.tpu.
+# The image of every stage. Where the train stage has a machine of its own it wants another one: for a
+# TPU that of Dockerfile.tpu, for a GPU this one with --build-arg LOCK=requirements-gpu.lock, which
+# adds 3 GB of CUDA libraries.
 #
 # The base is python:3.11-slim-bookworm of 2026-08-25 (Python 3.11.16), pinned by the digest of its
 # index, which docker-library/repo-info lists in repos/python/remote/3.11-slim-bookworm.md.
@@ -10,8 +12,9 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 \
     TF_CPP_MIN_LOG_LEVEL=2
 
 # A layer of its own: it is large, and changes only with the lock.
-COPY requirements.lock /opt/idxpipe/
-RUN pip install --require-hashes --requirement /opt/idxpipe/requirements.lock
+ARG LOCK=requirements.lock
+COPY ${LOCK} /opt/idxpipe/
+RUN pip install --require-hashes --requirement "/opt/idxpipe/${LOCK}"
 
 # --no-build-isolation takes the setuptools of the base image and fetches nothing.
 COPY . /opt/idxpipe/

@@ -27,15 +27,17 @@ compile: $(VENV)/.installed
 	$(BIN)/idxpipe compile
 
 # The pinned versions: requirements.lock runs the project, requirements-test.lock also tests it,
-# requirements-tpu.lock is for Dockerfile.tpu.
+# requirements-gpu.lock and requirements-tpu.lock are for the images of a GPU and a TPU.
 lock:
 	uv pip compile setup.py -o requirements.lock --generate-hashes --python-version 3.11 --upgrade
 	uv pip compile setup.py --extra test -c requirements.lock -o requirements-test.lock \
 	  --generate-hashes --python-version 3.11 --upgrade
+	uv pip compile setup.py --extra gpu -c requirements.lock -o requirements-gpu.lock \
+	  --generate-hashes --python-version 3.11 --upgrade
 	uv pip compile requirements-tpu.in -c requirements.lock -o requirements-tpu.lock \
 	  --generate-hashes --python-version 3.11 --upgrade
 
-# Installs what each image installs into a fresh venv and runs it: 2 GB and minutes each.
+# Installs what each image installs into a fresh venv and runs it: 10 GB, some ten minutes in all.
 test-images: $(VENV)/.installed-test
 	IDXPIPE_TEST_IMAGES=1 $(BIN)/pytest tests/test_images.py
 

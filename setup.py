@@ -39,6 +39,8 @@ setup(
     extras_require={
         # Dataflow, and compiling for TPUs and GPUs of Vertex AI.
         "gcp": ["apache-beam[gcp]>=2.77,<2.78", "google-cloud-pipeline-components>=2.22,<3"],
+        # The CUDA libraries that TensorFlow wants on a machine with GPUs.
+        "gpu": ["tensorflow[and-cuda]>=2.21,<2.22"],
         "s3": ["s3fs>=2025.1"],
         "tpu": ["tensorflow-tpu==2.20.0", "libtpu==0.0.14"],
         "test": [

@@ -15,6 +15,7 @@ FILES = (
     "Dockerfile.tpu",
     ".dockerignore",
     "requirements.lock",
+    "requirements-gpu.lock",
     "requirements-tpu.lock",
     "setup.py",
     "pyproject.toml",

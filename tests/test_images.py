@@ -37,11 +37,19 @@ def test_both_start_from_one_base_pinned_by_its_digest():
 
 
 def test_packages_are_installed_by_hash_and_the_stages_are_not_root():
-    for name, lock in zip(DOCKERFILES, ("requirements.lock", "requirements-tpu.lock"), strict=True):
-        text = (ROOT / name).read_text()
+    for name, lock in zip(DOCKERFILES, ("${LOCK}", "requirements-tpu.lock"), strict=True):
+        text = (ROOT / name).read_text().replace('"', "")
         assert f"--require-hashes --requirement /opt/idxpipe/{lock}" in text
+    for lock in ("requirements.lock", "requirements-gpu.lock", "requirements-tpu.lock"):
         assert "--hash=sha256:" in (ROOT / lock).read_text()
     assert re.search(r"^USER 10001$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+
+
+def test_the_gpu_image_adds_cuda_alone():
+    cpu, gpu = pins("requirements.lock"), pins("requirements-gpu.lock")
+    assert cpu.items() <= gpu.items()
+    assert all(name.startswith("nvidia-") for name in gpu.keys() - cpu.keys())
+    assert "nvidia-cudnn-cu12" in gpu
 
 
 def test_the_tpu_image_differs_in_tensorflow_alone():
@@ -61,10 +69,11 @@ def test_nothing_but_the_code_is_sent_to_the_builder():
     assert not kept & {"data", "tests", "out", ".git"}
 
 
-def test_cloud_build_makes_both():
+def test_cloud_build_makes_all():
     build = yaml.safe_load((ROOT / "cloudbuild.yaml").read_text())
     assert [image.rpartition("/")[2] for image in build["images"]] == [
         "idxpipe:${_TAG}",
+        "idxpipe-gpu:${_TAG}",
         "idxpipe-tpu:${_TAG}",
     ]
     used = {step["args"][2] for step in build["steps"] if step["args"][0] == "build"}
@@ -106,44 +115,48 @@ def test_the_tag_needs_a_checkout(tmp_path):
         image_tag(str(tmp_path))
 
 
+@pytest.fixture(scope="module")
+def cpu(tmp_path_factory):
+    return install(tmp_path_factory.mktemp("cpu"), "requirements.lock")
+
+
+@pytest.fixture(scope="module")
+def gpu(tmp_path_factory):
+    return install(tmp_path_factory.mktemp("gpu"), "requirements-gpu.lock")
+
+
+@pytest.fixture(scope="module")
+def tpu(tmp_path_factory):
+    return install(tmp_path_factory.mktemp("tpu"), "requirements-tpu.lock")
+
+
+@pytest.fixture(scope="module")
+def records(cpu, tmp_path_factory):
+    """A data set that the image of the other stages validated and converted."""
+    folder = tmp_path_factory.mktemp("data")
+    write_data_set(folder)
+    run(cpu, "validate", "--data", folder)
+    for split, name in (("train", "train"), ("test", "t10k")):
+        files = [next(folder.glob(f"{name}-{kind}-*")) for kind in ("images", "labels")]
+        words = ["--images", files[0], "--labels", files[1], "--split", split]
+        run(cpu, "convert", *words, "--output", folder / "records" / split)
+    return folder / "records"
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(
-    "IDXPIPE_TEST_IMAGES" not in os.environ, reason="installs 5 GB: make test-images"
+    "IDXPIPE_TEST_IMAGES" not in os.environ, reason="installs 10 GB: make test-images"
 )
-class TestInstalled:
+@pytest.mark.parametrize("image", ["cpu", "gpu", "tpu"])
+def test_a_model_of_any_image_is_evaluated_by_the_first(image, request, cpu, records, tmp_path):
     """What each image installs, in a fresh venv, at work."""
-
-    @pytest.fixture(scope="class")
-    def cpu(self, tmp_path_factory):
-        return install(tmp_path_factory.mktemp("cpu"), "requirements.lock")
-
-    @pytest.fixture(scope="class")
-    def tpu(self, tmp_path_factory):
-        return install(tmp_path_factory.mktemp("tpu"), "requirements-tpu.lock")
-
-    @pytest.fixture(scope="class")
-    def split(self, cpu, tmp_path_factory):
-        """A data set that the image of the other stages validated and converted."""
-        folder = tmp_path_factory.mktemp("data")
-        write_data_set(folder)
-        run(cpu, "validate", "--data", folder)
-        for split, name in (("train", "train"), ("test", "t10k")):
-            files = [next(folder.glob(f"{name}-{kind}-*")) for kind in ("images", "labels")]
-            words = ["--images", files[0], "--labels", files[1], "--split", split]
-            run(cpu, "convert", *words, "--output", folder / "records" / split)
-        return folder / "records"
-
-    @pytest.mark.parametrize("image", ["cpu", "tpu"])
-    def test_a_model_of_either_image_is_evaluated_by_the_first(
-        self, image, request, cpu, split, tmp_path
-    ):
-        trainer = request.getfixturevalue(image)
-        words = ["--train-steps", "4", "--iterations", "2", "--batch-size", "8"]
-        words += ["--accelerator", "cpu", "--output", tmp_path]
-        run(trainer, "train", "--records", split / "train", *words)
-        words = ["--model", tmp_path, "--accelerator", "cpu", "--output", tmp_path / "evaluated"]
-        run(cpu, "evaluate", "--records", split / "test", *words)
-        assert (tmp_path / "evaluated" / "metrics.json").exists()
+    trainer = request.getfixturevalue(image)
+    words = ["--train-steps", "4", "--iterations", "2", "--batch-size", "8"]
+    words += ["--accelerator", "cpu", "--output", tmp_path]
+    run(trainer, "train", "--records", records / "train", *words)
+    words = ["--model", tmp_path, "--accelerator", "cpu", "--output", tmp_path / "evaluated"]
+    run(cpu, "evaluate", "--records", records / "test", *words)
+    assert (tmp_path / "evaluated" / "metrics.json").exists()
 
 
 def install(folder, lock):
