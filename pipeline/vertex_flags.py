@@ -7,6 +7,8 @@ from typing import Any
 
 from pipeline import vertex_commands as commands
 from pipeline.cli_cloud import add_minutes
+from pipeline.schedule_command import schedule as schedule_command
+from pipeline.submit_command import submit as submit_command
 
 Add = Callable[[str, Callable[[argparse.Namespace], tuple[Any, str]], str], argparse.ArgumentParser]
 
@@ -17,7 +19,7 @@ def add_commands(add: Add) -> None:
     Args:
         add: Adds one, given its name, its function and its help, and returns its parser.
     """
-    submit = add("submit", commands.submit, "run the pipeline on Vertex AI or Kubeflow")
+    submit = add("submit", submit_command, "run the pipeline on Vertex AI or Kubeflow")
     _add_place(submit)
     _add_job(submit)
     _add_rerun(submit)
@@ -65,7 +67,7 @@ def add_commands(add: Add) -> None:
     )
     jobs.add_argument("--limit", type=int, default=20, metavar="N", help="at most (default: 20)")
 
-    schedule = add("schedule", commands.schedule, "run the pipeline on Vertex AI again and again")
+    schedule = add("schedule", schedule_command, "run the pipeline on Vertex AI again and again")
     _add_place(schedule)
     what = schedule.add_mutually_exclusive_group(required=True)
     what.add_argument(

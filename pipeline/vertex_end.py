@@ -1,0 +1,75 @@
+"""The end of a job: its record, or the error that it ended in."""
+
+import argparse
+import dataclasses
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from components.core.errors import IdxpipeError
+from components.core.narration import say
+from pipeline.vertex_args import poll_of
+from pipeline.vertex_words import data_of, flags, summary, word
+
+if TYPE_CHECKING:
+    from pipeline.state import RunRecord
+    from pipeline.vertex import Vertex
+    from pipeline.vertex_request import Place
+
+
+def follow_to_the_end(args: argparse.Namespace, vertex: "Vertex", job_id: str) -> tuple[Any, str]:
+    """Wait for the end of a run; return its record, or raise the error that it ended in.
+
+    Raises:
+        IdxpipeError: With the exit code of the stage that failed, where the API tells it.
+    """
+    from pipeline.failure import error_of
+    from pipeline.vertex import console
+    from pipeline.vertex_record import problem_of, read
+    from pipeline.vertex_watch import follow
+
+    try:
+        job = follow(vertex, job_id, poll_of(args))
+    except KeyboardInterrupt:
+        place = flags(vertex.place)
+        say(f"{job_id} runs on; idxpipe wait {job_id} {place}, or idxpipe cancel {job_id} {place}")
+        raise
+    record = read(job).record
+    problem = problem_of(job)
+    if problem:
+        record = dataclasses.replace(record, tasks={**record.tasks, problem.name: problem})
+    error = error_of(_with_log_commands(vertex.place, record), _go_on(vertex.place))
+    if error:
+        raise error
+    if job.get("state") != "PIPELINE_STATE_SUCCEEDED":
+        raise IdxpipeError(
+            "run did not succeed",
+            where=job_id,
+            found=word(job),
+            remedy=f"look at it: {console(vertex.place, job_id)}",
+        )
+    return data_of(vertex.place, job, record), "\n".join(summary(record))
+
+
+def _go_on(place: "Place") -> Callable[["RunRecord", str | None], str]:
+    """Return what words the command that goes on after a run."""
+    from pipeline.vertex import go_on
+
+    def command(record: "RunRecord", stage: str | None) -> str:
+        # The error of the job itself stands among its stages.
+        stages = {name: task for name, task in record.tasks.items() if name != record.run_id}
+        if not stages:
+            return f"idxpipe status {record.run_id} {flags(place)}"
+        return go_on(place, dataclasses.replace(record, tasks=stages), stage)
+
+    return command
+
+
+def _with_log_commands(place: "Place", record: "RunRecord") -> "RunRecord":
+    """Return the record, each stage with the command that says where its log is."""
+    tasks = {
+        name: dataclasses.replace(
+            task, log=f"idxpipe logs {record.run_id} {name} {flags(place)}" if task.log else None
+        )
+        for name, task in record.tasks.items()
+    }
+    return dataclasses.replace(record, tasks=tasks)
