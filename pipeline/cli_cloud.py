@@ -1,6 +1,7 @@
 """Commands that look ahead of a run on Vertex AI: doctor, plan, image-tag."""
 
 import argparse
+import os
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -14,9 +15,19 @@ Register = Callable[[str, Callable[[argparse.Namespace], Result], str], argparse
 def add_commands(register: Register) -> None:
     """Add the commands; `register` makes the parser of one."""
     doctor_ = register("doctor", doctor, "check all that a run on Vertex AI needs, before it")
-    doctor_.add_argument("--project", required=True, metavar="ID", help="Google Cloud project")
+    # The same defaults as submit's.
+    environment = os.environ
     doctor_.add_argument(
-        "--region", required=True, metavar="NAME", help="region that runs, such as us-central1"
+        "--project",
+        default=environment.get("GOOGLE_CLOUD_PROJECT", ""),
+        metavar="ID",
+        help="Google Cloud project (default: $GOOGLE_CLOUD_PROJECT)",
+    )
+    doctor_.add_argument(
+        "--region",
+        default=environment.get("CLOUD_ML_REGION") or environment.get("GOOGLE_CLOUD_REGION", ""),
+        metavar="REGION",
+        help="where it runs (default: $CLOUD_ML_REGION, $GOOGLE_CLOUD_REGION)",
     )
     doctor_.add_argument(
         "--root", required=True, metavar="URI", help="where the artifacts go: gs://BUCKET/FOLDER"
