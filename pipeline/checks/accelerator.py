@@ -30,12 +30,9 @@ def check_region(target: Target, region: str) -> Check:
         return unknown(what, "the table of regions does not have it")
     if region in regions:
         return ok(what, f"offered as of {DATE}")
-    kind = "tpus tpu-vm accelerator-types" if target.accelerator == "tpu" else "compute"
-    look = (
-        f"gcloud compute {kind} list --zone={region}-a"
-        if kind.startswith("tpus")
-        else f"gcloud compute accelerator-types list --filter=zone:{region}"
-    )
+    look = f"gcloud compute accelerator-types list --filter=zone:{region}"
+    if target.accelerator == "tpu":
+        look = f"gcloud compute tpus accelerator-types list --zone={region}-a"
     return fail(what, f"not offered as of {DATE}; it is in {', '.join(regions)}", look)
 
 

@@ -9,7 +9,7 @@ from components.core.checks import (
     read_header,
     scan,
 )
-from components.core.errors import DataError, IdxpipeError
+from components.core.errors import DataError, IdxpipeError, SetupError
 from components.core.files import ROLES, DataConfig, DataFiles, find_files
 from components.core.fingerprint import Fingerprint
 from pipeline.checks.check import Check, fail, ok, summary, unknown
@@ -29,8 +29,11 @@ def check_data(data: str) -> Check:
         found = {role: _look(role, getattr(files, role), _small(files)) for role in ROLES}
         for split in ("train", "test"):
             check_pair(found[f"{split}_images"], found[f"{split}_labels"])
-    except DataError as error:
-        return fail(what, f"{error.where}: {summary(error)}", f"idxpipe validate --data {data}")
+    except (DataError, SetupError) as error:
+        fix = f"idxpipe validate --data {data}"
+        if isinstance(error, SetupError):
+            fix = error.remedy or fix
+        return fail(what, f"{error.where}: {summary(error)}", fix)
     except IdxpipeError as error:
         return unknown(what, summary(error), error.remedy or "")
     header = found["train_images"].header

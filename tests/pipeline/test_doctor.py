@@ -1,13 +1,16 @@
 """Every failure of doctor, provoked against a server that answers as Google's APIs do."""
 
 import json
+import time
+from types import SimpleNamespace
 
 import pytest
 
 from components.core import rest
 from components.core.errors import SetupError, UsageError
 from pipeline.checks.check import Status, failures, ok, require
-from pipeline.checks.services import OVERRIDE, base_url
+from pipeline.checks.project import check_credentials
+from pipeline.checks.services import OVERRIDE, Services, base_url
 from pipeline.cli import main
 from pipeline.doctor import Plan, preflight
 from pipeline.vertex_request import Place
@@ -65,7 +68,6 @@ def the(checks, part):
 
 def test_all_in_order(google, tmp_path):
     google.quota(QUOTA, 4, region=REGION)
-    google.images.add(f"google-cloud-pipeline-components@{DIGEST}")
     checks = look(pipeline=pipeline_file(tmp_path))
     assert {check.status for check in checks} == {Status.OK}, "\n".join(map(str, checks))
     assert len(checks) >= 12
@@ -364,9 +366,22 @@ def test_no_credentials_is_the_only_line(monkeypatch, tmp_path):
     monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path))
     monkeypatch.setenv("GCE_METADATA_HOST", "127.0.0.1:9")
     monkeypatch.setenv("NO_GCE_CHECK", "true")
+    started = time.monotonic()
     (check,) = look()
     assert check.status is Status.FAIL
     assert check.fix == "gcloud auth application-default login"
+    # A second on a quiet machine.
+    assert time.monotonic() - started < 5
+
+
+def test_of_credentials_the_account_is_shown_and_no_secret(monkeypatch):
+    monkeypatch.delenv(OVERRIDE, raising=False)
+    for email, shown in ((ACCOUNT, ACCOUNT), (None, "a user's"), ("default", "a user's")):
+        login = SimpleNamespace(token="ya29.secret", service_account_email=email)
+        check = check_credentials(Services(login=lambda login=login: login))
+        assert check.status is Status.OK
+        assert check.found == shown
+        assert "secret" not in str(check)
 
 
 def command(*more):

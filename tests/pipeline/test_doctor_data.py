@@ -78,7 +78,9 @@ def test_a_damaged_file(files, name, content, found):
 
 def test_a_bucket_that_is_not_there(bucket):
     check = check_data("gs://no-such-bucket/mnist")
-    assert check.status is not Status.OK
+    assert check.status is Status.FAIL
+    assert "no such bucket" in check.found
+    assert "gcloud storage buckets create" in check.fix
 
 
 def test_local_data_cannot_be_read_by_vertex():
