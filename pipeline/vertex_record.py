@@ -36,6 +36,7 @@ _TASK = {
     "FAILED": Status.FAILED,
     "SKIPPED": Status.CACHED,  # "due to cache hit"
 }
+_CUSTOM_JOB = re.compile(r"/customJobs/(\d+)")
 # What Vertex AI says of a container that failed:
 # https://cloud.google.com/vertex-ai/docs/training/troubleshooting
 _EXIT = re.compile(r"exited with a non-zero status of (\d+)")
@@ -142,10 +143,16 @@ def job_of_task(job: Mapping[str, Any], task: str) -> str | None:
     for detail in reversed(_details(job)):
         if detail.get("taskName") == task:
             executor = detail.get("executorDetail", {})
-            container = executor.get("containerDetail", {}).get("mainJob")
-            found = container or executor.get("customJobDetail", {}).get("job")
-            if found:
-                return str(found).rpartition("/")[2]
+            found = [
+                # A train stage with a machine of its own: its container only starts another job,
+                # and reports it in a parameter, a GcpResources message as JSON.
+                detail.get("execution", {}).get("metadata", {}).get("output:gcp_resources"),
+                executor.get("customJobDetail", {}).get("job"),
+                executor.get("containerDetail", {}).get("mainJob"),
+            ]
+            ids = [match[1] for text in found if (match := _CUSTOM_JOB.search(str(text)))]
+            if ids:
+                return ids[0]
     return None
 
 

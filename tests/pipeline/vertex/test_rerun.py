@@ -1,6 +1,9 @@
+import threading
+from pathlib import Path
+
 import pytest
 
-from pipeline import vertex_request
+from pipeline import spec, vertex_request
 
 
 def stages(job):
@@ -129,3 +132,46 @@ def test_a_job_of_another_kind(idxpipe, service, finished):
     service.jobs[finished]["job"]["pipelineSpec"]["schemaVersion"] = "2.0.0"
     error = idxpipe("submit", "--run", finished, "--from", "train", check=3)
     assert "job is not of a pipeline compiled by KFP 2" in error
+
+
+def test_a_run_on_a_tpu_is_cut_too(idxpipe, service):
+    """Nothing here can run it; what it left behind is made up from its declarations."""
+    file = Path("tests/pipeline/golden/tpu-v5e-4.yaml")
+    words = ("--pipeline", file, "--root", "gs://ours/root", "--data", "gs://ours/data")
+    service.hold = threading.Event()
+    job_id = idxpipe("submit", *words)["job"]
+    job = service.jobs[job_id]["job"]
+    whole = spec.load(str(file))
+    child = "https://us-central1-aiplatform.googleapis.com/v1/projects/1/locations/x/customJobs/77"
+    values = {"STRING": child, "NUMBER_INTEGER": 3, "NUMBER_DOUBLE": 0.5, "BOOLEAN": "true"}
+    job["jobDetail"] = {
+        "taskDetails": [
+            {
+                "taskId": str(number),
+                "taskName": task.name,
+                "state": "SUCCEEDED",
+                "execution": {
+                    "metadata": {
+                        f"output:{name}": values[parameter.type]
+                        for name, parameter in task.component.output_parameters.items()
+                    }
+                },
+                "outputs": {
+                    name: {"artifacts": [{"uri": f"gs://ours/root/{task.name}/{name}"}]}
+                    for name in task.component.output_artifacts
+                },
+            }
+            for number, task in enumerate(whole.tasks.values())
+        ]
+    }
+    job["state"] = "PIPELINE_STATE_SUCCEEDED"
+    body = idxpipe("submit", "--only", "evaluate", "--run", job_id, "--dry-run")
+    tasks = body["pipelineSpec"]["root"]["dag"]["tasks"]
+    uri = tasks["importer-train-model"]["inputs"]["parameters"]["uri"]["runtimeValue"]["constant"]
+    assert uri == "gs://ours/root/train/model"
+    # Its log is that of the job which its container started.
+    assert 'job_id="77"' in idxpipe("logs", job_id, "train")["commands"][0]
+    body = idxpipe("submit", "--from", "train", "--run", job_id, "--dry-run")
+    again = body["pipelineSpec"]["root"]["dag"]["tasks"]["train"]
+    assert again["inputs"]["parameters"].keys() == set(whole.tasks["train"].parameters)
+    service.hold.set()
