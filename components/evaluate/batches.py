@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from components.core.dataset import Dataset
 from components.core.errors import DataError
-from components.core.tf_host import tf_path
+from components.core.tf_host import records_error, tf_path
 
 # Source: components/core/tfrecord.py, which writes them.
 _FEATURES = {
@@ -43,6 +43,8 @@ def read_batches(uris: list[str], dataset: Dataset, batch_size: int) -> Iterator
 
     Raises:
         DataError: If a record is corrupt, or an image or a label cannot be in this dataset.
+        SetupError: If a shard on gs:// may not be read.
+        TransientError: If the stream from gs:// broke.
     """
     options = tf.data.Options()
     # The autotuner sleeps for seconds before it lets go of a dataset.
@@ -59,13 +61,7 @@ def read_batches(uris: list[str], dataset: Dataset, batch_size: int) -> Iterator
         for rows, labels in records.batch(batch_size).map(parse).prefetch(1).with_options(options):
             yield _pad(rows.numpy(), labels.numpy(), dataset, batch_size, uris)
     except tf.errors.OpError as error:
-        raise DataError(
-            "dataset cannot be read",
-            where=uris[0],
-            expected="TFRecords of tf.train.Example with `image` and `label`",
-            found=error.message.partition("}} ")[2] or error.message,
-            remedy="convert again",
-        ) from None
+        raise records_error(uris[0], error.error_code, error.message) from None
 
 
 def _pad(

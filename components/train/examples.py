@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from components.core.dataset import Dataset
 from components.core.errors import DataError
-from components.core.tf_host import tf_path
+from components.core.tf_host import records_error, tf_path
 
 _BATCH_BYTES = 8 << 20
 
@@ -32,6 +32,8 @@ def read_examples(
     Raises:
         DataError: If a shard is corrupt, has another number of records than the manifest says,
             or holds an image or a label that cannot be in this dataset.
+        SetupError: If a shard on gs:// may not be read.
+        TransientError: If the stream from gs:// broke.
     """
     pixels = int(np.prod(dataset.image_shape))
     images = np.empty((dataset.num_examples, pixels), dataset.image_dtype)
@@ -73,13 +75,7 @@ def _read_shard(uri: str, images: NDArray[np.generic], labels: NDArray[np.int64]
             images[done:stop], labels[done:stop] = rows.numpy(), row_labels.numpy()
             done = stop
     except tf.errors.OpError as error:
-        raise DataError(
-            "shard cannot be read",
-            where=uri,
-            expected="TFRecords of tf.train.Example with `image` and `label`",
-            found=error.message.partition("}} ")[2] or error.message,
-            remedy="convert again",
-        ) from None
+        raise records_error(uri, error.error_code, error.message) from None
     if done != len(labels):
         raise DataError(
             "shard has fewer records than the manifest says",

@@ -29,7 +29,7 @@ def test_damaged_shard_is_named(tmp_path):
     data = bytearray(shard.read_bytes())
     data[40] ^= 1
     shard.write_bytes(data)
-    with pytest.raises(DataError, match=r"1\.tfrecord: shard cannot be read") as caught:
+    with pytest.raises(DataError, match=r"1\.tfrecord: records cannot be read") as caught:
         read(folder)
     assert "corrupted record" in str(caught.value)
 
