@@ -1,7 +1,9 @@
 """Everything that can be known to stop a run on Vertex AI before it starts."""
 
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from components.core import storage
 from pipeline.checks.accelerator import check_quota, check_region
@@ -9,11 +11,12 @@ from pipeline.checks.account import check_account
 from pipeline.checks.bucket import Use, check_account_access, check_bucket, check_caller_access
 from pipeline.checks.check import Check, Status, fail, unknown
 from pipeline.checks.data import check_data
-from pipeline.checks.freshness import check_fresh, target_of
+from pipeline.checks.freshness import check_fresh, compile_words, target_of
 from pipeline.checks.image import check_image
 from pipeline.checks.project import check_apis, check_caller, check_credentials, project_number
 from pipeline.checks.services import Services
-from pipeline.machines import Stage, stages
+from pipeline.compile import PIPELINE_FILE
+from pipeline.machines import stages
 from pipeline.spec import Pipeline, load
 from pipeline.targets import Target, find_target
 from pipeline.vertex_request import Place
@@ -66,7 +69,6 @@ def examine(plan: Plan) -> Iterator[Check]:
 def _checks(plan: Plan, pipeline: Pipeline | None, *, fresh: bool) -> Iterator[Check]:
     if pipeline is None and plan.pipeline:
         pipeline = load(plan.pipeline)
-    found = stages(pipeline) if pipeline else []
     named = find_target(plan.accelerator) if plan.accelerator else None
     target = named or (target_of(pipeline) if pipeline else None)
     if pipeline and plan.pipeline and fresh:
@@ -78,11 +80,11 @@ def _checks(plan: Plan, pipeline: Pipeline | None, *, fresh: bool) -> Iterator[C
     if login.status is Status.FAIL:
         # Without them every other check would say the same.
         return
-    yield from _cloud(services, plan, found, target)
+    yield from _cloud(services, plan, pipeline, target)
 
 
 def _cloud(
-    services: Services, plan: Plan, found: list[Stage], target: Target | None
+    services: Services, plan: Plan, pipeline: Pipeline | None, target: Target | None
 ) -> Iterator[Check]:
     project, region = plan.place.project, plan.place.region
     number, check = project_number(services, project)
@@ -102,8 +104,12 @@ def _cloud(
         offline = unknown(f"data {plan.data}", "not looked at without a network")
         yield offline if services.lost else check_data(plan.data)
 
-    for image in dict.fromkeys(stage.image for stage in found):
-        yield check_image(services, project, region, image)
+    if pipeline:
+        words = compile_words(plan.pipeline or PIPELINE_FILE, pipeline) or ["compile"]
+        for image in dict.fromkeys(stage.image for stage in stages(pipeline)):
+            # The new name may hold a command for the shell, so it is not quoted.
+            command = f"idxpipe {shlex.join(words)}"
+            yield check_image(services, plan.place, image, partial(command.replace, image))
     if target and target.machine_type:
         yield check_region(target, region)
         yield check_quota(services, project, region, target)

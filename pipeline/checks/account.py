@@ -2,7 +2,7 @@
 
 from components.core.errors import IdxpipeError
 from pipeline.checks import policy
-from pipeline.checks.check import Check, fail, ok, summary, unknown
+from pipeline.checks.check import ME, Check, fail, ok, summary, unknown
 from pipeline.checks.services import Services, is_missing, name
 
 ACT_AS = "iam.serviceAccounts.actAs"
@@ -50,7 +50,7 @@ def _check_act_as(services: Services, account: str) -> Check:
         return ok(what, ACT_AS)
     fix = (
         f"gcloud iam service-accounts add-iam-policy-binding {account} "
-        "--member=user:YOU --role=roles/iam.serviceAccountUser"
+        f"--member={ME} --role=roles/iam.serviceAccountUser"
     )
     return fail(what, f"lacking {ACT_AS}", fix)
 

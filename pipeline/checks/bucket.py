@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from components.core.errors import IdxpipeError
 from pipeline.checks import policy
-from pipeline.checks.check import Check, fail, ok, summary, unknown
+from pipeline.checks.check import ME, Check, fail, ok, summary, unknown
 from pipeline.checks.services import Services, is_denied, is_missing, name
 
 READ = ("storage.objects.get", "storage.objects.list")
@@ -92,7 +92,7 @@ def check_caller_access(services: Services, use: Use) -> Check:
         return unknown(what, summary(error))
     lacking = [p for p in wanted if p not in answer.get("permissions", [])]
     if lacking:
-        fix = _grant(use, "user:YOU")
+        fix = _grant(use, ME)
         return fail(what, f"lacking {', '.join(lacking)}", fix)
     return ok(what, ", ".join(wanted))
 
@@ -134,7 +134,7 @@ def _absent(what: str, use: Use, error: IdxpipeError) -> Check:
         found = "you may not look at it, so whose it is cannot be told"
         fix = (
             f"gcloud storage buckets add-iam-policy-binding gs://{use.bucket} "
-            "--member=user:YOU --role=roles/storage.bucketViewer"
+            f"--member={ME} --role=roles/storage.bucketViewer"
         )
         # Not to know whose bucket one writes to is what squatting lives on.
         return fail(what, found, fix) if use.writes else unknown(what, found, fix)

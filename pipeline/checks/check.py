@@ -6,6 +6,9 @@ from enum import StrEnum
 
 from components.core.errors import IdxpipeError, SetupError
 
+ME = "user:$(gcloud config get-value account)"
+"""The caller as a member of a policy, for the shell."""
+
 
 class Status(StrEnum):
     """How a check came out, as it is printed."""

@@ -1,11 +1,13 @@
 """The container images: in Artifact Registry, and named so that they cannot change."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from components.core.errors import IdxpipeError
 from pipeline.checks.check import Check, fail, ok, summary, unknown
 from pipeline.checks.services import Services, is_missing, name
+from pipeline.vertex_request import Place
 
 # Source: https://cloud.google.com/artifact-registry/docs/docker/names
 _NAME = re.compile(
@@ -39,8 +41,17 @@ class Image:
         return f"{self.location}-docker.pkg.dev/{self.project}/{self.repository}/{self.image}"
 
 
-def check_image(services: Services, project: str, region: str, image: str) -> Check:
-    """Check that an image is there and pinned: by its digest, or by a tag that cannot be moved."""
+def check_image(
+    services: Services, place: Place, image: str, recompile: Callable[[str], str]
+) -> Check:
+    """Check that an image is there and pinned: by its digest, or by a tag that cannot be moved.
+
+    Args:
+        services: The services.
+        place: Project and region that run.
+        image: Name of the image.
+        recompile: Returns the command that compiles the pipeline for another image in its place.
+    """
     what = f"image {image}"
     match = _NAME.fullmatch(image)
     if match is None:
@@ -49,12 +60,14 @@ def check_image(services: Services, project: str, region: str, image: str) -> Ch
         return fail(
             what,
             "is not in a registry; Vertex AI cannot pull it",
-            f"idxpipe compile --image {region}-docker.pkg.dev/{project}/idxpipe/idxpipe:"
-            "$(idxpipe image-tag)",
+            recompile(
+                f"{place.region}-docker.pkg.dev/{place.project}/idxpipe/idxpipe:"
+                "$(idxpipe image-tag)"
+            ),
         )
     parts = Image(**{key: value or "" for key, value in match.groupdict().items()})
     try:
-        return _check(services, what, parts)
+        return _check(services, what, parts, recompile)
     except IdxpipeError as error:
         if is_missing(error):
             fix = (
@@ -66,7 +79,7 @@ def check_image(services: Services, project: str, region: str, image: str) -> Ch
         return unknown(what, summary(error))
 
 
-def _check(services: Services, what: str, image: Image) -> Check:
+def _check(services: Services, what: str, image: Image, recompile: Callable[[str], str]) -> Check:
     path = f"/v1/{image.parent}"
     if image.digest:
         entry = name(f"{image.image}@{image.digest}")
@@ -83,5 +96,5 @@ def _check(services: Services, what: str, image: Image) -> Check:
     return fail(
         what,
         "is there, but its tag can be moved to another one: pin the digest",
-        f"idxpipe compile --image {image.address}@{digest}",
+        recompile(f"{image.address}@{digest}"),
     )

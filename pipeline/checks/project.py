@@ -2,7 +2,7 @@
 
 from components.core.errors import IdxpipeError
 from components.core.google_auth import LOGIN
-from pipeline.checks.check import Check, fail, ok, summary, unknown
+from pipeline.checks.check import ME, Check, fail, ok, summary, unknown
 from pipeline.checks.services import Services, base_url, is_denied, is_missing, name
 
 APIS = ("aiplatform", "storage", "artifactregistry", "compute")
@@ -82,7 +82,7 @@ def check_caller(services: Services, project: str) -> Check:
     if lacking:
         fix = (
             f"gcloud projects add-iam-policy-binding {project} "
-            "--member=user:YOU --role=roles/aiplatform.user"
+            f"--member={ME} --role=roles/aiplatform.user"
         )
         return fail(what, f"lacking {', '.join(lacking)}", fix)
     return ok(what, "aiplatform.pipelineJobs.create")

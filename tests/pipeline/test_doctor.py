@@ -269,7 +269,7 @@ def test_no_service_account_is_worth_a_word(google):
 
 IMAGES = {
     "idxpipe:0.1.0-python3.11": (Status.FAIL, "not in a registry", "$(idxpipe image-tag)"),
-    f"{IMAGE}:v1": (Status.FAIL, "pin the digest", f"idxpipe compile --image {IMAGE}@{DIGEST}"),
+    f"{IMAGE}:v1": (Status.FAIL, "pin the digest", f"--image {IMAGE}@{DIGEST} --accelerator"),
     f"{IMAGE}:v2": (Status.FAIL, "there is no such image", "gcloud builds submit"),
     f"{IMAGE}@sha256:{'b' * 64}": (Status.FAIL, "there is no such image", "gcloud builds submit"),
     f"{IMAGE}@{DIGEST}": (Status.OK, "pinned by its digest", ""),
