@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from components.core.errors import UsageError
 from components.core.narration import say
 from pipeline.vertex_args import (
-    job_id_of,
     labels_of,
+    one_job,
     pipeline_and_parameters,
     place_of,
     poll_of,
@@ -89,13 +89,13 @@ def _rerun(args: argparse.Namespace, vertex: "Vertex") -> tuple[dict[str, Any], 
     from pipeline.commands import DATA_PARAMETERS
     from pipeline.vertex import go_on
 
-    earlier_id = job_id_of(args.run)
+    source, earlier_id = one_job(args, args.run)
     labels = labels_of(args)
-    if len(earlier_id) < 64:
+    if len(earlier_id) < 64 and vertex.place.region == source.place.region:
         labels[vertex_request.EARLIER] = earlier_id
-    job = vertex.get(earlier_id)
+    job = source.get(earlier_id)
     settings = _settings(args, job, labels)
-    found = vertex.find(earlier_id, job)
+    found = source.find(earlier_id, job)
     whole = spec.load(args.pipeline) if args.pipeline else found.whole
     _check_simple(whole)
     assignments = args.set + ([f"data={args.data}"] if args.data else [])
@@ -105,7 +105,7 @@ def _rerun(args: argparse.Namespace, vertex: "Vertex") -> tuple[dict[str, Any], 
         stages_from=args.from_stage or None,
         only=args.only or None,
         assignments=assignments,
-        go_on=lambda record, stage: go_on(vertex.place, record, stage),
+        go_on=lambda record, stage: go_on(source.place, record, stage),
     )
     check_values(plan.parameters)
     vertex_request.check_pipeline(plan.pipeline)

@@ -39,7 +39,7 @@ def vertex_of(args: argparse.Namespace, place: "Place") -> "Vertex":
     return Vertex(place, args.endpoint)
 
 
-def one_job(args: argparse.Namespace) -> tuple["Vertex", str]:
+def one_job(args: argparse.Namespace, job: str) -> tuple["Vertex", str]:
     """Return the service and the id of the job that is meant.
 
     A resource name brings its own project and region.
@@ -49,17 +49,11 @@ def one_job(args: argparse.Namespace) -> tuple["Vertex", str]:
     """
     from pipeline.vertex_request import Place
 
-    match = _JOB_NAME.search(args.job)
+    match = _JOB_NAME.search(job)
     place = Place(match[1], match[2]) if match else place_of(args)
-    job_id = job_id_of(args.job)
+    job_id = match[3] if match else job
     place.job(job_id)
     return vertex_of(args, place), job_id
-
-
-def job_id_of(job: str) -> str:
-    """Return the id of a job that is given by its id or resource name."""
-    match = _JOB_NAME.search(job)
-    return match[3] if match else job
 
 
 def poll_of(args: argparse.Namespace) -> float:

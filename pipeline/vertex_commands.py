@@ -16,7 +16,7 @@ def status(args: argparse.Namespace) -> Result:
     from pipeline.vertex import console
     from pipeline.vertex_record import problem_of, read
 
-    vertex, job_id = one_job(args)
+    vertex, job_id = one_job(args, args.job)
     job = vertex.get(job_id)
     record = read(job).record
     lines = [f"{job_id}: {word(job)}", console(vertex.place, job_id), "", *summary(record)]
@@ -28,13 +28,13 @@ def status(args: argparse.Namespace) -> Result:
 
 def wait(args: argparse.Namespace) -> Result:
     """Follow one run to its end."""
-    vertex, job_id = one_job(args)
+    vertex, job_id = one_job(args, args.job)
     return follow_to_the_end(args, vertex, job_id)
 
 
 def cancel(args: argparse.Namespace) -> Result:
     """Cancel one run."""
-    vertex, job_id = one_job(args)
+    vertex, job_id = one_job(args, args.job)
     vertex.cancel(job_id)
     return {"job": job_id, "cancelling": True}, f"{job_id} is being cancelled"
 
@@ -45,7 +45,7 @@ def logs(args: argparse.Namespace) -> Result:
     from pipeline.vertex import console, logging_command
     from pipeline.vertex_record import read
 
-    vertex, job_id = one_job(args)
+    vertex, job_id = one_job(args, args.job)
     job = vertex.get(job_id)
     stages = sorted(select(read(job).whole, args.stage)) if args.stage else [""]
     commands = [logging_command(vertex.place, job, stage) for stage in stages]

@@ -70,8 +70,22 @@ def read(
         chain: How many reruns of reruns came before.
 
     Raises:
-        DataError: If the job has no compiled pipeline of KFP 2.
+        DataError: If the job has no compiled pipeline of KFP 2, or is not what the API answers.
     """
+    try:
+        return _read(job, fetch, chain)
+    except (ValueError, TypeError, AttributeError, KeyError) as error:
+        raise DataError(
+            "job cannot be understood",
+            where=str(job.get("name", "")),
+            expected="a PipelineJob of Vertex AI",
+            found=f"{type(error).__name__}: {error}",
+        ) from None
+
+
+def _read(
+    job: Mapping[str, Any], fetch: Callable[[str], Mapping[str, Any] | None], chain: int
+) -> Found:
     job_id = str(job.get("name", "")).rpartition("/")[2]
     pipeline = spec.parse(spec.dump(_spec_of(job, job_id)), where=job_id)
     label = job.get("labels", {}).get(EARLIER)

@@ -17,6 +17,8 @@ PAUSE_SECONDS = 1.0
 MAX_PAUSE_SECONDS = 30.0
 TIMEOUT_SECONDS = (10.0, 60.0)  # to connect, and between bytes of the answer
 
+ENDPOINT_VARIABLE = "IDXPIPE_VERTEX_ENDPOINT"
+
 # What passes by itself: https://cloud.google.com/apis/design/errors#handling_errors
 TRANSIENT = frozenset({408, 429, 500, 502, 503, 504})
 
@@ -103,7 +105,13 @@ class Client:
             last = attempt == ATTEMPTS - 1
             try:
                 answer = self._session().request(
-                    method, url, params=query, json=body, timeout=TIMEOUT_SECONDS
+                    method,
+                    url,
+                    params=query,
+                    json=body,
+                    timeout=TIMEOUT_SECONDS,
+                    # An API does not send its clients elsewhere; a login page in front of it does.
+                    allow_redirects=False,
                 )
             except (requests.Timeout, requests.ConnectionError) as error:
                 if last or not repeatable:
@@ -146,9 +154,9 @@ class Client:
             content = answer.json() if answer.content else {}
         except ValueError:
             content = None
-        if answer.ok and isinstance(content, dict):
+        if answer.status_code < 300 and isinstance(content, dict):
             return content
-        if answer.ok:
+        if answer.status_code < 400:
             raise SetupError(
                 "answer is not JSON",
                 where=self.endpoint,
@@ -199,11 +207,25 @@ def vertex_client(
         advise: As in `Client`.
 
     Raises:
-        UsageError: If the endpoint is no address, or plain http to another machine.
+        UsageError: If the endpoint is no address, or plain http to another machine; or if the
+            environment names one that is neither Google's nor on this machine: credentials are
+            not sent where only a variable says so.
     """
-    named = endpoint or os.environ.get("IDXPIPE_VERTEX_ENDPOINT", "")
-    address = named or f"https://{region}-aiplatform.googleapis.com"
-    return Client(address, "Vertex AI", advise=advise)
+    address = endpoint or os.environ.get(ENDPOINT_VARIABLE, "")
+    if address and not endpoint:
+        check_endpoint(address)
+        parts = urlsplit(address)
+        if parts.scheme == "https" and not (parts.hostname or "").endswith(".googleapis.com"):
+            raise UsageError(
+                "not an address of Google's",
+                where=f"${ENDPOINT_VARIABLE}",
+                expected="https://....googleapis.com, or http://127.0.0.1:PORT",
+                found=address,
+                remedy="unset it, or name the address with --endpoint",
+            )
+    return Client(
+        address or f"https://{region}-aiplatform.googleapis.com", "Vertex AI", advise=advise
+    )
 
 
 def check_endpoint(endpoint: str, *, plain: bool = False) -> None:

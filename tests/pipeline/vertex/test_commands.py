@@ -69,6 +69,15 @@ def test_exit_code_of_an_error(error, code):
     assert exit_code(error) == code
 
 
+def test_ctrl_c_ends_the_watching_only(finished, idxpipe, monkeypatch):
+    def interrupted(*args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(vertex_watch, "follow", interrupted)
+    error = idxpipe("wait", finished, check=130)
+    assert f"{finished} runs on; idxpipe wait {finished} --project toy-project" in error
+
+
 def test_a_job_that_failed_without_a_stage(service, finished, idxpipe):
     job = service.jobs[finished]["job"]
     job["state"] = "PIPELINE_STATE_FAILED"

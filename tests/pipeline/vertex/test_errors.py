@@ -77,6 +77,52 @@ def test_an_answer_of_another_kind(idxpipe, service):
     assert "text/html" in error
 
 
+def test_redirects_are_not_followed(submit, idxpipe):
+    with Elsewhere() as server:
+        assert "answer is not JSON" in idxpipe("list", "--endpoint", server.url, check=5)
+        assert len(server.requests) == 1
+
+
+class Elsewhere(JsonServer):
+    def answer(self, request):
+        raise Refused(302, "log in first")
+
+
+@pytest.mark.parametrize(
+    "job",
+    [
+        {"name": "x", "pipelineSpec": None},
+        {"name": "x", "pipelineSpec": {"schemaVersion": "2.1.0"}},
+        {"jobDetail": None},
+        {"jobDetail": {"taskDetails": [{"taskId": "seven"}]}},
+        {"endTime": "yesterday"},
+        {"createTime": 5},
+        {"runtimeConfig": {"parameterValues": {"steps": "many"}}},
+        {"labels": None},
+    ],
+)
+def test_jobs_that_make_no_sense(idxpipe, service, finished, job):
+    service.jobs[finished]["job"].update(job)
+    for command in ("status", "wait"):
+        error = idxpipe(command, finished, check=2 if "runtimeConfig" in job else 3)
+        assert "Traceback" not in error
+
+
+def test_the_environment_names_no_other_address(submit, monkeypatch):
+    for address in ("https://example.com", "https://googleapis.com.example.com", "https://1.2.3.4"):
+        monkeypatch.setenv("IDXPIPE_VERTEX_ENDPOINT", address)
+        with pytest.raises(UsageError, match="not an address of Google's"):
+            rest.vertex_client("us-central1")
+    monkeypatch.setenv("IDXPIPE_VERTEX_ENDPOINT", "http://example.com")
+    with pytest.raises(UsageError, match="plain http"):
+        rest.vertex_client("us-central1")
+    for address in ("http://127.0.0.1:80", "https://us-central1-aiplatform-x.p.googleapis.com"):
+        monkeypatch.setenv("IDXPIPE_VERTEX_ENDPOINT", address)
+        assert rest.vertex_client("us-central1").endpoint == address
+    # The flag is the user's own word.
+    assert rest.vertex_client("r", "https://example.com").endpoint == "https://example.com"
+
+
 def test_errors_as_json(idxpipe, service, capsys):
     from pipeline import cli
 

@@ -121,6 +121,15 @@ def test_refused(idxpipe, service, finished, words, found):
     assert len(service.jobs) == before
 
 
+def test_by_the_full_name(idxpipe, service, finished):
+    # With the number of the project, as the API has it.
+    name = service.jobs[finished]["job"]["name"]
+    body = idxpipe("submit", "--run", name, "--only", "judge", "--dry-run")
+    assert body["labels"] == {vertex_request.EARLIER: finished}
+    other = name.replace("us-central1", "europe-west4")
+    assert "permission denied" in idxpipe("submit", "--run", other, "--only", "judge", check=5)
+
+
 def test_no_such_run(idxpipe):
     error = idxpipe("submit", "--run", "never-was", "--from", "train", check=2)
     assert "The PipelineJob does not exist" in error

@@ -8,7 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from pipeline import vertex_record, vertex_request
+from tests.fakes import vertex_schema
+
 SDK = """
+import json
 import sys
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import aiplatform
@@ -36,15 +40,26 @@ model = details["train"].outputs["model"].artifacts[0].uri
 ours = aiplatform.PipelineJob.get("ours")
 schedule = job.create_schedule(cron="0 6 * * *", display_name="nightly", max_run_count=3)
 cron = aiplatform.PipelineJobSchedule.get(schedule.resource_name).cron
+from google.cloud.aiplatform_v1 import types
+fields = {
+    name: sorted(field.json_name for field in message.pb(message()).DESCRIPTOR.fields)
+    for name, message in {
+        "job": types.PipelineJob, "config": types.PipelineJob.RuntimeConfig,
+        "schedule": types.Schedule, "detail": types.PipelineTaskDetail,
+    }.items()
+}
+enums = {
+    "job": list(types.PipelineState.__members__),
+    "task": list(types.PipelineTaskDetail.State.__members__),
+    "policy": list(types.PipelineFailurePolicy.__members__),
+}
 # The SDK, too, writes to stdout; this is the last line.
-print(*[job.state.name, ours.state.name, fingerprint, model, cron], sep=";")
+print(json.dumps([[job.state.name, ours.state.name, fingerprint, model, cron], fields, enums]))
 """
 
 
 @pytest.mark.slow
 def test_both_requests_mean_the_same(submit, idxpipe, service, file, monkeypatch):
-    from pipeline import vertex_request
-
     monkeypatch.setattr(vertex_request, "new_job_id", lambda name: "ours")
     settings = (
         *("--set", "steps=12", "--labels", "team=vision"),
@@ -62,7 +77,8 @@ def test_both_requests_mean_the_same(submit, idxpipe, service, file, monkeypatch
         cwd=Path.cwd(),
     )
     assert done.returncode == 0, done.stderr
-    theirs, ours, fingerprint, model, cron = done.stdout.splitlines()[-1].split(";")
+    said, fields, enums = json.loads(done.stdout.splitlines()[-1])
+    theirs, ours, fingerprint, model, cron = said
     assert theirs == ours == "PIPELINE_STATE_SUCCEEDED"
     assert cron == "0 6 * * *"
 
@@ -92,6 +108,17 @@ def test_both_requests_mean_the_same(submit, idxpipe, service, file, monkeypatch
     less["labels"].pop("vertex-ai-pipelines-run-billing-id")
     assert {name: job[name] for name in less} == less
     assert less.keys() >= {"pipelineSpec", "runtimeConfig", "encryptionSpec"}
+
+    # What the fake takes and answers, and what we read, is what the API declares.
+    assert set(fields["job"]) >= {*vertex_schema.JOB, *service.jobs["theirs"]["job"]}
+    assert set(fields["config"]) == vertex_schema.CONFIG.keys()
+    assert set(fields["schedule"]) >= vertex_schema.SCHEDULE.keys()
+    for detail in service.jobs["theirs"]["job"]["jobDetail"]["taskDetails"]:
+        assert set(fields["detail"]) >= detail.keys()
+    assert set(enums["job"]) >= {*vertex_record.FINAL, *vertex_record._RUN}
+    known = {"STATE_UNSPECIFIED", "PENDING", "NOT_TRIGGERED"}
+    assert set(enums["task"]) == {*vertex_record._TASK, *known}
+    assert set(enums["policy"]) == set(vertex_schema.POLICIES)
 
 
 def normal(body):
