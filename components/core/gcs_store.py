@@ -141,7 +141,8 @@ class GcsStore:
 
     def _stat(self, path: str) -> Any:
         bucket, _, name = path.partition("/")
-        if not name:
+        # What ends in a slash is a folder, although consoles keep an empty object of that name.
+        if not name or name.endswith("/"):
             return None
         with gcs_faults(_uri(path)):
             blob = self._client.bucket(bucket).get_blob(name, **self._how)

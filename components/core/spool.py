@@ -38,7 +38,9 @@ class Spool:
                 remedy="free disk space, or set TMPDIR to a folder that has some",
             ) from None
         self.size += len(view)
-        self.crc32c = google_crc32c.extend(self.crc32c, bytes(view))
+        self.crc32c = google_crc32c.extend(
+            self.crc32c, data if isinstance(data, bytes) else bytes(view)
+        )
         return len(view)
 
 

@@ -77,6 +77,7 @@ def test_the_markers_that_consoles_make_of_folders_are_no_files(other_gcs, tmp_p
         for name in ("d/", "d/sub/", "d/sub/f"):
             storage.write(f"{folder}/{name}", b"")
         assert storage.list_files(f"{folder}/d") == {"sub/f": 0}
+        assert not storage.exists(f"{folder}/d/")
         storage.delete(f"{folder}/d")
         assert storage.list_files(folder) == {}
 
