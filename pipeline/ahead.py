@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+from components.core.files import DataConfig
 from components.core.narration import say
 from pipeline import prices, spec
 from pipeline.checks.check import Status, require
@@ -35,7 +36,7 @@ def check_job(place: Place, job: Mapping[str, Any], endpoint: str) -> None:
         place,
         root=runtime.get("gcsOutputDirectory", ""),
         # A rerun from a later stage reads no data.
-        data=parameters.get("data", "") if "validate" in pipeline.tasks else "",
+        data=DataConfig.of(parameters if "validate" in pipeline.tasks else {}),
         service_account=job.get("serviceAccount", ""),
     )
     checks = preflight(plan, pipeline)

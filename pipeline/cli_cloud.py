@@ -72,6 +72,7 @@ def add_minutes(parser: argparse.ArgumentParser) -> None:
 def doctor(args: argparse.Namespace) -> Result:
     """Check everything; exit code 5 if something would stop the run."""
     from components.core.errors import SetupError
+    from components.core.files import DataConfig
     from components.core.narration import say
     from pipeline.checks.check import failures
     from pipeline.doctor import Plan, examine
@@ -80,7 +81,7 @@ def doctor(args: argparse.Namespace) -> Result:
     plan = Plan(
         Place(args.project, args.region),
         args.root,
-        args.data,
+        DataConfig(data=args.data),
         args.service_account,
         args.pipeline,
         args.accelerator,

@@ -4,8 +4,10 @@ import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
+from urllib.parse import urlsplit
 
 from components.core import storage
+from components.core.files import DataConfig
 from pipeline.checks.accelerator import check_quota, check_region
 from pipeline.checks.account import check_account
 from pipeline.checks.bucket import Use, check_account_access, check_bucket, check_caller_access
@@ -29,7 +31,7 @@ class Plan:
     Attributes:
         place: Project and region.
         root: Where its artifacts go, `gs://...`.
-        data: Folder of the data set; empty if its files are named one by one.
+        data: Where the data set is; empty to look at none.
         service_account: What its stages run as; empty leaves that to Vertex AI.
         pipeline: The compiled file; empty to look at no images.
         accelerator: Name from `targets.TARGETS`; empty takes what the file was compiled for.
@@ -37,7 +39,7 @@ class Plan:
 
     place: Place
     root: str
-    data: str = ""
+    data: DataConfig = DataConfig()  # noqa: RUF009 (frozen)
     service_account: str = ""
     pipeline: str = ""
     accelerator: str = ""
@@ -93,15 +95,18 @@ def _cloud(
     yield check_caller(services, project)
     yield from check_account(services, project, plan.service_account)
 
-    for flag, uri in (("--root", plan.root), ("--data", plan.data)):
-        if uri and storage.scheme(uri) == "gs":
-            yield from _bucket(services, Use(flag, uri, project, region), plan, number)
-        elif flag == "--root":
-            fix = f"--root gs://{project}-idxpipe/runs"
-            yield fail(f"root {uri}", "Vertex AI keeps artifacts in gs:// only", fix)
-    if plan.data:
+    if storage.scheme(plan.root) == "gs":
+        yield from _bucket(services, Use("--root", plan.root, project, region), plan, number)
+    else:
+        fix = f"--root gs://{project}-idxpipe/runs"
+        yield fail(f"root {plan.root}", "Vertex AI keeps artifacts in gs:// only", fix)
+    uris = [uri for uri in plan.data.to_json().values() if uri]
+    for bucket in dict.fromkeys(urlsplit(uri).netloc for uri in uris if uri.startswith("gs://")):
+        use = Use("--data", f"gs://{bucket}", project, region)
+        yield from _bucket(services, use, plan, number)
+    if uris:
         # Its own client would try for minutes.
-        offline = unknown(f"data {plan.data}", "not looked at without a network")
+        offline = unknown(f"data {uris[0]}", "not looked at without a network")
         yield offline if services.lost else check_data(plan.data)
 
     if pipeline:

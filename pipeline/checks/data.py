@@ -1,5 +1,7 @@
 """The data set: four files by name, each of which is what its header says."""
 
+import shlex
+
 from components.core import storage
 from components.core.checks import (
     IdxFile,
@@ -13,24 +15,28 @@ from components.core.errors import DataError, IdxpipeError, SetupError
 from components.core.files import ROLES, DataConfig, DataFiles, find_files
 from components.core.fingerprint import Fingerprint
 from pipeline.checks.check import Check, fail, ok, summary, unknown
+from pipeline.flags import flag
 
 # Larger .gz files are not fetched for their fingerprints; for plain ones the store has checksums.
 SMALL_BYTES = 64 * 2**20
 
 
-def check_data(data: str) -> Check:
+def check_data(data: DataConfig) -> Check:
     """Check that the files are there, readable and of the right kind."""
-    what = f"data {data}"
-    if storage.is_local(data):
-        fix = f"gcloud storage cp -r {data} gs://BUCKET/data"
+    uris = [uri for uri in data.to_json().values() if uri]
+    what = f"data {', '.join(uris)}"
+    local = [uri for uri in uris if storage.is_local(uri)]
+    if local:
+        fix = f"gcloud storage cp -r {shlex.join(local)} gs://BUCKET/data"
         return fail(what, "is on this machine, where Vertex AI cannot read it", fix)
+    flags = [word for name, uri in data.to_json().items() if uri for word in (flag(name), uri)]
     try:
-        files = find_files(DataConfig(data=data))
+        files = find_files(data)
         found = {role: _look(role, getattr(files, role), _small(files)) for role in ROLES}
         for split in ("train", "test"):
             check_pair(found[f"{split}_images"], found[f"{split}_labels"])
     except (DataError, SetupError) as error:
-        fix = f"idxpipe validate --data {data}"
+        fix = f"idxpipe validate {shlex.join(flags)}"
         if isinstance(error, SetupError):
             fix = error.remedy or fix
         return fail(what, f"{error.where}: {summary(error)}", fix)

@@ -8,6 +8,7 @@ import pytest
 
 from components.core import rest
 from components.core.errors import SetupError, UsageError
+from components.core.files import DataConfig
 from pipeline.checks.check import Status, failures, ok, require
 from pipeline.checks.project import check_credentials
 from pipeline.checks.services import OVERRIDE, Services, base_url
@@ -47,6 +48,8 @@ def look(**changes):
         "root": f"gs://{BUCKET}/runs",
         "service_account": ACCOUNT,
     }
+    if "data" in changes:
+        changes["data"] = DataConfig(data=changes["data"])
     return preflight(Plan(**values | changes))
 
 
@@ -336,7 +339,7 @@ def test_a_local_root_and_local_data(google):
 
 
 def test_data_of_another_project_is_worth_a_word(google, monkeypatch):
-    monkeypatch.setattr("pipeline.doctor.check_data", lambda data: ok(f"data {data}", "fine"))
+    monkeypatch.setattr("pipeline.doctor.check_data", lambda data: ok(f"data {data.data}", "fine"))
     google.buckets["public"] = {"projectNumber": "42", "location": "US"}
     check = the(look(data="gs://public/mnist"), "bucket public (--data) is of project")
     assert check.status is Status.UNKNOWN

@@ -5,6 +5,7 @@ import gzip
 import pytest
 
 from components.core import storage
+from components.core.files import DataConfig
 from pipeline.checks import data
 from pipeline.checks.check import Status
 from pipeline.checks.data import check_data
@@ -12,6 +13,10 @@ from tests.emulators import environment, fake_gcs_server, make_bucket
 from tests.idxfiles import write_data_set
 
 FOLDER = "gs://data-bucket/mnist"
+
+
+def look(data="", **files):
+    return check_data(DataConfig(data=data, **files))
 
 
 @pytest.fixture(scope="module")
@@ -35,27 +40,27 @@ def files(bucket, tmp_path):
 
 
 def test_in_order(files):
-    check = check_data(FOLDER)
+    check = look(FOLDER)
     assert check.status is Status.OK, check
     assert "60 + " in check.found
     assert check.found.count("-") >= 4
 
 
 def test_compressed_files_are_unpacked_for_the_fingerprint(files, monkeypatch):
-    plain = check_data(FOLDER)
+    plain = look(FOLDER)
     for name, content in files.items():
         storage.write(f"{FOLDER}/{name}.gz", gzip.compress(content))
         storage.delete(f"{FOLDER}/{name}")
-    assert check_data(FOLDER) == plain
+    assert look(FOLDER) == plain
     monkeypatch.setattr(data, "SMALL_BYTES", 10)
-    large = check_data(FOLDER)
+    large = look(FOLDER)
     assert large.status is Status.OK
     assert "not taken" in large.found
 
 
 def test_a_missing_file(files):
     storage.delete(f"{FOLDER}/t10k-labels-idx1-ubyte")
-    check = check_data(FOLDER)
+    check = look(FOLDER)
     assert check.status is Status.FAIL
     assert "no test labels file here" in check.found
     assert check.fix == f"idxpipe validate --data {FOLDER}"
@@ -71,19 +76,35 @@ def test_a_missing_file(files):
 )
 def test_a_damaged_file(files, name, content, found):
     storage.write(f"{FOLDER}/{name}", content or files[name][:-1])
-    check = check_data(FOLDER)
+    check = look(FOLDER)
     assert check.status is Status.FAIL
     assert found in check.found
 
 
 def test_a_bucket_that_is_not_there(bucket):
-    check = check_data("gs://no-such-bucket/mnist")
+    check = look("gs://no-such-bucket/mnist")
     assert check.status is Status.FAIL
     assert "no such bucket" in check.found
     assert "gcloud storage buckets create" in check.fix
 
 
 def test_local_data_cannot_be_read_by_vertex():
-    check = check_data("data/mnist")
+    check = look("data/mnist")
     assert check.status is Status.FAIL
     assert check.fix == "gcloud storage cp -r data/mnist gs://BUCKET/data"
+
+
+def test_files_named_one_by_one(files):
+    named = {
+        "train_images": "train-images-idx3-ubyte",
+        "train_labels": "train-labels-idx1-ubyte",
+        "test_images": "t10k-images-idx3-ubyte",
+        "test_labels": "t10k-labels-idx1-ubyte",
+    }
+    uris = {role: f"{FOLDER}/{name}" for role, name in named.items()}
+    check = look(**uris)
+    assert check.status is Status.OK
+    assert check.found == look(FOLDER).found
+    check = look(**uris | {"test_labels": f"{FOLDER}/nothing"})
+    assert check.status is Status.FAIL
+    assert f"--test-labels {FOLDER}/nothing" in check.fix
