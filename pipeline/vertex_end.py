@@ -57,8 +57,6 @@ def _go_on(place: "Place") -> Callable[["RunRecord", str | None], str]:
     def command(record: "RunRecord", stage: str | None) -> str:
         # The error of the job itself stands among its stages.
         stages = {name: task for name, task in record.tasks.items() if name != record.run_id}
-        if not stages:
-            return f"idxpipe status {record.run_id} {flags(place)}"
         return go_on(place, dataclasses.replace(record, tasks=stages), stage)
 
     return command

@@ -14,7 +14,7 @@ from tests.fakes.vertex import FakeVertex
 from tests.idxfiles import NAMES, idx_bytes
 from tests.test_end_to_end import STAGES, digits
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("end-to-end")]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture

@@ -123,7 +123,7 @@ class Client:
             except exceptions.TransportError as error:
                 # While fetching a token; nothing was sent to the service yet.
                 if last:
-                    raise self._unreachable(error) from None
+                    raise self._unreachable(error, "server of access tokens") from None
                 time.sleep(_pause(attempt))
                 continue
             except exceptions.GoogleAuthError:
@@ -178,11 +178,11 @@ class Client:
             refusal.retried = retried
         return refusal
 
-    def _unreachable(self, error: Exception) -> TransientError:
+    def _unreachable(self, error: Exception, where: str = "") -> TransientError:
         return TransientError(
             "service cannot be reached",
-            where=self.endpoint,
-            expected=self.service,
+            where=where or self.endpoint,
+            expected=None if where else self.service,
             found=_reason(error),
             remedy="check the network and the address, then try again",
         )

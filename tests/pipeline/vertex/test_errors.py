@@ -318,6 +318,14 @@ def test_no_token_is_ever_shown_or_stored(secure, file, certificate):
     assert "credentials are expired or revoked" in command(fake, "list", check=5)
 
 
+def test_no_tokens_to_be_had(secure, idxpipe):
+    fake, tokens = secure
+    tokens.__exit__()
+    error = idxpipe("list", "--endpoint", fake.url, check=6)
+    assert "server of access tokens: service cannot be reached" in error
+    assert fake.requests == []
+
+
 def test_no_credentials_within_a_second(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     started = time.monotonic()

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import spec, vertex_request
+from pipeline import spec, vertex_record, vertex_request
 
 
 def stages(job):
@@ -141,6 +141,23 @@ def test_a_job_of_another_kind(idxpipe, service, finished):
     service.jobs[finished]["job"]["pipelineSpec"]["schemaVersion"] = "2.0.0"
     error = idxpipe("submit", "--run", finished, "--from", "train", check=3)
     assert "job is not of a pipeline compiled by KFP 2" in error
+
+
+def test_what_only_a_cluster_can_compute_is_not_cut(idxpipe, service, finished):
+    spec = service.jobs[finished]["job"]["pipelineSpec"]
+    task = spec["root"]["dag"]["tasks"]["judge"]
+    task["triggerPolicy"] = {"condition": "inputs.parameter_values['score'] > 0.5"}
+    error = idxpipe("submit", "--from", "train", "--run", finished, check=2)
+    assert "judge: a condition (dsl.If)" in error
+
+
+def test_values_are_read_as_what_they_were():
+    assert vertex_record._typed("BOOLEAN", "true") is True
+    assert vertex_record._typed("LIST", "[1, 2]") == [1, 2]
+    assert vertex_record._typed("NUMBER_INTEGER", 3.0) == 3
+    assert vertex_record._typed("NUMBER_INTEGER", "3") == 3
+    assert vertex_record._typed("STRING", "3") == "3"
+    assert vertex_record._typed("NUMBER_DOUBLE", "a lot") == "a lot"
 
 
 def test_a_run_on_a_tpu_is_cut_too(idxpipe, service):
