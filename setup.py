@@ -30,11 +30,13 @@ setup(
         "kfp>=2.16.1,<2.17",
         "apache-beam>=2.77,<2.78",
         "google-cloud-storage>=3.17,<4",
+        "google-auth>=2.40",
         "google-crc32c>=1.7",
         "fsspec>=2025.1",
         "isal>=1.7",
         "numpy>=2.1",
         "PyYAML>=6",
+        "requests>=2.32",
     ],
     extras_require={
         # Dataflow, and compiling for TPUs and GPUs of Vertex AI.
