@@ -34,6 +34,10 @@ def as_custom_job(component: Any, target: Target, image: str = "") -> Any:
         machine_type=target.machine_type,
         timeout=f"{TIMEOUT_SECONDS}s",
         restart_job_on_worker_restart=True,
+        # Otherwise the job would run as Vertex AI's own agent, outside the run's network and key.
+        service_account="{{$.pipeline_service_account}}",
+        network="{{$.pipeline_network}}",
+        encryption_spec_key_name="{{$.pipeline_encryption_key_name}}",
     )
     # The function knows no tpu_topology, so the whole machine is put in afterwards.
     spec = json_format.MessageToDict(job.pipeline_spec)

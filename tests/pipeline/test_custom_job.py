@@ -55,6 +55,8 @@ def test_artifacts_stay_typed_and_the_job_is_short_and_restarted():
     assert outputs["model"]["artifactType"]["schemaTitle"] == "system.Model"
     assert inputs["parameters"]["timeout"]["defaultValue"] == f"{TIMEOUT_SECONDS}s"
     assert inputs["parameters"]["restart_job_on_worker_restart"]["defaultValue"] is True
+    account = inputs["parameters"]["service_account"]["defaultValue"]
+    assert account == "{{$.pipeline_service_account}}"
 
 
 def test_only_the_trainer_gets_the_machine():
