@@ -36,6 +36,15 @@ class Source:
     header: Header
     expected: str
 
+    def checked(self, found: Fingerprint) -> "Source":
+        """Return this source, from now on expected to have the content that was found.
+
+        Raises:
+            DataError: If it is not the expected one.
+        """
+        self.check_content(found)
+        return dataclasses.replace(self, expected=str(found))
+
     def check_content(self, found: Fingerprint) -> None:
         """Check that the content is the expected one.
 
@@ -93,8 +102,7 @@ def open_images(uri: str, shape: tuple[int, ...] | None, expected: str, staging:
     source = Source(uri, storage.join(staging, "images"), header, expected)
     with _unpack_to(source) as look:
         file = scan(uri, check, look)
-    source.check_content(file.fingerprint)
-    return source
+    return source.checked(file.fingerprint)
 
 
 def open_labels(uri: str, num_classes: int, expected: str, staging: str) -> tuple[Source, int]:
@@ -113,8 +121,7 @@ def open_labels(uri: str, num_classes: int, expected: str, staging: str) -> tupl
     source = Source(uri, plain, header, expected)
     with _unpack_to(source) if plain != uri else nullcontext() as look:
         file, largest = scan_labels(uri, num_classes, look)
-    source.check_content(file.fingerprint)
-    return source, largest
+    return source.checked(file.fingerprint), largest
 
 
 @contextmanager

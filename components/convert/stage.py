@@ -11,7 +11,8 @@ from components.convert.plan import ShardTask, choose_num_shards, shard_ranges
 from components.convert.source import Source, open_images, open_labels, staging_folder
 from components.core import storage
 from components.core.checks import check_pair
-from components.core.dataset import MANIFEST, Dataset
+from components.core.dataset import MANIFEST, Dataset, read_dataset, shard_uris
+from components.core.errors import DataError, TransientError
 from components.core.fingerprint import Fingerprint
 
 _SHARD = re.compile(r"[A-Za-z0-9_]+-[A-Za-z0-9_]+\.tfrecord-\d{5}-of-\d{5}")
@@ -68,11 +69,43 @@ def convert(
             # one, and must not be read under the manifest of an earlier conversion.
             storage.delete(storage.join(output, MANIFEST))
             run_pipeline(tasks, config.runner, config.beam_options)
-            dataset = _assemble(tasks, sources, split)
-            storage.write(storage.join(output, MANIFEST), dataset.dumps())
-            _delete_stale(output, dataset)
-            _check_alone(output, dataset)
+            try:
+                dataset = _publish(tasks, sources, split, output)
+            except TransientError:
+                made = _made_by_another(tasks, sources, output)
+                if not made:
+                    raise
+                dataset = made
     return dataset
+
+
+def _publish(
+    tasks: list[ShardTask], sources: tuple[Source, Source], split: str, output: str
+) -> Dataset:
+    dataset = _assemble(tasks, sources, split)
+    storage.write(storage.join(output, MANIFEST), dataset.dumps())
+    _delete_stale(output, dataset)
+    _check_alone(output, dataset)
+    return dataset
+
+
+def _made_by_another(
+    tasks: list[ShardTask], sources: tuple[Source, Source], output: str
+) -> Dataset | None:
+    """Return the dataset that another conversion made, if it is the one that this one makes."""
+    try:
+        dataset = read_dataset(output)
+        shard_uris(output, dataset)
+    except DataError:
+        return None
+    images, labels = sources
+    wanted = {"images": images.expected, "labels": labels.expected}
+    same = (
+        [shard.name for shard in dataset.shards] == [task.name for task in tasks]
+        and dataset.num_classes == tasks[0].num_classes
+        and dataset.sources == wanted
+    )
+    return dataset if same else None
 
 
 def _plan(

@@ -1,3 +1,4 @@
+import contextlib
 import dataclasses
 import gzip
 import json
@@ -279,6 +280,32 @@ def test_interference_where_there_are_no_locks_is_noticed(files, tmp_path, monke
         run(files, tmp_path, 2)
     with pytest.raises(DataError, match="no dataset here"):
         read_dataset(str(tmp_path))
+
+
+@pytest.mark.parametrize("shards", [2, 3])
+def test_of_two_that_make_the_same_one_wins_and_both_end_well(files, tmp_path, monkeypatch, shards):
+    from components.convert import beam_pipeline
+
+    known = run(files, tmp_path / "known").sources
+    expected = (known["images"], known["labels"])
+    run_pipeline = beam_pipeline.run_pipeline
+
+    def and_another(*args):
+        run_pipeline(*args)
+        monkeypatch.setattr(beam_pipeline, "run_pipeline", run_pipeline)
+        run(files, tmp_path / "out", shards, expected=expected)
+
+    monkeypatch.setattr(beam_pipeline, "run_pipeline", and_another)
+    # As on a store without locks.
+    monkeypatch.setattr(storage, "lock", contextlib.nullcontext)
+    if shards == 2:
+        assert run(files, tmp_path / "out", 2, expected=expected).num_examples == 3000
+    else:
+        with pytest.raises(TransientError, match="another conversion"):
+            run(files, tmp_path / "out", 2, expected=expected)
+    assert len(read_dataset(str(tmp_path / "out")).shards) == shards
+    images, _ = read_back(tmp_path / "out")
+    np.testing.assert_array_equal(images, IMAGES)
 
 
 def test_beam_says_nothing_of_its_own(files, tmp_path):
