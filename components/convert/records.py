@@ -10,7 +10,6 @@ from components.core import storage
 from components.core.dataset import Dataset, Shard, read_dataset, shard_uris
 from components.core.errors import DataError
 from components.core.fingerprint import Fingerprint
-from components.core.idx import ITEM_BYTES
 from components.core.tfrecord_reader import decode, read_records
 
 # From dark to light, as terminals mostly are.
@@ -74,7 +73,7 @@ def first_examples(uri: str, count: int) -> list[Example]:
         with storage.open_read(shard_uri) as stream:
             for rows in read_records(stream, shard.bytes, shard_uri):
                 images, labels = decode(
-                    rows[: count - len(examples)], _image_bytes(dataset), shard_uri
+                    rows[: count - len(examples)], dataset.image_bytes, shard_uri
                 )
                 pixels = np.ascontiguousarray(images).view(_little_endian(dataset))
                 pixels = pixels.reshape(-1, *dataset.image_shape)
@@ -90,7 +89,7 @@ def _check_shard(uri: str, shard: Shard, dataset: Dataset) -> "np.ndarray[Any, n
     content = _Fingerprinted(storage.open_read(uri))
     with content.stream:
         for rows in read_records(content, shard.bytes, uri):  # type: ignore[arg-type]
-            _, labels = decode(rows, _image_bytes(dataset), uri)
+            _, labels = decode(rows, dataset.image_bytes, uri)
             if labels.max() >= dataset.num_classes:
                 raise DataError(
                     "label is no class of this dataset",
@@ -123,10 +122,6 @@ class _Fingerprinted:
         data: bytes = self.stream.read(size)
         self.fingerprint = self.fingerprint.extend(data)
         return data
-
-
-def _image_bytes(dataset: Dataset) -> int:
-    return int(np.prod(dataset.image_shape)) * ITEM_BYTES[dataset.image_dtype]
 
 
 def _little_endian(dataset: Dataset) -> "np.dtype[Any]":

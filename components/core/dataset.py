@@ -2,11 +2,13 @@
 
 import dataclasses
 import json
+import math
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Self
 
 from components.core import storage
 from components.core.errors import DataError
+from components.core.idx import ITEM_BYTES
 
 MANIFEST = "dataset.json"
 SCHEMA_VERSION = 1
@@ -28,6 +30,17 @@ class Shard:
     examples: int
     bytes: int
     crc32c: int
+
+    def __post_init__(self) -> None:
+        """Check every value.
+
+        Raises:
+            ValueError: Naming the first that cannot be.
+        """
+        _check_text("name of a shard", self.name)
+        _check_whole("examples of a shard", self.examples, least=1)
+        _check_whole("bytes of a shard", self.bytes)
+        _check_whole("crc32c of a shard", self.crc32c, most=2**32 - 1)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,6 +67,41 @@ class Dataset:
     sources: dict[str, str]
     converter: str
 
+    def __post_init__(self) -> None:
+        """Check every value, and that the images fit into the shards.
+
+        Raises:
+            ValueError: Naming the first that cannot be.
+        """
+        _check_text("split", self.split)
+        _check_text("converter", self.converter)
+        if self.image_dtype not in ITEM_BYTES:
+            raise ValueError(f"image_dtype: {self.image_dtype!r} is not an IDX type")
+        if len(self.image_shape) not in (2, 3):
+            raise ValueError(f"image_shape: {self.image_shape!r} has not 2 or 3 dimensions")
+        for size in self.image_shape:
+            _check_whole("image_shape", size, least=1)
+        for role, fingerprint in self.sources.items():
+            _check_text(f"sources.{role}", fingerprint)
+        _check_whole("num_classes", self.num_classes, least=1)
+        if len(self.class_counts) != self.num_classes:
+            raise ValueError(f"class_counts: {len(self.class_counts)} of {self.num_classes}")
+        for count in self.class_counts:
+            _check_whole("class_counts", count)
+        if not self.shards:
+            raise ValueError("shards: none")
+        for shard in self.shards:
+            if shard.examples * self.image_bytes > shard.bytes:
+                raise ValueError(
+                    f"shards: {shard.examples} images of {self.image_bytes} bytes "
+                    f"do not fit into {shard.bytes} bytes"
+                )
+
+    @property
+    def image_bytes(self) -> int:
+        """Length of one image."""
+        return math.prod(self.image_shape) * ITEM_BYTES[self.image_dtype]
+
     @property
     def num_examples(self) -> int:
         """The number of records in all shards."""
@@ -73,10 +121,12 @@ class Dataset:
         """Parse a manifest.
 
         Raises:
-            DataError: If it is not JSON, not of this schema version, or incomplete.
+            DataError: If it is not JSON, not of this schema version, incomplete, or says what
+                cannot be.
         """
         body = _parse(data, where)
         try:
+            total = body["num_examples"]
             shards = tuple(Shard(**shard) for shard in body["shards"])
             dataset = cls(
                 split=body["split"],
@@ -88,15 +138,22 @@ class Dataset:
                 sources=body["sources"],
                 converter=body["converter"],
             )
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, AttributeError) as error:
             raise DataError(
                 "manifest is incomplete", where=where, found=str(error), remedy="convert again"
             ) from None
-        if not dataset.num_examples == body["num_examples"] == sum(dataset.class_counts):
+        except ValueError as error:
+            raise DataError(
+                "manifest says what cannot be",
+                where=where,
+                found=str(error),
+                remedy="convert again",
+            ) from None
+        if not dataset.num_examples == total == sum(dataset.class_counts):
             raise DataError(
                 "manifest contradicts itself",
                 where=where,
-                expected=f"{body['num_examples']} examples in all",
+                expected=f"{total} examples in all",
                 found=f"{dataset.num_examples} in the shards, "
                 f"{sum(dataset.class_counts)} in the classes",
                 remedy="convert again",
@@ -142,11 +199,22 @@ def shard_uris(uri: str, dataset: Dataset) -> list[str]:
     return uris
 
 
+def _check_text(name: str, value: Any) -> None:
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"{name}: {value!r} is not text")
+
+
+def _check_whole(name: str, value: Any, *, least: int = 0, most: int | None = None) -> None:
+    if type(value) is not int or value < least or (most is not None and value > most):
+        bounds = f"{least} or more" if most is None else f"{least} to {most}"
+        raise ValueError(f"{name}: {value!r} is not a whole number, {bounds}")
+
+
 def _parse(data: bytes, where: str) -> dict[str, Any]:
     try:
         body = json.loads(data)
         version = body["schema_version"]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise DataError(
             "not a dataset manifest",
             where=where,

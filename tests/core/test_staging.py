@@ -17,7 +17,7 @@ def dataset_in(folder):
     for name, data in CONTENT.items():
         storage.write(f"{folder}/{name}", data)
     shards = tuple(Shard(n, 1, len(d), google_crc32c.value(d)) for n, d in CONTENT.items())
-    dataset = Dataset("train", (1,), "uint8", 2, (1, 1), shards, {}, "test")
+    dataset = Dataset("train", (1, 1), "uint8", 2, (1, 1), shards, {}, "test")
     return shard_uris(folder, dataset), dataset
 
 
