@@ -15,6 +15,7 @@ from components.register.config import RegisterConfig
 # Source: https://cloud.google.com/vertex-ai/docs/reference/rest/v1/projects.locations.models
 # Values of labels hold no dot, so accuracy is counted in parts per million.
 ACCURACY = "accuracy_ppm"
+_MILLION = 1_000_000
 TEST = "test_fingerprint"
 _LABEL = re.compile(r"[^a-z0-9_-]")
 _POLL_SECONDS = 2.0
@@ -64,15 +65,17 @@ def register(
     _check(model, config)
     facts = _read(metrics)
     accuracy, labels = float(facts["accuracy"]), _labels(facts, run)
+    score = int(labels[ACCURACY])
     client = client or vertex_client(config.region)
     place = f"/v1/projects/{config.project}/locations/{config.region}"
     parent = _find(client, place, config.register_as)
     champion = _champion(client, parent, labels[TEST]) if parent else None
-    if champion is not None and champion > accuracy and config.register_when == "better":
+    # Both as the registry keeps them: rounded up, a model would be better than itself.
+    if champion is not None and champion > score and config.register_when == "better":
         raise GateError(
             "a registered version is more accurate on the same test files",
             where=f"{config.register_as} ({parent})",
-            expected=f"accuracy of at least {champion:.6f}",
+            expected=f"accuracy of at least {champion / _MILLION:.6f}",
             found=f"{accuracy:.6f}",
             remedy="keep that version, or set register_when to always",
         )
@@ -81,7 +84,8 @@ def register(
         body["parentModel"] = parent
     operation = client.call("POST", f"{place}/models:upload", body=body, repeatable=False)
     answer = _wait(client, operation)
-    return Registered(answer["model"], str(answer["modelVersionId"]), accuracy, champion)
+    best = None if champion is None else champion / _MILLION
+    return Registered(answer["model"], str(answer["modelVersionId"]), accuracy, best)
 
 
 def _check(model: str, config: RegisterConfig) -> None:
@@ -113,7 +117,7 @@ def _labels(facts: Mapping[str, Any], run: str) -> dict[str, str]:
     sources = facts["dataset"]["sources"]
     trained = facts.get("model", {}).get("sources", {})
     labels = {
-        ACCURACY: str(round(facts["accuracy"] * 1_000_000)),
+        ACCURACY: str(round(facts["accuracy"] * _MILLION)),
         TEST: f"{sources['images']}_{sources['labels']}",
         "train_fingerprint": "_".join(filter(None, (trained.get(k) for k in ("images", "labels")))),
         "pipeline_run": run,
@@ -143,8 +147,8 @@ def _find(client: Client, place: str, name: str) -> str:
     return str(models[0]["name"]).partition("@")[0] if models else ""
 
 
-def _champion(client: Client, parent: str, test: str) -> float | None:
-    """Return the best accuracy of the versions that were tested on the same files."""
+def _champion(client: Client, parent: str, test: str) -> int | None:
+    """Return the best accuracy, in parts per million, of versions tested on the same files."""
     found = []
     token = ""
     while True:
@@ -153,7 +157,7 @@ def _champion(client: Client, parent: str, test: str) -> float | None:
         for version in page.get("models", []):
             labels = version.get("labels", {})
             if labels.get(TEST) == test and labels.get(ACCURACY, "").isdigit():
-                found.append(int(labels[ACCURACY]) / 1_000_000)
+                found.append(int(labels[ACCURACY]))
         token = page.get("nextPageToken", "")
         if not token:
             return max(found, default=None)

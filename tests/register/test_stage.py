@@ -68,6 +68,13 @@ def test_a_worse_model_is_refused_with_both_numbers(registry, client, tmp_path):
     assert sum(map(len, registry.models.values())) == 2
 
 
+def test_a_model_is_not_worse_than_itself(client, tmp_path):
+    # Of 18,800 examples, as in EMNIST's balanced test split: rounds up to 0.857659.
+    file = metrics(tmp_path, 16124 / 18800)
+    register(MODEL, file, "a", CONFIG, client)
+    assert register(MODEL, file, "b", CONFIG, client).version == "2"
+
+
 def test_a_worse_model_is_taken_when_told_to(registry, client, tmp_path):
     register(MODEL, metrics(tmp_path, 0.99), "a", CONFIG, client)
     always = dataclasses.replace(CONFIG, register_when="always")
