@@ -8,7 +8,7 @@ from typing import Any
 
 import apache_beam as beam
 from apache_beam.metrics import Metrics
-from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
 from components.convert.config import DIRECT_RUNNER
@@ -38,33 +38,39 @@ def run_pipeline(tasks: list[ShardTask], runner: str, options: str) -> None:
         SetupError: If the runner itself failed.
         UsageError: If an option is unknown.
     """
-    if runner == DIRECT_RUNNER:
-        _run_here(tasks, shlex.split(options))
-    else:
-        _run_elsewhere(tasks, runner, shlex.split(options))
-
-
-def _run_here(tasks: list[ShardTask], flags: list[str]) -> None:
-    # Named explicitly: Beam's own DirectRunner first tries to download Prism, and hangs where the
-    # network drops packets. Threads, because the work is done outside Python's lock.
+    flags = shlex.split(options)
+    if runner != DIRECT_RUNNER:
+        _run_elsewhere(tasks, runner, _options(flags))
+        return
+    # Threads, because the work is done outside Python's lock.
     threads = ["--direct_running_mode=multi_threading", "--direct_num_workers=0"]
+    given = _options([*threads, *flags])
+    if given.view_as(DirectOptions).direct_running_mode == "multi_processing":
+        _run_elsewhere(tasks, FnApiRunner(), given)
+    else:
+        _run_here(tasks, given)
+
+
+def _run_here(tasks: list[ShardTask], options: PipelineOptions) -> None:
+    # Named explicitly: Beam's own DirectRunner first tries to download Prism, and hangs where the
+    # network drops packets.
     _failures.clear()
-    pipeline = beam.Pipeline(runner=FnApiRunner(), options=_options([*threads, *flags]))
+    pipeline = beam.Pipeline(runner=FnApiRunner(), options=options)
     _build(pipeline, tasks, in_process=True)
     pipeline.run().wait_until_finish()
     if _failures:
         raise _failures[0]
 
 
-def _run_elsewhere(tasks: list[ShardTask], runner: str, flags: list[str]) -> None:
+def _run_elsewhere(tasks: list[ShardTask], runner: Any, options: PipelineOptions) -> None:
     try:
-        pipeline = beam.Pipeline(runner=runner, options=_options(flags))
+        pipeline = beam.Pipeline(runner=runner, options=options)
         _build(pipeline, tasks, in_process=False)
         pipeline.run().wait_until_finish()
     except IdxpipeError:
         raise
     except Exception as error:
-        raise _translate(error, runner) from error
+        raise _translate(error, runner if isinstance(runner, str) else DIRECT_RUNNER) from error
 
 
 def _build(pipeline: Any, tasks: list[ShardTask], in_process: bool) -> None:

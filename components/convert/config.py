@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+import shlex
 
 from components.core.config import Config, parameter
 from components.core.errors import UsageError
@@ -29,10 +30,20 @@ class ConvertConfig(Config):
         """Check every value.
 
         Raises:
-            UsageError: If a value is out of bounds, or the name cannot be part of a file name.
+            UsageError: If a value is out of bounds, the name cannot be part of a file name, or the
+                options are no command line.
         """
         super().__post_init__()
         check_name("dataset_name", self.dataset_name)
+        try:
+            shlex.split(self.beam_options)
+        except ValueError as error:
+            raise UsageError(
+                "not words of a command line",
+                where="beam_options",
+                found=f"{self.beam_options!r}: {error}",
+                remedy="close the quotation",
+            ) from None
 
 
 def check_name(where: str, name: str) -> None:

@@ -242,6 +242,14 @@ def test_parameters_that_cannot_be_met(files, tmp_path):
         run(files, tmp_path / "a", config={"runner": "NoSuchRunner"})
 
 
+def test_workers_in_processes_of_their_own_say_what_is_wrong_too(files, tmp_path):
+    (tmp_path / "out" / "mnist-train.tfrecord-00000-of-00001" / "in the way").mkdir(parents=True)
+    processes = "--direct_running_mode=multi_processing --direct_num_workers=1"
+    with pytest.raises(DataError, match="ends in a folder") as caught:
+        run(files, tmp_path / "out", 1, config={"beam_options": processes})
+    assert caught.value.where.endswith("-00000-of-00001")
+
+
 def test_conversions_at_once_into_one_folder_leave_one_whole_dataset(files, tmp_path):
     code = (
         "import sys\n"
