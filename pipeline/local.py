@@ -60,7 +60,8 @@ def run(
         The record: succeeded, failed or cancelled. `failure.error_of` tells what to raise.
 
     Raises:
-        UsageError: Before anything starts, if the pipeline, a parameter or `force` cannot be.
+        UsageError: Before anything starts, if the pipeline, a parameter, `force` or `jobs` cannot
+            be.
         SetupError: If `root` cannot be written.
     """
     require_plain(pipeline)
@@ -74,6 +75,8 @@ def run(
             expected="some of " + ", ".join(pipeline.tasks),
             found=", ".join(unknown),
         )
+    if jobs is not None and jobs < 1:
+        raise UsageError("not right", where="--jobs", expected="at least 1", found=jobs)
     root = state.absolute(root)
     record = RunRecord(
         run_id=state.new_run_id(),

@@ -38,6 +38,8 @@ def find_credentials() -> tuple[Any, str | None]:
             credentials, project = google.auth.default(scopes=[SCOPE], request=_metadata_request)
     except GoogleAuthError as error:
         raise no_credentials(str(error)) from None
+    except OSError as error:
+        raise no_credentials(f"{error.filename}: {error.strerror or error}") from None
     return credentials, project
 
 

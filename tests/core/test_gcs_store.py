@@ -304,6 +304,17 @@ def test_a_metadata_server_that_is_silent_is_not_waited_for(tmp_path, monkeypatc
     assert asked == [google_auth._METADATA_SECONDS]
 
 
+def test_a_key_file_that_cannot_be_read_is_an_error_without_traceback(tmp_path):
+    from components.core import google_auth
+
+    with (
+        environment(GOOGLE_APPLICATION_CREDENTIALS=str(tmp_path)),
+        pytest.raises(SetupError, match="no usable Google credentials") as caught,
+    ):
+        google_auth.find_credentials()
+    assert caught.value.found == f"{tmp_path}: Is a directory"
+
+
 def test_a_key_file_that_is_broken_is_named(tmp_path):
     (tmp_path / "key.json").write_text("{}")
     hidden = {"STORAGE_EMULATOR_HOST": None}

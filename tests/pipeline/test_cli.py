@@ -111,6 +111,7 @@ def test_run_refuses_before_anything_starts(tmp_path, capsys):
         (["--set", "batch_size=0"], "too small"),
         (["--pipeline", str(tmp_path / "none.yaml")], "no compiled pipeline here"),
         (["--from", "train"], "no run is recorded here"),
+        (["--jobs", "-1"], "--jobs"),
     ]:
         assert main(["run", "--root", str(root), *words]) == 2
         err = capsys.readouterr().err
