@@ -209,7 +209,7 @@ def _add_run_flags(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--run",
-        default="latest",
+        default="",
         metavar="ID",
         help="the earlier run that --from and --only go on from (default: latest)",
     )
@@ -221,9 +221,10 @@ def _add_run_flags(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--pipeline",
-        default="pipeline.yaml",
+        default="",
         metavar="FILE",
-        help="the compiled pipeline (default: pipeline.yaml)",
+        help="the compiled pipeline (default: pipeline.yaml; for --from and --only, the one that "
+        "the earlier run ran)",
     )
 
 

@@ -165,6 +165,13 @@ def run(args: argparse.Namespace) -> Result:
     from pipeline.failure import error_of
     from pipeline.live import Live
 
+    if args.run and not (args.from_stage or args.only):
+        raise UsageError(
+            "a rerun names a stage, too",
+            where="--run",
+            expected="--from STAGE or --only STAGE beside it",
+            found=args.run,
+        )
     options: dict[str, Any] = {
         "cache": not args.no_cache,
         "jobs": args.jobs or None,
@@ -204,15 +211,9 @@ def runs(args: argparse.Namespace) -> Result:
 
 def _first_run(args: argparse.Namespace) -> tuple["Pipeline", dict[str, Any]]:
     from pipeline import params, spec
+    from pipeline.compile import PIPELINE_FILE
 
-    if not storage.exists(args.pipeline):
-        raise UsageError(
-            "no compiled pipeline here",
-            where=args.pipeline,
-            remedy="go to the folder that has it, name it with --pipeline, or make it: "
-            "idxpipe compile",
-        )
-    pipeline = spec.load(args.pipeline)
+    pipeline = spec.load_compiled(args.pipeline or PIPELINE_FILE)
     values: dict[str, Any] = {}
     given = {assignment.partition("=")[0].strip() for assignment in args.set}
     if args.data is not None:
@@ -224,16 +225,19 @@ def _first_run(args: argparse.Namespace) -> tuple["Pipeline", dict[str, Any]]:
 
 
 def _rerun(args: argparse.Namespace) -> "Rerun":
+    from pipeline import spec
     from pipeline.rerun import rerun
+    from pipeline.state import LATEST
 
     if args.data is not None:
         args.set.append(f"data={_absolute({'data': args.data})['data']}")
     return rerun(
         args.root,
-        args.run,
+        args.run or LATEST,
         stages_from=args.from_stage or None,
         only=args.only or None,
         assignments=args.set,
+        pipeline=spec.load_compiled(args.pipeline) if args.pipeline else None,
     )
 
 

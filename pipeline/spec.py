@@ -146,6 +146,23 @@ def load(uri: str) -> Pipeline:
     return parse(storage.read(uri), uri)
 
 
+def load_compiled(path: str) -> Pipeline:
+    """Read the pipeline that a command runs.
+
+    Raises:
+        UsageError: If there is no such file.
+        DataError: If it is not a compiled pipeline.
+    """
+    if not storage.exists(path):
+        raise UsageError(
+            "no compiled pipeline here",
+            where=path,
+            remedy="go to the folder that has it, name it with --pipeline, or make it: "
+            "idxpipe compile",
+        )
+    return load(path)
+
+
 def parse(source: bytes, where: str = "pipeline") -> Pipeline:
     """Check and type the text of a compiled pipeline.
 

@@ -90,19 +90,11 @@ def pipeline_and_parameters(args: argparse.Namespace) -> tuple["Pipeline", dict[
         UsageError: If there is no such file, or a parameter is unknown, missing or ill-typed.
         DataError: If the file is not a compiled pipeline.
     """
-    from components.core import storage
     from pipeline import params, spec
     from pipeline.catalogue import check_values
+    from pipeline.compile import PIPELINE_FILE
 
-    path = args.pipeline or "pipeline.yaml"
-    if not storage.exists(path):
-        raise UsageError(
-            "no compiled pipeline here",
-            where=path,
-            remedy="go to the folder that has it, name it with --pipeline, or make it: "
-            "idxpipe compile",
-        )
-    pipeline = spec.load(path)
+    pipeline = spec.load_compiled(args.pipeline or PIPELINE_FILE)
     values = {"data": args.data} if args.data else {}
     parameters = params.resolve(pipeline.parameters, args.set, values)
     check_values(parameters)
