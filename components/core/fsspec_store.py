@@ -45,16 +45,16 @@ class FsspecStore:
     of its kin does.
 
     Args:
-        scheme: Such as `s3`.
+        uri: A file or folder there. Some drivers, such as that of FTP, take the host from it.
 
     Raises:
-        SetupError: If the scheme's driver is not installed.
+        SetupError: If the scheme's driver is not installed, or cannot start.
         UsageError: If there is no such scheme.
     """
 
-    def __init__(self, scheme: str) -> None:
-        self._scheme = scheme
-        self._files = _file_system(scheme)
+    def __init__(self, uri: str) -> None:
+        self._scheme = uri.partition("://")[0].lower()
+        self._files = _file_system(self._scheme, uri)
 
     def size(self, path: str) -> int | None:
         """Return the length in bytes, or None when there is no such file."""
@@ -246,13 +246,14 @@ class FsspecStore:
         return SetupError("storage refuses this", where=uri, found=found)
 
 
-def _file_system(scheme: str) -> Any:
+def _file_system(scheme: str, uri: str) -> Any:
     import fsspec
     from fsspec.registry import known_implementations
 
     with _lock:
         try:
-            return fsspec.filesystem(scheme, use_listings_cache=False)
+            driver: Any = fsspec.get_filesystem_class(scheme)
+            return driver(use_listings_cache=False, **driver._get_kwargs_from_urls(uri))
         except ImportError as error:
             package = {"s3": "s3fs", "http": "aiohttp", "https": "aiohttp"}.get(scheme)
             hint = known_implementations.get(scheme, {}).get("err", str(error))
@@ -268,4 +269,13 @@ def _file_system(scheme: str) -> Any:
                 where=f"{scheme}://",
                 expected="a local path, file://, gs://, s3:// or another scheme that fsspec knows",
                 remedy="copy the files to a local folder",
+            ) from None
+        except Exception as error:
+            # A driver may connect at once, or want more than an address can say.
+            raise SetupError(
+                "the driver of this kind of storage cannot start",
+                where=f"{scheme}://",
+                # A missing Java is told in hundreds of paths.
+                found=" ".join(str(error).split())[:300] or type(error).__name__,
+                remedy="check the address, or copy the files to a local folder",
             ) from None

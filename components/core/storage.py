@@ -216,4 +216,4 @@ def _resolve(uri: str) -> tuple[Store, str]:
         return gcs_store(), path
     from components.core.fsspec_store import FsspecStore
 
-    return FsspecStore(kind), path
+    return FsspecStore(uri), path

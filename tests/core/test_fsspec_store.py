@@ -110,7 +110,7 @@ def test_without_credentials_it_says_so(tmp_path):
     class NoCredentialsError(Exception):
         """As botocore's."""
 
-    store = fsspec_store.FsspecStore("s3")
+    store = fsspec_store.FsspecStore("s3://bucket")
 
     def fail():
         raise NoCredentialsError("Unable to locate credentials")
@@ -124,7 +124,7 @@ def test_without_credentials_it_says_so(tmp_path):
 
 def test_a_fault_that_passes_is_not_seen(monkeypatch):
     monkeypatch.setattr(fsspec_store, "_FIRST_PAUSE_SECONDS", 0.01)
-    store, faults = fsspec_store.FsspecStore("memory"), [ConnectionResetError(), TimeoutError()]
+    store, faults = fsspec_store.FsspecStore("memory://f"), [ConnectionResetError(), TimeoutError()]
 
     def work():
         if faults:
@@ -144,10 +144,42 @@ def test_a_missing_driver_is_named(scheme, package, monkeypatch):
     def missing(*args, **options):
         raise ImportError(known_implementations[scheme].get("err", "pyarrow"))
 
-    monkeypatch.setattr(fsspec, "filesystem", missing)
+    monkeypatch.setattr(fsspec, "get_filesystem_class", missing)
     with pytest.raises(SetupError, match="not installed") as caught:
         storage.size(f"{scheme}://bucket/f")
     assert package in f"{caught.value.remedy} {caught.value.found}"
+
+
+def test_a_driver_may_take_the_host_from_the_address(monkeypatch):
+    import fsspec
+    from fsspec.implementations.memory import MemoryFileSystem
+
+    class Hosted(MemoryFileSystem):
+        """As that of FTP."""
+
+        protocol = "hosted"
+
+        def __init__(self, host, **options):
+            if host == "down":
+                raise ConnectionRefusedError("Connection refused")
+            super().__init__(**options)
+
+        @staticmethod
+        def _get_kwargs_from_urls(path):
+            return {"host": path.split("/")[2]}
+
+    fsspec.register_implementation("hosted", Hosted, clobber=True)
+    storage.write("hosted://up/f", b"x")
+    assert storage.read("hosted://up/f") == b"x"
+    with pytest.raises(SetupError, match="cannot start") as caught:
+        storage.read("hosted://down/f")
+    assert caught.value.found == "Connection refused"
+
+
+@pytest.mark.parametrize("scheme", ["github", "reference"])
+def test_a_driver_that_wants_more_than_an_address_is_an_error_without_traceback(scheme):
+    with pytest.raises(SetupError, match="cannot start"):
+        storage.size(f"{scheme}://host/f")
 
 
 @pytest.fixture
