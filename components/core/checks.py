@@ -20,6 +20,8 @@ _ARRAY_CODES = {"uint8": "B", "int8": "b", "int16": "h", "int32": "i"}
 # Enough for any header, packed or not; a remote file costs what is asked for.
 _HEADER_READ_BYTES = 4096
 LABEL_TYPES = tuple(_ARRAY_CODES)
+# A confusion matrix of so many classes is 800 MB; one damaged int32 label would ask for 2**31.
+MAX_CLASSES = 10_000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -200,13 +202,13 @@ class LabelScan:
     Args:
         uri: The labels file, for the error.
         dtype: Its NumPy type, one of `LABEL_TYPES`.
-        num_classes: Labels must be below; 0 allows any that are not negative.
+        num_classes: Labels must be below; 0 allows as many as `MAX_CLASSES`.
     """
 
     def __init__(self, uri: str, dtype: str, num_classes: int) -> None:
         self._uri = uri
         self._code = _ARRAY_CODES[dtype]
-        self._num_classes = num_classes
+        self._limit = num_classes or MAX_CLASSES
         self.largest = -1
 
     def __call__(self, data: bytes, offset: int) -> None:
@@ -216,15 +218,14 @@ class LabelScan:
             labels.byteswap()
         high = max(labels)
         self.largest = max(self.largest, high)
-        limit = self._num_classes or high + 1
-        if min(labels) >= 0 and high < limit:
+        if min(labels) >= 0 and high < self._limit:
             return
-        first = next(i for i, label in enumerate(labels) if not 0 <= label < limit)
+        first = next(i for i, label in enumerate(labels) if not 0 <= label < self._limit)
         raise DataError(
             "label out of range",
             where=self._uri,
             offset=offset + first * labels.itemsize,
-            expected=f"0 to {self._num_classes - 1}" if self._num_classes else "0 or more",
+            expected=f"0 to {self._limit - 1}",
             found=labels[first],
             remedy="mend the labels, or set num_classes to the number of classes "
             "(0 counts them from the training labels)",
@@ -238,7 +239,7 @@ def scan_labels(
 
     Args:
         uri: An IDX file, plain or gzip.
-        num_classes: Labels must be below; 0 allows any that are not negative.
+        num_classes: Labels must be below; 0 allows as many as `MAX_CLASSES`.
         look: Called with each piece of the labels, as by `scan`.
 
     Raises:

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from components.core.checks import MAX_CLASSES
 from components.core.config import Config, parameter
 from components.core.shapes import parse_shape
 
@@ -15,6 +16,7 @@ class ValidateConfig(Config):
         "labels run from 0 to one less; 0 takes the largest label of the training split",
         unit="classes",
         minimum=0,
+        maximum=MAX_CLASSES,
     )
     image_shape: str = parameter(
         "28x28", "HEIGHTxWIDTH or HEIGHTxWIDTHxCHANNELS; `auto` takes the training images' shape"

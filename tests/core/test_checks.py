@@ -150,7 +150,16 @@ def test_a_negative_label_is_refused_even_without_a_number_of_classes(tmp_path):
     uri = write_idx(tmp_path / "f", np.array([1, -1], np.int8))
     with pytest.raises(DataError, match="label out of range") as caught:
         scan_labels(uri, 0)
-    assert (caught.value.offset, caught.value.expected) == (9, "0 or more")
+    assert (caught.value.offset, caught.value.expected) == (9, "0 to 9999")
+
+
+def test_labels_alone_do_not_ask_for_any_number_of_classes(tmp_path):
+    uri = write_idx(tmp_path / "f", np.array([1, 9999], np.int32))
+    assert scan_labels(uri, 0)[1] == 9999
+    uri = write_idx(tmp_path / "f", np.array([1, 10_000, 2**31 - 1], np.int32))
+    with pytest.raises(DataError, match="label out of range") as caught:
+        scan_labels(uri, 0)
+    assert (caught.value.offset, caught.value.found) == (12, 10_000)
 
 
 def test_the_largest_label_is_found(tmp_path, packed):
