@@ -254,9 +254,7 @@ def _absolute(parameters: dict[str, Any]) -> dict[str, Any]:
 def _summary(record: "RunRecord") -> str:
     from pipeline import progress
 
-    lines = [progress.format_table(record), ""]
-    for values in progress.metrics(record).values():
-        lines += [f"test {name:<12} {_number(value)}" for name, value in values.items()]
+    lines = [progress.format_table(record), "", *progress.metric_lines(record)]
     lines += [f"report            {_shown(uri)}" for uri in progress.reports(record).values()]
     lines.append(f"run               {_shown(record.folder)}")
     return "\n".join(lines)
@@ -266,7 +264,3 @@ def _shown(uri: str) -> str:
     """Return a path below the current folder relative to it, anything else as it is."""
     here = os.getcwd() + os.sep
     return uri.removeprefix(here) if storage.is_local(uri) else uri
-
-
-def _number(value: Any) -> str:
-    return f"{value:.4f}" if isinstance(value, float) and value != int(value) else f"{value:g}"

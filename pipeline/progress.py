@@ -81,6 +81,15 @@ def metrics(record: RunRecord) -> dict[str, Mapping[str, Any]]:
     return found
 
 
+def metric_lines(record: RunRecord) -> list[str]:
+    """Return a line for each of `metrics`."""
+    return [
+        f"test {name:<12} {_shown(value)}"
+        for values in metrics(record).values()
+        for name, value in values.items()
+    ]
+
+
 def reports(record: RunRecord) -> dict[str, str]:
     """Return the URI of each task's HTML report, by task."""
     return {
@@ -89,6 +98,13 @@ def reports(record: RunRecord) -> dict[str, str]:
         for artifact in task.outputs.artifacts.values()
         if artifact.title == "system.HTML" and _own(task)
     }
+
+
+def _shown(value: Any) -> str:
+    """Return what a stage logged, which may be more than numbers."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return str(value)
+    return f"{value:.4f}" if isinstance(value, float) and not value.is_integer() else f"{value:g}"
 
 
 def _own(task: TaskRecord) -> bool:

@@ -37,9 +37,7 @@ def summary(record: "RunRecord") -> list[str]:
     """Return the lines that sum up a run."""
     from pipeline import progress
 
-    lines = [progress.format_table(record)]
-    for values in progress.metrics(record).values():
-        lines += [f"test {name:<12} {value:g}" for name, value in values.items()]
+    lines = [progress.format_table(record), *progress.metric_lines(record)]
     return lines + [f"report            {uri}" for uri in progress.reports(record).values()]
 
 

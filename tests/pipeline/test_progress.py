@@ -51,6 +51,14 @@ def test_lines():
     ]
 
 
+def test_what_a_stage_logged_is_shown_whatever_it_is():
+    logged = {"accuracy": 0.5, "n": 3.0, "examples": 10_000, "framework": "tf", "good": True}
+    made = Artifact("m", "/m", {"schemaTitle": "system.Metrics"}, logged)
+    task = TaskRecord("a", outputs=Values({}, {"m": made}))
+    lines = progress.metric_lines(RunRecord("r", "/root", "p", "d", {}, tasks={"a": task}))
+    assert [line.split()[-1] for line in lines] == ["0.5000", "3", "10000", "tf", "True"]
+
+
 def test_imported_artifacts_are_not_results_of_the_run():
     made = Artifact("m", "/m", {"schemaTitle": "system.Metrics"}, {"accuracy": 1})
     page = Artifact("h", "/h.html", {"schemaTitle": "system.HTML"})
