@@ -6,7 +6,7 @@ import signal
 from collections.abc import Callable
 
 from components.core.errors import FAMILY, PREFIX, IdxpipeError
-from pipeline.state import RunRecord, Status
+from pipeline.state import RunRecord, Status, TaskRecord
 
 TAIL_BYTES = 64 << 10
 TAIL_LINES = 10
@@ -60,7 +60,7 @@ def error_of(
         first, *others = sorted(failed, key=lambda task: task.ended or "")
         lines = [first.error or "failed"]
         lines += [_line("log", first.log)] if first.log else []
-        lines += [_line("also", f"{task.name} failed: {task.log}") for task in others]
+        lines += [_line("also", f"{task.name} failed: {_reason(task)}") for task in others]
         lines.append(_line("go on", go_on(record, None)))
         error = FAMILY.get(first.exit_code or 1, IdxpipeError)
         return error("\n".join(lines), where=first.name)
@@ -83,11 +83,25 @@ def command(record: RunRecord, stage: str | None = None) -> str:
 
 
 def stopped_at(record: RunRecord) -> str:
-    """Return the first task that failed or did not finish; the first one if all did."""
-    tasks = record.tasks.values()
-    failed = [task.name for task in tasks if task.status is Status.FAILED]
-    unfinished = [task.name for task in tasks if not task.status.finished]
-    return (failed + unfinished + list(record.tasks))[0]
+    """Return the first task that failed or did not finish; the first one if all did.
+
+    Where an artifact could not be imported from an earlier run, it is the stage that made it: the
+    importer is no part of the whole pipeline, which is what a rerun is cut from.
+    """
+    tasks = list(record.tasks.values())
+    failed = [task for task in tasks if task.status is Status.FAILED]
+    lost = {task.inputs.parameters.get("uri") for task in failed if task.kind == "importer"}
+    makers = [
+        task
+        for task in tasks
+        if task.kind == "container" and lost & {a.uri for a in task.outputs.artifacts.values()}
+    ]
+    unfinished = [task for task in tasks if not task.status.finished]
+    return (makers + failed + unfinished + tasks)[0].name
+
+
+def _reason(task: TaskRecord) -> str:
+    return task.log or (task.error or "without saying why").partition("\n")[0]
 
 
 def _line(label: str, value: str) -> str:

@@ -63,6 +63,26 @@ def test_the_whole_pipeline_is_left_alone(finished):
     assert yaml.safe_dump(finished[0].document) == before
 
 
+def test_where_an_artifact_is_gone_the_stage_that_made_it_is_what_goes_on(finished, tmp_path):
+    root = shutil.copytree(pathlib.Path(finished[1].root).parent, tmp_path / "copy") / "root"
+    record = local.run(finished[0], {"data": str(root.parent)}, str(root))
+    for name in ("copy-train", "copy-test"):
+        shutil.rmtree(record.tasks[name].outputs.artifacts["dataset"].uri)
+    again = rerun.rerun(str(root), record.run_id, stages_from="train")
+    broken = local.run(again.pipeline, again.parameters, str(root), earlier=again.earlier)
+    error = str(failure.error_of(broken))
+    assert "artifact to import is not there" in error
+    assert "failed: None" not in error
+    # Each time at one more of the two that are gone, and then at none.
+    for _ in range(2):
+        command = failure.command(broken).split()
+        stage = command[command.index("--from") + 1]
+        assert stage in finished[0].tasks
+        again = rerun.rerun(str(root), broken.run_id, stages_from=stage)
+        broken = local.run(again.pipeline, again.parameters, str(root), earlier=again.earlier)
+    assert broken.status == "succeeded"
+
+
 def test_one_importer_for_two_users(finished):
     document = toy.toy()
     task = toy.task(":", artifacts={"x": ("Dataset", toy.artifact("copy-test", "dataset"))})
