@@ -1,10 +1,12 @@
 """What passes between tasks: artifacts and parameter values, as a record keeps them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 from components.core import storage
+
+_EVENTS = "events.out.tfevents."
 
 
 @dataclass(frozen=True)
@@ -42,10 +44,20 @@ class Artifact:
         )
 
     def inventory(self) -> dict[str, int]:
-        """Return the size of each file, by its name relative to the URI; "" is the URI itself."""
+        """Return the size of each file, by its name relative to the URI; "" is the URI itself.
+
+        TensorBoard's event files are left out: every attempt adds one of its own.
+        """
         if storage.exists(self.uri):
             return {"": storage.size(self.uri)}
-        return storage.list_files(self.uri)
+        files = storage.list_files(self.uri)
+        return {name: size for name, size in files.items() if _EVENTS not in name}
+
+    def moved(self, before: str, after: str) -> "Artifact":
+        """Return the artifact as it is called when the folder `before` has become `after`."""
+        if self.uri != before and not self.uri.startswith(f"{before}/"):
+            return self
+        return replace(self, uri=after + self.uri.removeprefix(before))
 
 
 @dataclass(frozen=True)
@@ -71,3 +83,8 @@ class Values:
         """
         artifacts = {n: Artifact.from_json(a) for n, a in value["artifacts"].items()}
         return cls(dict(value["parameters"]), artifacts)
+
+    def moved(self, before: str, after: str) -> "Values":
+        """Return the values with artifacts as they are called after a move of their folder."""
+        artifacts = {name: a.moved(before, after) for name, a in self.artifacts.items()}
+        return replace(self, artifacts=artifacts)

@@ -57,13 +57,15 @@ class Claim:
     lock: int | None = None
 
 
-def key(task: Task, container: Container, inputs: Values) -> str:
+def key(task: Task, container: Container, inputs: Values, root: str) -> str:
     """Return the name of a task's work: equal work, equal name.
 
     Args:
         task: The task; neither its name nor that of its pipeline counts.
         container: Its executor.
         inputs: Its parameters, and its artifacts with their files' names and sizes.
+        root: Root of all runs; what lies below it is named relative to it, so that a root can be
+            moved with all that it holds.
     """
     command = [*container.command, *container.args]
     work = {
@@ -79,9 +81,9 @@ def key(task: Task, container: Container, inputs: Values) -> str:
                 "uri": artifact.uri,
                 "type": artifact.type,
                 "metadata": artifact.metadata,
-                "files": artifact.inventory(),
+                "files": inputs.artifacts[name].inventory(),
             }
-            for name, artifact in inputs.artifacts.items()
+            for name, artifact in inputs.moved(root, "").artifacts.items()
         },
     }
     # Numbers in metadata come back from a compiled pipeline as doubles.
@@ -121,11 +123,15 @@ def claim(
         return
     with _lock(f"{folder}.lock", stopped, waiting) as lock:
         entry = find(folder)
-        intact = entry is not None and _intact(entry)
-        if not intact or policy is Policy.REUSE:
-            if entry is not None and not intact:
+        if entry is not None and not _intact(entry):
+            if lock is None:
+                # Another run may be at work there: without a lock nobody can tell.
+                folder = fresh
+            else:
                 storage.delete(folder)
-            yield Claim(folder, entry if intact else None, lock)
+            entry = None
+        if entry is None or policy is Policy.REUSE:
+            yield Claim(folder, entry, lock)
             return
     yield Claim(fresh)
 
@@ -139,7 +145,8 @@ def find(folder: str) -> Entry | None:
         record = json.loads(storage.read(uri))
         if record["version"] != VERSION:
             return None
-        return Entry(record["run_id"], Values.from_json(record["outputs"]), record["inventory"])
+        outputs = Values.from_json(record["outputs"]).moved(record["folder"], folder)
+        return Entry(record["run_id"], outputs, record["inventory"])
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, IdxpipeError):
         return None
 
@@ -154,6 +161,7 @@ def publish(folder: str, run_id: str, outputs: Values) -> Entry:
     record = {
         "version": VERSION,
         "run_id": run_id,
+        "folder": folder,
         "outputs": outputs.to_json(),
         "inventory": inventory,
     }

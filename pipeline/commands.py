@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from components.convert.config import ConvertConfig
 from components.core import storage
 from components.core.device import DeviceConfig
-from components.core.errors import UsageError
+from components.core.errors import DataError, UsageError
 from components.core.files import DataConfig, find_files
 from components.core.narration import say
 from components.evaluate.config import EvaluateConfig
@@ -194,12 +194,18 @@ def run(args: argparse.Namespace) -> Result:
 
 def runs(args: argparse.Namespace) -> Result:
     """List the runs below a root."""
+    from pipeline import state
     from pipeline.progress import duration
-    from pipeline.state import list_runs
 
-    records = list_runs(args.root)
+    records = []
     lines = [f"{'run':<28}{'status':<12}{'time':>12}  stages"]
-    for record in records:
+    for run_id in state.run_ids(args.root):
+        try:
+            record = state.load(args.root, run_id)
+        except DataError as error:
+            lines.append(f"{run_id:<28}{error.problem}")
+            continue
+        records.append(record)
         stages = [task for task in record.tasks.values() if task.kind == "container"]
         done = [task for task in stages if task.status.finished]
         lines.append(

@@ -133,7 +133,7 @@ def _filled(value: Any, known: Mapping[str, Any], where: str) -> Any:
 
 
 def _run_container(run: Run, task: Task, container: Container, record: TaskRecord) -> TaskRecord:
-    name = cache.key(task, container, record.inputs)
+    name = cache.key(task, container, record.inputs, run.root)
     record = replace(record, key=name)
     claim = cache.claim(
         run.root,

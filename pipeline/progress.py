@@ -3,6 +3,7 @@
 import sys
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, TextIO
 
 from pipeline.state import RunRecord, Status, TaskRecord
@@ -39,7 +40,8 @@ class Lines:
             text += f" (from run {task.cached_from})"
         elif task.seconds is not None:
             text += f" in {duration(task.seconds)}"
-        with self._lock:
+        # Whoever read along may have gone, as `head` does; the run goes on.
+        with self._lock, suppress(BrokenPipeError):
             print(text, file=self._stream, flush=True)
 
 

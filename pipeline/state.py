@@ -86,6 +86,14 @@ class TaskRecord:
             }
         )
 
+    def moved(self, before: str, after: str) -> Self:
+        """Return the record as it reads when the root `before` has become `after`."""
+        return replace(
+            self,
+            inputs=self.inputs.moved(before, after),
+            outputs=self.outputs.moved(before, after),
+        )
+
 
 @dataclass(frozen=True)
 class RunRecord:
@@ -207,15 +215,6 @@ def run_ids(root: str) -> list[str]:
     )
 
 
-def list_runs(root: str) -> list[RunRecord]:
-    """Return the runs under `root`, oldest first.
-
-    Raises:
-        DataError: If a record is damaged or of a newer version.
-    """
-    return [load(root, run_id) for run_id in run_ids(root)]
-
-
 def find(root: str, run_id: str = LATEST) -> RunRecord:
     """Return a run by its id, by the beginning of it, or the latest one.
 
@@ -258,8 +257,12 @@ def load(root: str, run_id: str) -> RunRecord:
                 found=version,
                 remedy="upgrade idxpipe, or choose another run",
             )
-        tasks = {name: TaskRecord.from_json(task) for name, task in value["tasks"].items()}
         # The folder may have been moved since.
+        before = str(value["root"])
+        tasks = {
+            name: TaskRecord.from_json(task).moved(before, root)
+            for name, task in value["tasks"].items()
+        }
         read = {"status": Status(value["status"]), "tasks": tasks, "root": root}
         record = RunRecord(**{**value, **read})
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:

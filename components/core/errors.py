@@ -37,7 +37,7 @@ class IdxpipeError(Exception):
     ) -> None:
         super().__init__(problem)
         self.problem = problem
-        self.where = where
+        self.where = None if where is None else without_secrets(where)
         self.offset = offset
         self.expected = expected
         self.found = found
@@ -99,6 +99,17 @@ class TransientError(IdxpipeError):
     """A failure that may pass by itself: the same command can simply be tried again."""
 
     exit_code = 6
+
+
+def without_secrets(where: str) -> str:
+    """Return a URI without the password and the signature that it may carry."""
+    kind, separator, rest = where.partition("://")
+    if not separator or " " in kind:
+        return where
+    place, _, query = rest.partition("?")
+    host, slash, path = place.partition("/")
+    host = host.rpartition("@")[2]
+    return f"{kind}://{host}{slash}{path}" + ("?..." if query else "")
 
 
 FAMILY: dict[int, type[IdxpipeError]] = {

@@ -210,6 +210,13 @@ def _resolve(uri: str) -> tuple[Store, str]:
     path = uri.partition("://")[2]
     if not path.strip("/"):
         raise UsageError("not a URI", where=uri, expected=f"{kind}://BUCKET/PATH")
+    if "@" in path.partition("/")[0]:
+        raise UsageError(
+            "URI holds a name or password, which would be kept in records and logs",
+            where=uri,
+            expected=f"{kind}://HOST/PATH",
+            remedy="give it in the environment or a configuration file of the store's driver",
+        )
     if kind == "gs":
         from components.core.gcs_store import gcs_store
 

@@ -95,12 +95,14 @@ def evaluate(
     predict = load_predict(card, place)
     say(f"evaluating step {card.step} on {place}, {dataset.num_examples} examples")
 
+    # Every batch is padded to this size, so a huge one would cost memory for nothing.
+    batch_size = min(config.eval_batch_size, dataset.num_examples)
     confusion = np.zeros((dataset.num_classes, dataset.num_classes), np.int64)
     losses: list[np.ndarray[Any, np.dtype[np.float64]]] = []
     mistakes: list[Mistake] = []
     first = 0
     with staged_shards(shards, dataset, device.stage_bytes) as paths:
-        for number, batch in enumerate(read_batches(paths, dataset, config.eval_batch_size)):
+        for number, batch in enumerate(read_batches(paths, dataset, batch_size)):
             if config.eval_steps and number == config.eval_steps:
                 break
             logits, labels = predict(batch.images)[: batch.real], batch.labels[: batch.real]

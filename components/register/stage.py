@@ -56,7 +56,8 @@ def register(
         client: For Vertex AI; by default that of the region.
 
     Raises:
-        UsageError: If name, project or region is missing, or the model is not on Cloud Storage.
+        UsageError: If name, project or region is missing, the model is not on Cloud Storage, or
+            was not evaluated on the whole split.
         DataError: If the metrics are not those of an evaluation.
         GateError: If a registered version is more accurate on the same test files.
         SetupError: If Vertex AI refuses the model, or credentials are missing.
@@ -106,10 +107,19 @@ def _read(metrics: str) -> dict[str, Any]:
         facts = dict(json.loads(storage.read(metrics)))
         float(facts["accuracy"])
         _ = facts["dataset"]["sources"]["images"], facts["dataset"]["sources"]["labels"]
+        whole = facts["num_examples"] == facts["dataset"]["num_examples"]
     except (ValueError, KeyError, TypeError):
         raise DataError(
             "not the metrics of an evaluation", where=metrics, remedy="run evaluate again"
         ) from None
+    if not whole:
+        raise UsageError(
+            "model was evaluated on a part of the split only",
+            where=metrics,
+            expected=f"{facts['dataset']['num_examples']} examples",
+            found=facts["num_examples"],
+            remedy="evaluate it with eval_steps 0",
+        )
     return facts
 
 

@@ -60,5 +60,4 @@ def train(
             step=result.step,
             loss=result.loss,
             parameters=result.parameters,
-            examples_per_second=result.examples_per_second,
         )

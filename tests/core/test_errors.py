@@ -48,3 +48,18 @@ def test_exit_on_error_prints_the_message_and_no_traceback(capsys):
 def test_exit_on_error_lets_defects_through():
     with pytest.raises(ZeroDivisionError), exit_on_error():
         raise ZeroDivisionError
+
+
+@pytest.mark.parametrize(
+    ("where", "shown"),
+    [
+        ("https://user:pw@host/a/b?sig=SECRET", "https://host/a/b?..."),
+        ("s3://bucket/a@b", "s3://bucket/a@b"),
+        ("gs://bucket/x", "gs://bucket/x"),
+        ("data/what?.idx", "data/what?.idx"),
+    ],
+)
+def test_passwords_and_signatures_are_not_shown(where, shown):
+    error = DataError("bad", where=where)
+    assert str(error) == f"{shown}: bad"
+    assert error.to_json()["where"] == shown

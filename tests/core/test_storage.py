@@ -133,3 +133,9 @@ def test_join_and_name_of():
 def test_other_schemes_are_refused_clearly():
     with pytest.raises(UsageError, match="not supported"):
         storage.read("nosuch://host/x")
+
+
+def test_a_password_in_a_uri_is_refused_and_not_shown():
+    with pytest.raises(UsageError, match="name or password") as caught:
+        storage.read("https://user:secret@host/x")
+    assert "secret" not in str(caught.value)

@@ -1,3 +1,4 @@
+import contextlib
 import json
 import os
 import pathlib
@@ -71,6 +72,38 @@ def test_damaged_artifacts_are_made_again(run, damage):
     assert damage == "record" or os.listdir(model) == ["model"]
 
 
+def test_a_root_that_was_moved_or_copied_keeps_its_results(run, root, tmp_path, pipeline, data):
+    run()
+    moved = tmp_path / "moved"
+    shutil.move(root, moved)
+    values = {"data": str(data), "steps": 10}
+    record = local.run(pipeline, values, str(moved))
+    assert ran(record) == {"look"}
+    assert str(artifact(record, "train", "model")).startswith(str(moved))
+    copied = tmp_path / "copied"
+    shutil.copytree(moved, copied)
+    shutil.rmtree(moved)
+    record = local.run(pipeline, values, str(copied))
+    assert ran(record) == {"look"}
+    assert artifact(record, "train", "model").exists()
+
+
+def test_event_files_that_come_later_do_no_harm(run):
+    model = artifact(run(), "train", "model")
+    (model / "events.out.tfevents.1.host.2.3").write_bytes(b"x")
+    assert ran(run()) == {"look"}
+
+
+def test_without_a_lock_a_damaged_folder_is_left_alone(run, root, monkeypatch):
+    model = artifact(run(), "train", "model")
+    (model / "extra").write_bytes(b"x")
+    monkeypatch.setattr(cache, "_lock", lambda *_: contextlib.nullcontext())
+    record = run()
+    assert ran(record) == {"look", "train", "judge"}
+    assert (model / "extra").exists()
+    assert artifact(record, "train", "model") != model
+
+
 def test_no_cache_runs_everything_in_fresh_folders(run):
     first, second = run(), run(cache=False)
     assert ran(second) == {"look", *LATER}
@@ -133,7 +166,7 @@ def key_of(pipeline, name, **changes):
     task = pipeline.tasks[name]
     made = Artifact("data", "/nowhere", {"schemaTitle": "system.Dataset"}, {"n": 3})
     values = Values({"steps": 3}, {"dataset": made})
-    return cache.key(task, task.executor, changes.get("values", values))
+    return cache.key(task, task.executor, changes.get("values", values), "/no/root")
 
 
 def test_key_is_stable_and_depends_on_content(pipeline):

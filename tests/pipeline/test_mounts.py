@@ -65,6 +65,8 @@ def test_remote_data_of_a_rerun_stays_as_it_is(data, meant, monkeypatch):
 
     seen = {}
     monkeypatch.setattr(pipeline.rerun, "rerun", lambda *_args, **options: seen.update(options))
-    args = Namespace(data=data, set=[], root="out", run="latest", from_stage="train", only="")
+    args = Namespace(
+        data=data, set=[], root="out", run="latest", from_stage="train", only="", pipeline=""
+    )
     commands._rerun(args)
     assert seen["assignments"] == [f"data={meant}"]

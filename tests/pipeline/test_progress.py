@@ -51,6 +51,14 @@ def test_lines():
     ]
 
 
+def test_a_reader_who_goes_away_does_not_end_the_run():
+    class Gone(io.StringIO):
+        def write(self, text):
+            raise BrokenPipeError
+
+    progress.Lines(Gone())(TaskRecord("train", status=Status.RUNNING), "")
+
+
 def test_what_a_stage_logged_is_shown_whatever_it_is():
     logged = {"accuracy": 0.5, "n": 3.0, "examples": 10_000, "framework": "tf", "good": True}
     made = Artifact("m", "/m", {"schemaTitle": "system.Metrics"}, logged)

@@ -29,7 +29,7 @@ def test_find(root):
     assert state.find(str(root), "latest") == made[2]
     assert state.find(str(root), "b") == made[2]
     assert state.find(str(root), "a-1") == made[0]
-    assert state.list_runs(str(root)) == made
+    assert state.run_ids(str(root)) == ["a-1", "a-2", "b-1"]
     with pytest.raises(UsageError, match=r"more than one run is meant\n.*one of a-1, a-2"):
         state.find(str(root), "a")
     with pytest.raises(UsageError, match="no such run"):
@@ -37,7 +37,7 @@ def test_find(root):
 
 
 def test_no_runs(root):
-    assert state.list_runs(str(root)) == []
+    assert state.run_ids(str(root)) == []
     with pytest.raises(UsageError, match="no run is recorded here"):
         state.find(str(root))
 

@@ -30,7 +30,10 @@ def metrics(tmp_path, accuracy, test="10-aaaaaaaa"):
     body = {
         "accuracy": accuracy,
         "num_examples": 100,
-        "dataset": {"sources": {"images": test, "labels": "20-bbbbbbbb"}},
+        "dataset": {
+            "num_examples": 100,
+            "sources": {"images": test, "labels": "20-bbbbbbbb"},
+        },
         "model": {"sources": {"images": "30-cccccccc", "labels": "40-dddddddd"}},
     }
     path = tmp_path / f"metrics-{accuracy}-{test}.json"
@@ -112,6 +115,14 @@ def test_a_missing_parameter_is_named(client, tmp_path, name):
 def test_a_local_model_cannot_be_registered(client, tmp_path):
     with pytest.raises(UsageError, match="Cloud Storage only"):
         register(str(tmp_path), metrics(tmp_path, 0.9), "a", CONFIG, client)
+
+
+def test_a_model_that_was_evaluated_in_part_does_not_compete(client, tmp_path):
+    path = metrics(tmp_path, 0.99)
+    body = json.loads((tmp_path / path).read_text())
+    (tmp_path / path).write_text(json.dumps(body | {"num_examples": 10}))
+    with pytest.raises(UsageError, match="a part of the split only"):
+        register(MODEL, path, "a", CONFIG, client)
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"accuracy": 1}', '{"accuracy": "x"}'])
