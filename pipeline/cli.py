@@ -40,7 +40,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except IdxpipeError as error:
         print(f"{PREFIX}{error}", file=sys.stderr)
         if args.json:
-            print(json.dumps({"error": error.to_json()}, indent=2))
+            failed = getattr(args, "failed", {})
+            print(json.dumps({"error": error.to_json(), **failed}, indent=2))
         return error.exit_code
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)

@@ -187,7 +187,9 @@ def run(args: argparse.Namespace) -> Result:
         record = local.run(pipeline, parameters, args.root, progress=shown, **options)
     error = error_of(record)
     if error:
-        say(progress.format_table(record))
+        reports = [f"report  {_shown(uri)}" for uri in progress.reports(record).values()]
+        say("\n".join([progress.format_table(record), *reports]))
+        args.failed = {"run": record.to_json()}
         raise error
     return record.to_json(), _summary(record)
 

@@ -72,6 +72,6 @@ def _creator() -> Any:
 
         raise SetupError(
             "google-cloud-pipeline-components is not installed",
-            remedy="pip install 'idxpipe[gcp]'",
+            remedy="pip install google-cloud-pipeline-components==2.22.0",
         ) from None
     return create_custom_training_job_from_component

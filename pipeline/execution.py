@@ -61,7 +61,9 @@ def execute(run: Run, task: Task, record: TaskRecord, done: Mapping[str, Values]
     started = time.monotonic()
     record = replace(record, status=Status.RUNNING, started=state.now())
     try:
-        inputs = executor_input.resolve_inputs(task, run.parameters, done)
+        inputs = executor_input.resolve_inputs(
+            task, run.parameters, done, _names(run, task, record)
+        )
         record = replace(record, inputs=inputs)
         if isinstance(task.executor, Importer):
             imported = Values({}, {"artifact": take(task, task.executor, inputs)})
@@ -170,17 +172,8 @@ def _attempt(
     log: str,
 ) -> TaskRecord:
     message = executor_input.build(task, record.inputs, place.folder, scratch)
-    names = {
-        "pipeline_job_name": f"{run.pipeline}-{run.run_id}",
-        "pipeline_job_resource_name": f"{run.pipeline}-{run.run_id}",
-        "pipeline_job_uuid": run.run_id,
-        "pipeline_task_name": task.name,
-        "pipeline_task_uuid": f"{run.run_id}-{task.name}",
-        "pipeline_root": run.root,
-        "pipeline_job_create_time_utc": record.started or "",
-    }
     elements = [*container.command, *container.args]
-    command = placeholders.command_line(elements, message, names, task.name)
+    command = placeholders.command_line(elements, message, _names(run, task, record), task.name)
     if storage.is_local(place.folder):
         os.makedirs(place.folder, exist_ok=True)
     with open(log, "wb") as stream:
@@ -204,6 +197,19 @@ def _attempt(
     produced = outputs.collect(task, message)
     cache.publish(place.folder, run.run_id, produced)
     return replace(record, status=Status.SUCCEEDED, outputs=produced)
+
+
+def _names(run: Run, task: Task, record: TaskRecord) -> dict[str, str]:
+    """Return what the placeholders for the run and the task stand for."""
+    return {
+        "pipeline_job_name": f"{run.pipeline}-{run.run_id}",
+        "pipeline_job_resource_name": f"{run.pipeline}-{run.run_id}",
+        "pipeline_job_uuid": run.run_id,
+        "pipeline_task_name": task.name,
+        "pipeline_task_uuid": f"{run.run_id}-{task.name}",
+        "pipeline_root": run.root,
+        "pipeline_job_create_time_utc": record.started or "",
+    }
 
 
 def _environment(container: Container, scratch: str, local: bool) -> dict[str, str]:

@@ -17,7 +17,10 @@ OUTPUT_FILE = "executor_output.json"
 
 
 def resolve_inputs(
-    task: Task, parameters: Mapping[str, Any], outputs: Mapping[str, Values]
+    task: Task,
+    parameters: Mapping[str, Any],
+    outputs: Mapping[str, Values],
+    names: Mapping[str, str] | None = None,
 ) -> Values:
     """Return the values of a task's inputs.
 
@@ -25,6 +28,7 @@ def resolve_inputs(
         task: The task.
         parameters: The pipeline's parameters.
         outputs: What each earlier task produced.
+        names: What placeholders such as `{{$.pipeline_job_name}}` stand for.
 
     Raises:
         DataError: If an earlier task produced no such value, or one of another type.
@@ -46,17 +50,20 @@ def resolve_inputs(
         for name, source in task.artifacts.items()
         if not isinstance(source, Constant | PipelineInput)
     }
-    _substitute_constants(task, values, artifacts)
+    _substitute_constants(task, values, artifacts, names or {})
     return Values(_typed(task, values), artifacts)
 
 
 def _substitute_constants(
-    task: Task, values: dict[str, Any], artifacts: Mapping[str, Artifact]
+    task: Task,
+    values: dict[str, Any],
+    artifacts: Mapping[str, Artifact],
+    names: Mapping[str, str],
 ) -> None:
     """Fill in f-strings, which compile to constants that name the task's other inputs."""
     known = {"inputs": _inputs(Values(values, artifacts))}
     filled = {
-        name: substitute(source.value, known, where=f"{task.name}.{name}")
+        name: substitute(source.value, known, names=names, where=f"{task.name}.{name}")
         for name, source in task.parameters.items()
         if isinstance(source, Constant) and isinstance(source.value, str)
     }

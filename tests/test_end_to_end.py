@@ -129,6 +129,7 @@ def test_a_gate_that_is_not_passed_ends_with_4_and_says_how_to_go_on(place):
     done = idxpipe(*words, "--set", "train_steps=60", "--set", "min_accuracy=0.999", check=4)
     assert "error: evaluate: " in done.stderr
     assert "0.999" in done.stderr
+    assert any(line.startswith("report ") for line in done.stderr.splitlines())
     (command,) = (line for line in done.stderr.splitlines() if "go on:" in line)
     words = command.split("idxpipe ")[1].split()
     assert words[:1] == ["run"]
@@ -144,6 +145,10 @@ def test_bad_data_ends_with_3_and_the_stages_own_error(place, tmp_path):
     assert f"error: validate: {path}: byte 3136015: file is cut short" in done.stderr
     assert "validate.log" in done.stderr
     assert not (tmp_path / "out" / "artifacts" / "train").exists()
+    words = ("--data", tmp_path / "data", "--root", tmp_path / "out", "--json")
+    printed = json.loads(idxpipe("run", *words, check=3).stdout)
+    assert printed["error"]["exit_code"] == 3
+    assert printed["run"]["tasks"]["validate"]["status"] == "failed"
 
 
 def test_every_stage_command_works_on_the_artifacts_of_the_one_before(place, tmp_path):

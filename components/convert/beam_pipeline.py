@@ -4,6 +4,7 @@ import json
 import re
 import shlex
 from collections.abc import Iterator
+from importlib.util import find_spec
 from typing import Any
 
 import apache_beam as beam
@@ -63,6 +64,13 @@ def _run_here(tasks: list[ShardTask], options: PipelineOptions) -> None:
 
 
 def _run_elsewhere(tasks: list[ShardTask], runner: Any, options: PipelineOptions) -> None:
+    if "dataflow" in str(runner).lower() and not find_spec("apitools"):
+        # Beam itself would find out after minutes of looking for credentials.
+        raise SetupError(
+            "Beam's part for Google Cloud is not installed",
+            where=runner,
+            remedy="pip install 'apache-beam[gcp]' in the version of requirements.lock",
+        )
     try:
         pipeline = beam.Pipeline(runner=runner, options=options)
         _build(pipeline, tasks, in_process=False)

@@ -8,7 +8,7 @@ import numpy as np
 
 from components.core import storage
 from components.core.dataset import Dataset, Shard, read_dataset, shard_uris
-from components.core.errors import DataError
+from components.core.errors import CONVERT_AGAIN, DataError
 from components.core.fingerprint import Fingerprint
 from components.core.tfrecord_reader import decode, read_records
 
@@ -56,7 +56,7 @@ def check_records(uri: str) -> Dataset:
             where=uri,
             expected=dataset.class_counts,
             found=tuple(found.tolist()),
-            remedy="convert again",
+            remedy=CONVERT_AGAIN,
         )
     return dataset
 
@@ -96,7 +96,7 @@ def _check_shard(uri: str, shard: Shard, dataset: Dataset) -> "np.ndarray[Any, n
                     where=uri,
                     expected=f"0 to {dataset.num_classes - 1}",
                     found=int(labels.max()),
-                    remedy="convert again",
+                    remedy=CONVERT_AGAIN,
                 )
             counts += np.bincount(labels, minlength=dataset.num_classes)
     found = content.fingerprint
@@ -106,7 +106,7 @@ def _check_shard(uri: str, shard: Shard, dataset: Dataset) -> "np.ndarray[Any, n
             where=uri,
             expected=f"{shard.examples} examples, CRC32C {shard.crc32c:08x}",
             found=f"{counts.sum()} examples, CRC32C {found.crc32c:08x}",
-            remedy="convert again",
+            remedy=CONVERT_AGAIN,
         )
     return counts
 

@@ -12,7 +12,7 @@ from components.convert.source import Source, open_images, open_labels, staging_
 from components.core import storage
 from components.core.checks import check_pair
 from components.core.dataset import MANIFEST, Dataset, read_dataset, shard_uris
-from components.core.errors import DataError, TransientError
+from components.core.errors import DataError, TransientError, UsageError
 from components.core.fingerprint import Fingerprint
 
 _SHARD = re.compile(r"[A-Za-z0-9_]+-[A-Za-z0-9_]+\.tfrecord-\d{5}-of-\d{5}")
@@ -65,6 +65,7 @@ def convert(
         sources = (image_source, label_source)
         tasks = _plan(sources, output, split, config, num_classes or largest + 1)
         with storage.lock(output):
+            _check_folder(output, split)
             # Until the new manifest is there, there is no dataset: shards may be replaced one by
             # one, and must not be read under the manifest of an earlier conversion.
             storage.delete(storage.join(output, MANIFEST))
@@ -77,6 +78,26 @@ def convert(
                     raise
                 dataset = made
     return dataset
+
+
+def _check_folder(output: str, split: str) -> None:
+    """Refuse a folder that holds another split: it would be replaced.
+
+    Raises:
+        UsageError: If it does.
+    """
+    try:
+        held = read_dataset(output).split
+    except DataError:
+        return
+    if held != split:
+        raise UsageError(
+            "folder holds another split",
+            where=output,
+            expected=f"an empty or new folder, or the split {split!r}",
+            found=f"the split {held!r}",
+            remedy="give each split a folder of its own",
+        )
 
 
 def _publish(

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Self
 
 from components.core import storage
-from components.core.errors import DataError
+from components.core.errors import CONVERT_AGAIN, DataError
 from components.core.idx import ITEM_BYTES
 
 MANIFEST = "dataset.json"
@@ -140,14 +140,14 @@ class Dataset:
             )
         except (KeyError, TypeError, AttributeError) as error:
             raise DataError(
-                "manifest is incomplete", where=where, found=str(error), remedy="convert again"
+                "manifest is incomplete", where=where, found=str(error), remedy=CONVERT_AGAIN
             ) from None
         except ValueError as error:
             raise DataError(
                 "manifest says what cannot be",
                 where=where,
                 found=str(error),
-                remedy="convert again",
+                remedy=CONVERT_AGAIN,
             ) from None
         if not dataset.num_examples == total == sum(dataset.class_counts):
             raise DataError(
@@ -156,7 +156,7 @@ class Dataset:
                 expected=f"{total} examples in all",
                 found=f"{dataset.num_examples} in the shards, "
                 f"{sum(dataset.class_counts)} in the classes",
-                remedy="convert again",
+                remedy=CONVERT_AGAIN,
             )
         return dataset
 
@@ -194,7 +194,7 @@ def shard_uris(uri: str, dataset: Dataset) -> list[str]:
                 where=shard_uri,
                 expected=f"{shard.bytes} bytes",
                 found=f"{found} bytes",
-                remedy="convert again",
+                remedy=CONVERT_AGAIN,
             )
     return uris
 
@@ -220,7 +220,7 @@ def _parse(data: bytes, where: str) -> dict[str, Any]:
             where=where,
             expected="JSON with a schema_version",
             found=repr(data[:40]),
-            remedy="convert again",
+            remedy=CONVERT_AGAIN,
         ) from None
     if version != SCHEMA_VERSION:
         raise DataError(

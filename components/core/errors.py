@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 PREFIX = "error: "
+# Deleting matters in a pipeline: its cache takes a conversion whose files are all there.
+CONVERT_AGAIN = "delete the dataset's folder, then convert it, or run the pipeline, again"
 
 
 class IdxpipeError(Exception):

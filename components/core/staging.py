@@ -9,7 +9,7 @@ import google_crc32c
 
 from components.core import storage
 from components.core.dataset import Dataset
-from components.core.errors import DataError, SetupError
+from components.core.errors import CONVERT_AGAIN, DataError, SetupError
 from components.core.narration import say
 from components.core.transfer import download
 
@@ -89,5 +89,5 @@ def _check_content(path: str, uri: str, size: int, crc32c: int) -> None:
             where=uri,
             expected=f"{size} bytes, CRC32C {crc32c:08x}",
             found=f"{found_size} bytes, CRC32C {found:08x}",
-            remedy="convert again",
+            remedy=CONVERT_AGAIN,
         )

@@ -7,7 +7,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from components.core import storage
-from components.core.errors import DataError, IdxpipeError, SetupError, TransientError
+from components.core.errors import (
+    CONVERT_AGAIN,
+    DataError,
+    IdxpipeError,
+    SetupError,
+    TransientError,
+)
 
 # Source: https://github.com/abseil/abseil-cpp/blob/master/absl/status/status.h
 _PASSING = {4, 10, 14}  # deadline exceeded, aborted, unavailable
@@ -49,7 +55,7 @@ def records_error(uri: str, code: int, message: str) -> IdxpipeError:
         code: TensorFlow's error code.
         message: Its message.
     """
-    found = message.partition("}} ")[2] or message
+    found = (message.partition("}} ")[2] or message).partition(" [Op:")[0]
     if not storage.is_local(uri) and code in _PASSING:
         return TransientError(
             "records cannot be streamed",
@@ -70,7 +76,7 @@ def records_error(uri: str, code: int, message: str) -> IdxpipeError:
         where=uri,
         expected="TFRecords of tf.train.Example with `image` and `label`",
         found=found,
-        remedy="convert again",
+        remedy=CONVERT_AGAIN,
     )
 
 

@@ -12,12 +12,11 @@ import google_crc32c
 import numpy as np
 from numpy.typing import NDArray
 
-from components.core.errors import DataError
+from components.core.errors import CONVERT_AGAIN, DataError
 from components.core.tfrecord import CRC_BYTES, LENGTH_BYTES, Bytes2D, Template, mask_all, masked
 
 _BLOCK_BYTES = 4 << 20
 _FRAME = struct.Struct("<QI")
-_REMEDY = "convert again"
 
 
 def read_records(stream: BinaryIO, size: int, where: str) -> Iterator[Bytes2D]:
@@ -51,7 +50,7 @@ def read_records(stream: BinaryIO, size: int, where: str) -> Iterator[Bytes2D]:
             offset=offset,
             expected="whole records",
             found=f"{len(held)} more bytes",
-            remedy=_REMEDY,
+            remedy=CONVERT_AGAIN,
         )
 
 
@@ -101,7 +100,7 @@ def _take(held: bytes, offset: int, size: int, where: str) -> Bytes2D | None:
             offset=offset,
             expected=f"a record of {whole} bytes",
             found=f"{size - offset} bytes to the end of the file",
-            remedy=_REMEDY,
+            remedy=CONVERT_AGAIN,
         )
     count = len(held) // whole
     if not count:
@@ -140,5 +139,5 @@ def _damaged(problem: str, where: str, offset: int) -> DataError:
         offset=offset,
         expected="bytes that fit their checksum",
         found="others",
-        remedy=_REMEDY,
+        remedy=CONVERT_AGAIN,
     )

@@ -8,7 +8,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from components.core.dataset import Dataset
-from components.core.errors import DataError
+from components.core.errors import CONVERT_AGAIN, DataError
 from components.core.tf_host import records_error, tf_path
 
 # Source: components/core/tfrecord.py, which writes them.
@@ -78,7 +78,7 @@ def _pad(
             where=uris[0],
             expected=f"{dataset.image_shape} pixels",
             found=f"{pixels} pixels",
-            remedy="convert again",
+            remedy=CONVERT_AGAIN,
         )
     wrong = labels[(labels < 0) | (labels >= dataset.num_classes)]
     if wrong.size:
@@ -87,7 +87,7 @@ def _pad(
             where=uris[0],
             expected=f"0 to {dataset.num_classes - 1}",
             found=int(wrong[0]),
-            remedy="convert again",
+            remedy=CONVERT_AGAIN,
         )
     missing = batch_size - real
     images = np.pad(rows, [(0, missing), (0, 0)]).reshape(batch_size, *dataset.image_shape)

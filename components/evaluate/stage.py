@@ -10,7 +10,7 @@ from components import __version__
 from components.core import storage
 from components.core.dataset import Dataset, read_dataset, shard_uris
 from components.core.device import DeviceConfig
-from components.core.errors import DataError, GateError
+from components.core.errors import CONVERT_AGAIN, DataError, GateError
 from components.core.narration import say
 from components.core.staging import staged_shards
 from components.core.tf_host import quiet_import
@@ -194,7 +194,7 @@ def _check_complete(done: int, dataset: Dataset, config: EvaluateConfig, records
             where=records,
             expected=wanted or "at least one example",
             found=done,
-            remedy="convert again",
+            remedy=CONVERT_AGAIN,
         )
 
 

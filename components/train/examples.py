@@ -5,7 +5,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from components.core.dataset import Dataset
-from components.core.errors import DataError
+from components.core.errors import CONVERT_AGAIN, DataError
 from components.core.tf_host import records_error, tf_path
 
 _BATCH_BYTES = 8 << 20
@@ -70,7 +70,7 @@ def _read_shard(uri: str, images: NDArray[np.generic], labels: NDArray[np.int64]
                     where=uri,
                     expected=f"{len(labels)} images of {images.shape[1]} pixels ({dtype})",
                     found=f"{stop} or more, of {rows.shape[1]} pixels",
-                    remedy="convert again",
+                    remedy=CONVERT_AGAIN,
                 )
             images[done:stop], labels[done:stop] = rows.numpy(), row_labels.numpy()
             done = stop
@@ -82,7 +82,7 @@ def _read_shard(uri: str, images: NDArray[np.generic], labels: NDArray[np.int64]
             where=uri,
             expected=len(labels),
             found=done,
-            remedy="convert again",
+            remedy=CONVERT_AGAIN,
         )
 
 
@@ -94,5 +94,5 @@ def _check_labels(labels: NDArray[np.int64], dataset: Dataset, uris: list[str]) 
             where=uris[0],
             expected=f"0 to {dataset.num_classes - 1}",
             found=int(labels[wrong[0]]),
-            remedy="convert again",
+            remedy=CONVERT_AGAIN,
         )

@@ -1,4 +1,4 @@
-"""SIGTERM, which a cluster sends some seconds before it takes the machine away."""
+"""The signals that ask a training to stop: a cluster's SIGTERM, a person's Ctrl-C."""
 
 import signal
 import threading
@@ -6,25 +6,30 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
 
 @contextmanager
 def noticed_preemption() -> Iterator[Callable[[], bool]]:
-    """Keep SIGTERM from ending the process inside this block.
+    """Keep SIGTERM, and the first Ctrl-C, from ending the process inside this block.
 
     Yields:
-        A function that tells whether the signal has come.
+        A function that tells whether such a signal has come.
     """
     come = threading.Event()
 
     def note(number: int, frame: FrameType | None) -> None:
+        if number == signal.SIGINT and come.is_set():
+            raise KeyboardInterrupt
         come.set()
 
     # Python allows handlers in the main thread only.
     if threading.current_thread() is not threading.main_thread():
         yield come.is_set
         return
-    before = signal.signal(signal.SIGTERM, note)
+    before = {number: signal.signal(number, note) for number in _SIGNALS}
     try:
         yield come.is_set
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -75,7 +75,7 @@ def run(
             if stop:
                 raise TransientError(
                     f"training was asked to stop at step {step} of {config.train_steps}",
-                    found="SIGTERM",
+                    found="SIGTERM or Ctrl-C",
                     remedy="the same command goes on from the checkpoint that was just saved",
                 )
     return rates

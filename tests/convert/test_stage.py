@@ -316,6 +316,22 @@ def test_of_two_that_make_the_same_one_wins_and_both_end_well(files, tmp_path, m
     np.testing.assert_array_equal(images, IMAGES)
 
 
+def test_another_split_in_the_folder_is_not_replaced(files, tmp_path):
+    run(files, tmp_path, 2)
+    before = tree(tmp_path)
+    with pytest.raises(UsageError, match="folder holds another split"):
+        run(files, tmp_path, 2, split="test")
+    assert tree(tmp_path) == before
+
+
+def test_dataflow_without_its_packages_is_refused_at_once(files, tmp_path, monkeypatch):
+    from components.convert import beam_pipeline
+
+    monkeypatch.setattr(beam_pipeline, "find_spec", lambda _name: None)
+    with pytest.raises(SetupError, match="not installed"):
+        run(files, tmp_path, config={"runner": "DataflowRunner"})
+
+
 def test_beam_says_nothing_of_its_own(files, tmp_path):
     code = (
         "import sys\n"

@@ -62,6 +62,12 @@ def test_default_of_the_component_stands_in():
     assert executor_input.resolve_inputs(task, {}, {}).parameters == {"n": 3}
 
 
+def test_a_constant_may_name_the_run():
+    task = one(parameters={"run": ("STRING", toy.constant("{{$.pipeline_job_name}}"))})
+    names = {"pipeline_job_name": "p-1"}
+    assert executor_input.resolve_inputs(task, {}, {}, names).parameters == {"run": "p-1"}
+
+
 def test_value_of_another_type_is_refused():
     task = one(parameters={"n": ("NUMBER_INTEGER", toy.constant("x"))})
     with pytest.raises(DataError, match=r"one\.n: input has the wrong type"):

@@ -165,23 +165,34 @@ def test_weight_that_is_no_number_names_the_last_good_checkpoint(tmp_path):
     assert not os.path.exists(run.model)
 
 
-def test_sigterm_saves_and_asks_to_try_again(new_run, finished, monkeypatch):
-    before = signal.getsignal(signal.SIGTERM)
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_saves_and_asks_to_try_again(new_run, finished, monkeypatch, number):
+    before = signal.getsignal(number)
     point = "components.train.history.History.add"
 
     def add(self, step, **values):
         if step == 15:
-            os.kill(os.getpid(), signal.SIGTERM)
+            os.kill(os.getpid(), number)
 
     with monkeypatch.context() as patch:
         patch.setattr(point, add)
         with pytest.raises(TransientError, match="step 15 of 20"):
             new_run.train()
-    assert signal.getsignal(signal.SIGTERM) is before
+    assert signal.getsignal(number) is before
     assert max(list_checkpoints(new_run.checkpoints)) == 15
     assert not os.path.exists(new_run.model)
     assert new_run.train().resumed_from == 15
     assert new_run.weights() == finished[0].weights()
+
+
+def test_a_second_ctrl_c_ends_at_once(new_run, monkeypatch):
+    def add(self, step, **values):
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr("components.train.history.History.add", add)
+    with pytest.raises(KeyboardInterrupt):
+        new_run.train()
 
 
 def test_trains_in_a_thread_too(new_run):
