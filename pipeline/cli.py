@@ -21,7 +21,7 @@ from components.register.config import RegisterConfig
 from components.train.config import TrainConfig
 from components.validate.config import ValidateConfig
 from pipeline import cli_cloud, commands
-from pipeline.flags import add_config, flag
+from pipeline.flags import add_assignments, add_config, add_stages, flag
 from pipeline.targets import TARGETS
 from pipeline.vertex_flags import add_commands
 
@@ -190,24 +190,8 @@ def _add_run_flags(parser: argparse.ArgumentParser) -> None:
         help="folder with the four IDX files (default: data/mnist)",
     )
     _root(parser)
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="value of a pipeline parameter; may be repeated",
-    )
-    stages = parser.add_mutually_exclusive_group()
-    stages.add_argument(
-        "--from",
-        dest="from_stage",
-        default="",
-        metavar="STAGE",
-        help="rerun this stage and those after it, on the artifacts of an earlier run",
-    )
-    stages.add_argument(
-        "--only", default="", metavar="STAGE", help="rerun this stage alone, likewise"
-    )
+    add_assignments(parser)
+    add_stages(parser)
     parser.add_argument(
         "--run",
         default="",

@@ -37,6 +37,32 @@ def read_config(args: argparse.Namespace, config: type[ConfigT]) -> ConfigT:
     return config.of(vars(args))
 
 
+def add_assignments(parser: argparse.ArgumentParser) -> None:
+    """Add the flag that sets pipeline parameters."""
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="value of a pipeline parameter; may be repeated",
+    )
+
+
+def add_stages(parser: argparse.ArgumentParser) -> None:
+    """Add the flags that pick the stages of a rerun."""
+    stages = parser.add_mutually_exclusive_group()
+    stages.add_argument(
+        "--from",
+        dest="from_stage",
+        default="",
+        metavar="STAGE",
+        help="rerun this stage and those after it, on the artifacts of an earlier run",
+    )
+    stages.add_argument(
+        "--only", default="", metavar="STAGE", help="rerun this stage alone, likewise"
+    )
+
+
 def _metavar(field: dataclasses.Field[Any]) -> str:
     return {int: "N", float: "X", str: "TEXT"}[type(field.default)]
 

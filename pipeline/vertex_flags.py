@@ -7,6 +7,7 @@ from typing import Any
 
 from pipeline import vertex_commands as commands
 from pipeline.cli_cloud import add_minutes
+from pipeline.flags import add_assignments, add_stages
 from pipeline.schedule_command import schedule as schedule_command
 from pipeline.submit_command import submit as submit_command
 
@@ -130,13 +131,7 @@ def _add_poll(parser: argparse.ArgumentParser) -> None:
 def _add_job(parser: argparse.ArgumentParser) -> None:
     _text(parser, "--root", "URI", "where artifacts are kept: gs://BUCKET/FOLDER")
     _text(parser, "--data", "URI", "folder with the four IDX files: gs://BUCKET/FOLDER")
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="value of a pipeline parameter; may be repeated",
-    )
+    add_assignments(parser)
     _text(parser, "--pipeline", "FILE", "the compiled pipeline (default: pipeline.yaml)")
     _text(parser, "--name", "TEXT", "what to call it (default: the pipeline's name)")
     _text(parser, "--service-account", "EMAIL", "account that the stages run as")
@@ -160,17 +155,7 @@ def _add_job(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_rerun(parser: argparse.ArgumentParser) -> None:
-    stages = parser.add_mutually_exclusive_group()
-    stages.add_argument(
-        "--from",
-        dest="from_stage",
-        default="",
-        metavar="STAGE",
-        help="rerun this stage and those after it, on the artifacts of an earlier run",
-    )
-    stages.add_argument(
-        "--only", default="", metavar="STAGE", help="rerun this stage alone, likewise"
-    )
+    add_stages(parser)
     _text(
         parser, "--run", "JOB", "the earlier run, whose parameters and settings count if not given"
     )

@@ -8,7 +8,7 @@ from components.core.rest import Client
 from components.register import stage
 from components.register.config import RegisterConfig
 from components.register.stage import register
-from tests.register.registry import Registry, serving
+from tests.register.registry import Registry
 
 CONFIG = RegisterConfig(register_as="digits", project="p", region="us-central1")
 MODEL = "gs://bucket/model"
@@ -22,8 +22,8 @@ def registry():
 @pytest.fixture
 def client(registry, monkeypatch):
     monkeypatch.setattr(stage, "_POLL_SECONDS", 0.01)
-    with serving(registry) as address:
-        yield Client(address, "Vertex AI")
+    with registry:
+        yield Client(registry.url, "Vertex AI")
 
 
 def metrics(tmp_path, accuracy, test="10-aaaaaaaa"):
