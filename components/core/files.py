@@ -52,7 +52,7 @@ def find_files(config: DataConfig) -> DataFiles:
             expected="a folder, or the URIs of all four files",
             found=f"no data and no {', '.join(missing)}",
         )
-    names = [name for name in storage.list_files(config.data) if "/" not in name] if missing else []
+    names = storage.list_names(config.data) if missing else []
     for role in missing:
         given[role] = storage.join(config.data, _find(role, names, config.data))
     return DataFiles(**given)
@@ -72,6 +72,7 @@ def _find(role: str, names: list[str], data: str) -> str:
             where=data,
             expected=f"one file named like {usual}-{kind}-idx{rank}-ubyte or with .gz",
             found=", ".join(matches or names[:8]) or "an empty or missing folder",
-            remedy=f"name the file itself: {role}=URI or --{role.replace('_', '-')} URI",
+            remedy=f"name the file itself: --{role.replace('_', '-')} URI of validate, "
+            f"--set {role}=URI of run",
         )
     return plain[0] if plain else matches[0]

@@ -94,6 +94,13 @@ class LocalStore:
                 left.unlink(missing_ok=True)
 
 
+def names_in(path: str) -> list[str]:
+    """Return the names of the files in the folder `path`, sorted; none if it is missing."""
+    with _faults(path), suppress(FileNotFoundError, NotADirectoryError):
+        return sorted(entry.name for entry in os.scandir(path) if entry.is_file())
+    return []
+
+
 @contextmanager
 def lock_folder(path: str) -> Iterator[None]:
     """Hold the folder `path`, which is made if need be, until the block or the process ends."""

@@ -173,6 +173,16 @@ def list_files(uri: str) -> dict[str, int]:
     return dict(sorted(store.list(path).items()))
 
 
+def list_names(uri: str) -> list[str]:
+    """Return the names of the files in the folder `uri` itself, sorted; none if it is missing."""
+    if is_local(uri):
+        from components.core.local_store import names_in
+
+        # Not the whole tree: a folder such as a checkout holds a hundred thousand files below it.
+        return names_in(local_path(uri))
+    return [name for name in list_files(uri) if "/" not in name]
+
+
 def delete(uri: str) -> None:
     """Delete the file at `uri`, or everything below it; nothing there is fine."""
     store, path = _resolve(uri)

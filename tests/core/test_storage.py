@@ -139,3 +139,11 @@ def test_a_password_in_a_uri_is_refused_and_not_shown():
     with pytest.raises(UsageError, match="name or password") as caught:
         storage.read("https://user:secret@host/x")
     assert "secret" not in str(caught.value)
+
+
+def test_names_are_those_of_the_folder_itself(tmp_path):
+    for name in ("b", "sub/c", "a"):
+        storage.write(str(tmp_path / name), b"")
+    assert storage.list_names(str(tmp_path)) == ["a", "b"]
+    assert storage.list_names(str(tmp_path / "none")) == []
+    assert storage.list_names(str(tmp_path / "a")) == []
