@@ -338,6 +338,14 @@ def test_a_local_root_and_local_data(google):
     assert data.fix == "gcloud storage cp -r data/mnist gs://BUCKET/data"
 
 
+def test_a_data_bucket_that_is_missing_is_to_be_looked_for_and_not_to_be_made(google, monkeypatch):
+    monkeypatch.setattr("pipeline.doctor.check_data", lambda data: ok(f"data {data.data}", "fine"))
+    (check,) = failures(look(data="gs://nowhere/mnist"))
+    assert check.what.startswith("bucket nowhere")
+    assert "no such bucket" in check.found
+    assert check.fix == f"gcloud storage ls --project={PROJECT}"
+
+
 def test_data_of_another_project_is_worth_a_word(google, monkeypatch):
     monkeypatch.setattr("pipeline.doctor.check_data", lambda data: ok(f"data {data.data}", "fine"))
     google.buckets["public"] = {"projectNumber": "42", "location": "US"}
