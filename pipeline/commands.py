@@ -183,6 +183,9 @@ def run(args: argparse.Namespace) -> Result:
     else:
         pipeline, parameters = _first_run(args)
     check_values(parameters)
+    # Before the run's record keeps them.
+    for uri in (args.root, *(parameters.get(name, "") for name in DATA_PARAMETERS)):
+        storage.refuse_secrets(uri)
     with Live() if sys.stderr.isatty() else nullcontext(progress.Lines()) as shown:
         record = local.run(pipeline, parameters, args.root, progress=shown, **options)
     error = error_of(record)

@@ -5,12 +5,17 @@ or not at all, on every store.
 """
 
 import posixpath
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import BinaryIO, Protocol
 from urllib.parse import unquote, urlsplit
 
 from components.core.errors import DataError, UsageError
+
+_SECRET = re.compile(
+    r"[?&][^=&]*(?:signature|sig|token|password|secret|credential|key)=", re.IGNORECASE
+)
 
 
 class Store(Protocol):
@@ -211,6 +216,23 @@ def sweep(uri: str) -> None:
     store.sweep(path)
 
 
+def refuse_secrets(uri: str) -> None:
+    """Refuse a remote URI with a password or signature: records and logs keep it as it is given.
+
+    Raises:
+        UsageError: If it has one.
+    """
+    kind, separator, rest = uri.partition("://")
+    if separator and ("@" in rest.partition("/")[0] or _SECRET.search(rest)):
+        raise UsageError(
+            "URI holds a password or signature, which would be kept in records and logs",
+            where=uri,
+            expected=f"{kind}://HOST/PATH",
+            remedy="give it in the environment or a configuration file of the store's driver, "
+            "or fetch the file first",
+        )
+
+
 def _resolve(uri: str) -> tuple[Store, str]:
     kind = scheme(uri)
     if kind == "file":
@@ -220,13 +242,7 @@ def _resolve(uri: str) -> tuple[Store, str]:
     path = uri.partition("://")[2]
     if not path.strip("/"):
         raise UsageError("not a URI", where=uri, expected=f"{kind}://BUCKET/PATH")
-    if "@" in path.partition("/")[0]:
-        raise UsageError(
-            "URI holds a name or password, which would be kept in records and logs",
-            where=uri,
-            expected=f"{kind}://HOST/PATH",
-            remedy="give it in the environment or a configuration file of the store's driver",
-        )
+    refuse_secrets(uri)
     if kind == "gs":
         from components.core.gcs_store import gcs_store
 

@@ -120,6 +120,8 @@ def test_run_refuses_before_anything_starts(tmp_path, capsys):
         (["--set", "batch_size=0"], "too small"),
         (["--pipeline", str(tmp_path / "none.yaml")], "no compiled pipeline here"),
         (["--from", "train"], "no run is recorded here"),
+        (["--data", "https://user:hunter2@host/x"], "password or signature"),
+        (["--set", "train_images=https://host/x?sig=hunter2"], "password or signature"),
         (["--jobs", "-1"], "--jobs"),
         (["--run", "20261123"], "--run: a rerun names a stage, too"),
         (["--from", "train", "--pipeline", str(tmp_path / "none.yaml")], "no compiled pipeline"),
@@ -128,6 +130,7 @@ def test_run_refuses_before_anything_starts(tmp_path, capsys):
         err = capsys.readouterr().err
         assert problem in err
         assert "Traceback" not in err
+        assert "hunter2" not in err
     assert not root.exists()
 
 
