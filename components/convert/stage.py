@@ -71,7 +71,7 @@ def convert(
             storage.delete(storage.join(output, MANIFEST))
             run_pipeline(tasks, config.runner, config.beam_options)
             try:
-                dataset = _publish(tasks, sources, split, output)
+                dataset = _publish(tasks, sources, split, config, output)
             except TransientError:
                 made = _made_by_another(tasks, sources, output)
                 if not made:
@@ -101,9 +101,13 @@ def _check_folder(output: str, split: str) -> None:
 
 
 def _publish(
-    tasks: list[ShardTask], sources: tuple[Source, Source], split: str, output: str
+    tasks: list[ShardTask],
+    sources: tuple[Source, Source],
+    split: str,
+    config: ConvertConfig,
+    output: str,
 ) -> Dataset:
-    dataset = _assemble(tasks, sources, split)
+    dataset = _assemble(tasks, sources, split, config)
     storage.write(storage.join(output, MANIFEST), dataset.dumps())
     _delete_stale(output, dataset)
     _check_alone(output, dataset)
@@ -155,7 +159,9 @@ def _plan(
     ]
 
 
-def _assemble(tasks: list[ShardTask], sources: tuple[Source, Source], split: str) -> Dataset:
+def _assemble(
+    tasks: list[ShardTask], sources: tuple[Source, Source], split: str, config: ConvertConfig
+) -> Dataset:
     """Return the manifest that the shards' receipts add up to.
 
     Raises:
@@ -178,6 +184,9 @@ def _assemble(tasks: list[ShardTask], sources: tuple[Source, Source], split: str
         shards=tuple(receipt.shard for receipt in receipts),
         sources={role: str(fingerprint) for role, fingerprint in read.items()},
         converter=__version__,
+        dataset_name=config.dataset_name,
+        label_dtype=labels.header.dtype,
+        source_examples=images.header.records,
     )
 
 

@@ -11,7 +11,10 @@ from components.core.errors import CONVERT_AGAIN, DataError
 from components.core.idx import ITEM_BYTES
 
 MANIFEST = "dataset.json"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+TFRECORD, ARRAY_RECORD = FILE_FORMATS = ("tfrecord", "array_record")
+NO_COMPRESSION, GZIP = COMPRESSIONS = ("none", "gzip")
+FILE_ORDER = -1
 _QUESTIONS_AT_A_TIME = 8
 
 
@@ -45,7 +48,7 @@ class Shard:
 
 @dataclasses.dataclass(frozen=True)
 class Dataset:
-    """One split as TFRecord shards of `tf.train.Example` with `image` (bytes) and `label` (int64).
+    """One split as shards of `tf.train.Example` with `image` (bytes) and `label` (int64).
 
     Attributes:
         split: `train`, `test` or another name.
@@ -56,6 +59,12 @@ class Dataset:
         shards: In the order of the records.
         sources: Fingerprint of each source file, by role: `images` and `labels`.
         converter: Version of idxpipe that wrote it.
+        dataset_name: First part of the shards' file names.
+        label_dtype: NumPy name of the labels' type in the source.
+        file_format: `tfrecord` or `array_record`.
+        compression: Of a whole TFRecord file: `none` or `gzip`.
+        shuffle_seed: Seed of the records' order; -1 is the order of the source.
+        source_examples: Examples in the source, of which this may be a part.
     """
 
     split: str
@@ -66,6 +75,12 @@ class Dataset:
     shards: tuple[Shard, ...]
     sources: dict[str, str]
     converter: str
+    dataset_name: str = "idx"
+    label_dtype: str = "uint8"
+    file_format: str = TFRECORD
+    compression: str = NO_COMPRESSION
+    shuffle_seed: int = FILE_ORDER
+    source_examples: int = 1
 
     def __post_init__(self) -> None:
         """Check every value, and that the images fit into the shards.
@@ -75,8 +90,13 @@ class Dataset:
         """
         _check_text("split", self.split)
         _check_text("converter", self.converter)
-        if self.image_dtype not in ITEM_BYTES:
-            raise ValueError(f"image_dtype: {self.image_dtype!r} is not an IDX type")
+        _check_text("dataset_name", self.dataset_name)
+        _check_one_of("image_dtype", self.image_dtype, tuple(ITEM_BYTES))
+        _check_one_of("label_dtype", self.label_dtype, tuple(ITEM_BYTES))
+        _check_one_of("file_format", self.file_format, FILE_FORMATS)
+        _check_one_of("compression", self.compression, COMPRESSIONS)
+        _check_whole("shuffle_seed", self.shuffle_seed, least=FILE_ORDER)
+        _check_whole("source_examples", self.source_examples, least=1)
         if len(self.image_shape) not in (2, 3):
             raise ValueError(f"image_shape: {self.image_shape!r} has not 2 or 3 dimensions")
         for size in self.image_shape:
@@ -90,8 +110,9 @@ class Dataset:
             _check_whole("class_counts", count)
         if not self.shards:
             raise ValueError("shards: none")
+        packed = self.compression != NO_COMPRESSION
         for shard in self.shards:
-            if shard.examples * self.image_bytes > shard.bytes:
+            if not packed and shard.examples * self.image_bytes > shard.bytes:
                 raise ValueError(
                     f"shards: {shard.examples} images of {self.image_bytes} bytes "
                     f"do not fit into {shard.bytes} bytes"
@@ -127,17 +148,11 @@ class Dataset:
         body = _parse(data, where)
         try:
             total = body["num_examples"]
-            shards = tuple(Shard(**shard) for shard in body["shards"])
-            dataset = cls(
-                split=body["split"],
-                image_shape=tuple(body["image_shape"]),
-                image_dtype=body["image_dtype"],
-                num_classes=body["num_classes"],
-                class_counts=tuple(body["class_counts"]),
-                shards=shards,
-                sources=body["sources"],
-                converter=body["converter"],
-            )
+            values = {field.name: body[field.name] for field in dataclasses.fields(cls)}
+            values["shards"] = tuple(Shard(**shard) for shard in body["shards"])
+            values["image_shape"] = tuple(body["image_shape"])
+            values["class_counts"] = tuple(body["class_counts"])
+            dataset = cls(**values)
         except (KeyError, TypeError, AttributeError) as error:
             raise DataError(
                 "manifest is incomplete", where=where, found=str(error), remedy=CONVERT_AGAIN
@@ -202,6 +217,11 @@ def shard_uris(uri: str, dataset: Dataset) -> list[str]:
 def _check_text(name: str, value: Any) -> None:
     if not isinstance(value, str) or not value:
         raise ValueError(f"{name}: {value!r} is not text")
+
+
+def _check_one_of(name: str, value: Any, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise ValueError(f"{name}: {value!r} is not one of {', '.join(choices)}")
 
 
 def _check_whole(name: str, value: Any, *, least: int = 0, most: int | None = None) -> None:
