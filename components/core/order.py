@@ -49,7 +49,15 @@ def _permuted(
     high, low = np.divmod(values.astype(np.uint64), np.uint64(right))
     for number, key in enumerate(keys):
         if number % 2:
-            low = (low + mix(high ^ key) % np.uint64(right)) % np.uint64(right)
+            low = _add(low, mix(high ^ key), right)
         else:
-            high = (high + mix(low ^ key) % np.uint64(left)) % np.uint64(left)
+            high = _add(high, mix(low ^ key), left)
     return (high * np.uint64(right) + low).astype(np.int64)
+
+
+def _add(digits: NDArray[np.uint64], random: NDArray[np.uint64], base: int) -> NDArray[np.uint64]:
+    """Return digits plus random ones, modulo `base`, which is below 2**32."""
+    # A product's upper half is as even as a remainder, and many times faster. Source: Lemire,
+    # "Fast Random Integer Generation in an Interval", ACM TOMACS 2019.
+    total = digits + ((random >> np.uint64(32)) * np.uint64(base) >> np.uint64(32))
+    return np.where(total < base, total, total - np.uint64(base))

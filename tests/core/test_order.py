@@ -20,7 +20,7 @@ def test_a_position_can_be_asked_alone():
 
 
 def test_the_order_is_fixed_for_ever():
-    assert source_indices(np.arange(8), 8, 0).tolist() == [4, 5, 0, 1, 2, 6, 3, 7]
+    assert source_indices(np.arange(8), 8, 0).tolist() == [0, 6, 3, 7, 1, 5, 2, 4]
 
 
 def test_seeds_give_unrelated_orders_and_neighbours_part():
