@@ -1,9 +1,12 @@
 """The Beam pipeline: a collection of shards, each made by one worker. No shuffle, no grouping."""
 
+import dataclasses
 import json
+import os
 import re
 import shlex
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from importlib.util import find_spec
 from typing import Any
 
@@ -12,9 +15,10 @@ from apache_beam.metrics import Metrics
 from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
-from components.convert.config import DIRECT_RUNNER
+from components.convert.config import DIRECT_RUNNER, ConvertConfig
 from components.convert.plan import ShardTask
-from components.convert.shard import make_shard
+from components.convert.progress import Progress
+from components.convert.shard import Receipt, make_shard
 from components.core.errors import (
     FAMILY,
     IdxpipeError,
@@ -23,44 +27,56 @@ from components.core.errors import (
 )
 
 _MARK = "idxpipe-error:"
-_failures: list[IdxpipeError] = []
 
 
-def run_pipeline(tasks: list[ShardTask], runner: str, options: str) -> None:
+def run_pipeline(tasks: list[ShardTask], config: ConvertConfig, progress: Progress) -> None:
     """Make all shards.
 
     Args:
         tasks: The shards to make.
-        runner: Name of a Beam runner, as `--runner` takes it.
-        options: Further Beam options, as on a command line.
+        config: Runner and its options.
+        progress: Told what is done, where the workers are in this process.
 
     Raises:
         IdxpipeError: The error of the first worker that failed.
         SetupError: If the runner itself failed.
         UsageError: If an option is unknown.
     """
-    flags = shlex.split(options)
-    if runner != DIRECT_RUNNER:
-        _run_elsewhere(tasks, runner, _options(flags))
+    flags = shlex.split(config.beam_options)
+    if config.runner != DIRECT_RUNNER:
+        _run_elsewhere(tasks, config.runner, _options(flags))
         return
-    # Threads, because the work is done outside Python's lock.
-    threads = ["--direct_running_mode=multi_threading", "--direct_num_workers=0"]
-    given = _options([*threads, *flags])
-    if given.view_as(DirectOptions).direct_running_mode == "multi_processing":
+    given = _options([f"--direct_num_workers={os.cpu_count()}", *flags])
+    direct = given.view_as(DirectOptions)
+    if direct.direct_running_mode != "in_memory":
         _run_elsewhere(tasks, FnApiRunner(), given)
     else:
-        _run_here(tasks, given)
+        _run_here(tasks, given, direct.direct_num_workers or os.cpu_count() or 1, progress)
 
 
-def _run_here(tasks: list[ShardTask], options: PipelineOptions) -> None:
-    # Named explicitly: Beam's own DirectRunner first tries to download Prism, and hangs where the
-    # network drops packets.
-    _failures.clear()
-    pipeline = beam.Pipeline(runner=FnApiRunner(), options=options)
-    _build(pipeline, tasks, in_process=True)
-    pipeline.run().wait_until_finish()
-    if _failures:
-        raise _failures[0]
+def _run_here(
+    tasks: list[ShardTask], options: PipelineOptions, threads: int, progress: Progress
+) -> None:
+    direct = options.view_as(DirectOptions)
+    # The threads are those of `MakeShardsHere`: Beam's own talk to each other over gRPC.
+    direct.direct_num_workers = 1
+    here = _Here(threads, progress)
+    key = str(id(here))
+    _running[key] = here
+    try:
+        # Named explicitly: Beam's own DirectRunner first tries to download Prism, and hangs where
+        # the network drops packets.
+        pipeline = beam.Pipeline(runner=FnApiRunner(), options=options)
+        _ = (
+            pipeline
+            | "Shards" >> beam.Create(tasks, reshuffle=False)
+            | "MakeShard" >> beam.ParDo(MakeShardsHere(key))
+        )
+        pipeline.run().wait_until_finish()
+    finally:
+        del _running[key]
+    if here.failures:
+        raise here.failures[0]
 
 
 def _run_elsewhere(tasks: list[ShardTask], runner: Any, options: PipelineOptions) -> None:
@@ -73,7 +89,8 @@ def _run_elsewhere(tasks: list[ShardTask], runner: Any, options: PipelineOptions
         )
     try:
         pipeline = beam.Pipeline(runner=runner, options=options)
-        _build(pipeline, tasks, in_process=False)
+        shards = pipeline | "Shards" >> beam.Create(tasks, reshuffle=True)
+        _ = shards | "MakeShard" >> beam.ParDo(MakeShard())
         pipeline.run().wait_until_finish()
     except IdxpipeError:
         raise
@@ -81,37 +98,92 @@ def _run_elsewhere(tasks: list[ShardTask], runner: Any, options: PipelineOptions
         raise _translate(error, runner if isinstance(runner, str) else DIRECT_RUNNER) from error
 
 
-def _build(pipeline: Any, tasks: list[ShardTask], in_process: bool) -> None:
-    shards = pipeline | "Shards" >> beam.Create(tasks, reshuffle=True)
-    _ = shards | "MakeShard" >> beam.ParDo(MakeShard(in_process))
-
-
 class MakeShard(beam.DoFn):  # type: ignore[misc]
-    """Makes the shard that an element describes; counts examples and bytes.
+    """Makes the shard that an element describes; counts examples and bytes."""
 
-    Args:
-        in_process: Whether it runs in the process that waits for it.
-    """
-
-    def __init__(self, in_process: bool) -> None:
-        self._in_process = in_process
-        self._examples = Metrics.counter("idxpipe", "examples")
-        self._bytes = Metrics.counter("idxpipe", "bytes_written")
+    def __init__(self) -> None:
+        self._counters = Counters()
 
     def process(self, element: ShardTask) -> Iterator[str]:
         """Make one shard and yield its name."""
         try:
             receipt = make_shard(element)
         except IdxpipeError as error:
-            if self._in_process:
-                # Beam would print a traceback for what is not a defect.
-                _failures.append(error)
-                return
             # From another machine, an exception arrives as text.
             raise RuntimeError(_MARK + json.dumps(error.to_json())) from None
+        self._counters.add(receipt)
+        yield element.name
+
+
+class MakeShardsHere(beam.DoFn):  # type: ignore[misc]
+    """Makes shards in this process, several at a time: the work is done outside Python's lock.
+
+    Args:
+        key: Which of `_running` it belongs to; Beam copies what it is given.
+    """
+
+    def __init__(self, key: str) -> None:
+        self._key = key
+        self._counters = Counters()
+
+    def start_bundle(self) -> None:
+        """Start the threads."""
+        self._here = _running[self._key]
+        self._pool = ThreadPoolExecutor(self._here.threads)
+        self._made: list[Future[Receipt]] = []
+
+    def process(self, element: ShardTask) -> None:
+        """Have one shard made."""
+        self._made.append(self._pool.submit(self._make, element))
+
+    def finish_bundle(self) -> None:
+        """Wait for all shards; count them here, where Beam's counters belong to this thread."""
+        for made in self._made:
+            try:
+                self._counters.add(made.result())
+            except IdxpipeError as error:
+                # Raised outside: Beam would print a traceback for what is not a defect.
+                self._here.failures.append(error)
+        self._pool.shutdown()
+
+    def _make(self, task: ShardTask) -> Receipt:
+        if self._here.failed:
+            raise self._here.failed
+        try:
+            receipt = make_shard(task, self._here.progress.advance)
+        except IdxpipeError as error:
+            self._here.failed = error
+            raise
+        self._here.progress.shard_done()
+        return receipt
+
+
+class Counters:
+    """Beam's counters, named for the page of a Dataflow job."""
+
+    def __init__(self) -> None:
+        self._shards = Metrics.counter("idxpipe", "shards")
+        self._examples = Metrics.counter("idxpipe", "examples")
+        self._bytes = Metrics.counter("idxpipe", "bytes_written")
+
+    def add(self, receipt: Receipt) -> None:
+        """Count one finished shard."""
+        self._shards.inc()
         self._examples.inc(receipt.shard.examples)
         self._bytes.inc(receipt.shard.bytes)
-        yield element.name
+
+
+@dataclasses.dataclass
+class _Here:
+    """What the DoFn of a run in this process shares with whoever waits for it."""
+
+    threads: int
+    progress: Progress
+    failures: list[IdxpipeError] = dataclasses.field(default_factory=list)
+    failed: IdxpipeError | None = None
+
+
+_running: dict[str, _Here] = {}
 
 
 def _options(flags: list[str]) -> PipelineOptions:

@@ -17,6 +17,11 @@ def convert(
     image_shape: str,
     dataset_name: str,
     num_shards: int,
+    file_format: str,
+    compression: str,
+    shuffle_seed: int,
+    max_examples: int,
+    validation_fraction: float,
     runner: str,
     beam_options: str,
     dataset: Output[Dataset],
@@ -31,6 +36,11 @@ def convert(
         config = ConvertConfig(
             dataset_name=dataset_name,
             num_shards=num_shards,
+            file_format=file_format,
+            compression=compression,
+            shuffle_seed=shuffle_seed,
+            max_examples=max_examples,
+            validation_fraction=validation_fraction,
             runner=runner,
             beam_options=beam_options,
         )

@@ -5,6 +5,14 @@ import re
 import shlex
 
 from components.core.config import Config, parameter
+from components.core.dataset import (
+    ARRAY_RECORD,
+    COMPRESSIONS,
+    FILE_FORMATS,
+    FILE_ORDER,
+    NO_COMPRESSION,
+    TFRECORD,
+)
 from components.core.errors import UsageError
 
 DIRECT_RUNNER = "DirectRunner"
@@ -13,11 +21,39 @@ _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
 @dataclasses.dataclass(frozen=True)
 class ConvertConfig(Config):
-    """How a split is cut into shards, and what runs the conversion."""
+    """What a dataset holds, how it is cut into shards, and what runs the conversion."""
 
     dataset_name: str = parameter("mnist", "first part of the shards' file names")
     num_shards: int = parameter(
-        0, "TFRecord files per split; 0 aims at 150 MB each", unit="files", minimum=0
+        0, "files per split; 0 aims at 150 MB each", unit="files", minimum=0
+    )
+    file_format: str = parameter(
+        TFRECORD,
+        "format of the shards; array_record is read by Grain and by TFDS, at random too",
+        choices=FILE_FORMATS,
+    )
+    compression: str = parameter(
+        NO_COMPRESSION, "of each TFRecord file as a whole", choices=COMPRESSIONS
+    )
+    shuffle_seed: int = parameter(
+        FILE_ORDER,
+        "seed of a permutation of all records over the shards; -1 keeps the order of the file",
+        minimum=FILE_ORDER,
+        maximum=2**31 - 1,
+    )
+    max_examples: int = parameter(
+        0,
+        "examples that are taken of a split, for a quick try: the first ones, or with a "
+        "shuffle_seed some of each class by its share; 0 takes all",
+        unit="examples",
+        minimum=0,
+    )
+    validation_fraction: float = parameter(
+        0.0,
+        "share of the training split that becomes a validation set, in the folder `validation` "
+        "of its dataset; which examples depends on their number in the file alone",
+        minimum=0.0,
+        maximum=0.9,
     )
     runner: str = parameter(
         DIRECT_RUNNER, "Beam runner; DirectRunner is the in-memory one of this process"
@@ -30,11 +66,18 @@ class ConvertConfig(Config):
         """Check every value.
 
         Raises:
-            UsageError: If a value is out of bounds, the name cannot be part of a file name, or the
-                options are no command line.
+            UsageError: If a value is out of bounds, the name cannot be part of a file name, the
+                format is not compressed so, or the options are no command line.
         """
         super().__post_init__()
         check_name("dataset_name", self.dataset_name)
+        if self.file_format == ARRAY_RECORD and self.compression != NO_COMPRESSION:
+            raise UsageError(
+                "array_record files are not compressed as a whole",
+                where="compression",
+                expected=f"{NO_COMPRESSION}, or the file_format {TFRECORD}",
+                found=self.compression,
+            )
         try:
             shlex.split(self.beam_options)
         except ValueError as error:

@@ -1,10 +1,21 @@
-"""How a split is cut into shards: each is a range of records, and so of bytes in both files."""
+"""How a split is cut into shards: each is a range of positions in the order of its records."""
 
 import dataclasses
 import itertools
+from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from components import __version__
+from components.convert.config import ConvertConfig
+from components.convert.selection import Selection, count, cut, limited
+from components.convert.source import Source
+from components.core import storage
 from components.core.errors import UsageError
 from components.core.idx import Header
+
+VALIDATION = "validation"
 
 # TFRecord readers like files of 100 to 200 MB.
 # Source: https://www.tensorflow.org/guide/data_performance, and the TFDS default shard sizes.
@@ -20,11 +31,16 @@ class ShardTask:
         name: File name of the shard.
         images: URI of the unpacked images file.
         images_header: Its header.
+        images_content: Its fingerprint; empty if nobody took it.
         labels: URI of the unpacked labels file.
         labels_header: Its header.
-        start: First record.
-        stop: Record after the last.
+        labels_content: Its fingerprint.
+        start: First position.
+        stop: Position after the last.
+        selection: What stands at the positions, and which of them are kept.
         num_classes: Labels are below it.
+        file_format: `tfrecord` or `array_record`.
+        compression: `none` or `gzip`.
         converter: Version of the code that writes it.
     """
 
@@ -32,31 +48,151 @@ class ShardTask:
     name: str
     images: str
     images_header: Header
+    images_content: str
     labels: str
     labels_header: Header
+    labels_content: str
     start: int
     stop: int
+    selection: Selection
     num_classes: int
+    file_format: str
+    compression: str
     converter: str
 
 
-def shard_ranges(num_examples: int, num_shards: int) -> list[tuple[int, int]]:
-    """Return the first and past-the-last record of each shard; sizes differ by one at most."""
+@dataclasses.dataclass(frozen=True)
+class Part:
+    """One dataset that comes of a source.
+
+    Attributes:
+        split: Its name.
+        output: URI of its folder.
+        examples: Examples in it.
+        tasks: Its shards.
+    """
+
+    split: str
+    output: str
+    examples: int
+    tasks: list[ShardTask]
+
+
+def plan(
+    sources: tuple[Source, Source],
+    output: str,
+    split: str,
+    config: ConvertConfig,
+    num_classes: int,
+) -> list[Part]:
+    """Return the split itself and, if one is asked for, its validation set.
+
+    Args:
+        sources: Images and labels, checked.
+        output: URI of the split's folder.
+        split: Its name.
+        config: What to keep of it, and how to cut it.
+        num_classes: Labels are below it.
+
+    Raises:
+        UsageError: If a dataset or a shard would be empty.
+    """
+    whole = Selection(sources[0].header.records, config.shuffle_seed)
+    fraction = config.validation_fraction
+    if not fraction and not config.max_examples:
+        no_labels: NDArray[np.integer[Any]] = np.empty(0, np.int64)
+        return [_part(sources, no_labels, output, split, config, whole, num_classes)]
+    labels = _all_labels(sources[1])
+    if config.max_examples:
+        whole = limited(whole, labels, config.max_examples, num_classes)
+    rest = dataclasses.replace(whole, validation_fraction=fraction)
+    parts = [_part(sources, labels, output, split, config, rest, num_classes)]
+    if fraction:
+        if split == VALIDATION:
+            raise UsageError(
+                "a validation set has none of its own",
+                where="validation_fraction",
+                expected="0 for this split",
+                found=fraction,
+            )
+        taken = dataclasses.replace(rest, validation=True)
+        if config.num_shards:
+            shards = max(1, round(config.num_shards * fraction / (1 - fraction)))
+            config = dataclasses.replace(config, num_shards=min(shards, count(taken, labels)))
+        folder = storage.join(output, VALIDATION)
+        parts.append(_part(sources, labels, folder, VALIDATION, config, taken, num_classes))
+    return parts
+
+
+def _part(
+    sources: tuple[Source, Source],
+    all_labels: NDArray[np.integer[Any]],
+    output: str,
+    split: str,
+    config: ConvertConfig,
+    selection: Selection,
+    num_classes: int,
+) -> Part:
+    images, labels = sources
+    examples = count(selection, all_labels)
+    if not examples:
+        raise UsageError(
+            "no example is left for a split",
+            where=split,
+            expected=f"at least 1 of {selection.records}",
+            found=f"max_examples {config.max_examples}, "
+            f"validation_fraction {config.validation_fraction}",
+        )
+    shards = choose_num_shards(config.num_shards, examples, images.header.record_bytes)
+    cuts = cut(selection, all_labels, shard_sizes(examples, shards))
+    prefix = f"{config.dataset_name}-{split}.{config.file_format}"
+    tasks = [
+        ShardTask(
+            output=output,
+            name=f"{prefix}-{index:05d}-of-{shards:05d}",
+            images=images.plain,
+            images_header=images.header,
+            images_content=images.expected,
+            labels=labels.plain,
+            labels_header=labels.header,
+            labels_content=labels.expected,
+            start=start,
+            stop=stop,
+            selection=selection,
+            num_classes=num_classes,
+            file_format=config.file_format,
+            compression=config.compression,
+            converter=__version__,
+        )
+        for index, (start, stop) in enumerate(itertools.pairwise(cuts))
+    ]
+    return Part(split, output, examples, tasks)
+
+
+def _all_labels(source: Source) -> NDArray[np.integer[Any]]:
+    """Return the labels of the whole source, in as few bytes each as they have there."""
+    data = storage.read(source.plain, source.header.data_offset)
+    stored = np.frombuffer(data, np.dtype(source.header.dtype).newbyteorder(">"))
+    return stored.astype(source.header.dtype)
+
+
+def shard_sizes(num_examples: int, num_shards: int) -> list[int]:
+    """Return the number of examples in each shard; they differ by one at most."""
     cuts = [shard * num_examples // num_shards for shard in range(num_shards + 1)]
-    return list(itertools.pairwise(cuts))
+    return [stop - start for start, stop in itertools.pairwise(cuts)]
 
 
-def choose_num_shards(asked: int, images: Header) -> int:
+def choose_num_shards(asked: int, examples: int, image_bytes: int) -> int:
     """Return the number of shards to write.
 
     Args:
         asked: What the user asked for; 0 aims at `TARGET_SHARD_BYTES`.
-        images: Header of the images file.
+        examples: Examples to write.
+        image_bytes: Length of one image.
 
     Raises:
         UsageError: If a shard would be empty.
     """
-    examples = images.records
     if asked > examples:
         raise UsageError(
             "more shards than examples",
@@ -64,4 +200,4 @@ def choose_num_shards(asked: int, images: Header) -> int:
             expected=f"at most {examples}, the number of examples",
             found=asked,
         )
-    return asked or min(examples, -(-examples * images.record_bytes // TARGET_SHARD_BYTES))
+    return asked or max(1, min(examples, -(-examples * image_bytes // TARGET_SHARD_BYTES)))

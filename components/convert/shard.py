@@ -2,13 +2,15 @@
 
 import dataclasses
 import json
-from collections.abc import Iterator
-from typing import Any, BinaryIO
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from components.convert.interference import in_the_way
 from components.convert.plan import ShardTask
+from components.convert.rows import CHUNK_BYTES, chunk_rows, numbers, read_chunks
+from components.convert.writers import open_shard
 from components.core import storage
 from components.core.dataset import Shard
 from components.core.errors import DataError
@@ -17,9 +19,8 @@ from components.core.idx import Header
 from components.core.tfrecord import ExampleEncoder
 
 RECEIPTS = "_receipts"
-# About 1.7 MB of 28x28 images: rows and records stay in the second-level cache.
-CHUNK_ROWS = 2048
-CHUNK_BYTES = 4 << 20
+
+Advance = Callable[[int, int], None]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,32 +75,40 @@ def read_receipt(task: ShardTask) -> Receipt:
     return Receipt.loads(storage.read(uri))
 
 
-def make_shard(task: ShardTask) -> Receipt:
+def make_shard(task: ShardTask, advance: Advance = lambda examples, bytes_read: None) -> Receipt:
     """Write the shard, unless a run that was cut off already did.
+
+    Args:
+        task: What to make.
+        advance: Called now and then with the examples and the bytes of images since the last call.
 
     Raises:
         DataError: If a label is out of range or a source is shorter than its header says.
         SetupError: If the output cannot be written.
     """
-    return _finished(task) or _write(task)
+    return _finished(task) or _write(task, advance)
 
 
-def _write(task: ShardTask) -> Receipt:
+def _write(task: ShardTask, advance: Advance) -> Receipt:
     counts = np.zeros(task.num_classes, np.int64)
-    images, labels, shard = Fingerprint(), Fingerprint(), Fingerprint()
-    with storage.create(storage.join(task.output, task.name)) as stream:
-        encoder = ExampleEncoder(task.images_header.record_bytes, _chunk_rows(task.images_header))
-        for image_bytes, label_bytes in _chunks(task):
-            images = images.extend(image_bytes)
-            labels = labels.extend(label_bytes)
-            values = _numbers(label_bytes, task.labels_header).astype(np.int64)
+    images, labels = Fingerprint(), Fingerprint()
+    uri = storage.join(task.output, task.name)
+    with open_shard(uri, task.file_format, task.compression) as shard:
+        encoder = ExampleEncoder(task.images_header.record_bytes, chunk_rows(task.images_header))
+        for chunk in read_chunks(task):
+            images = images.extend(chunk.images)
+            labels = labels.extend(chunk.labels)
+            values = numbers(chunk.labels, task.labels_header).astype(np.int64)
+            pixels = _little_endian(chunk.images, task.images_header)
+            if chunk.kept is not None:
+                values, pixels = values[chunk.kept], pixels[chunk.kept]
+            if not len(values):
+                continue
             counts += _count(values, task)
-            pixels = _little_endian(image_bytes, task.images_header)
-            records = encoder.encode(pixels, values).tobytes()
-            shard = shard.extend(records)
-            stream.write(records)
+            shard.write(encoder.encode(pixels, values), encoder.lengths(values))
+            advance(len(values), len(chunk.images))
     receipt = Receipt(
-        Shard(task.name, task.stop - task.start, shard.size, shard.crc32c),
+        Shard(task.name, int(counts.sum()), shard.fingerprint.size, shard.fingerprint.crc32c),
         tuple(counts.tolist()),
         images,
         labels,
@@ -122,9 +131,9 @@ def _finished(task: ShardTask) -> Receipt | None:
     if receipt.recipe != _recipe(task) or not storage.exists(shard):
         return None
     images, labels = Fingerprint(), Fingerprint()
-    for image_bytes, label_bytes in _chunks(task):
-        images = images.extend(image_bytes)
-        labels = labels.extend(label_bytes)
+    for chunk in read_chunks(task):
+        images = images.extend(chunk.images)
+        labels = labels.extend(chunk.labels)
     written = Fingerprint()
     with storage.open_read(shard) as stream:
         while block := stream.read(CHUNK_BYTES):
@@ -135,56 +144,17 @@ def _finished(task: ShardTask) -> Receipt | None:
 
 
 def _recipe(task: ShardTask) -> str:
-    header = task.images_header
-    return json.dumps(
-        [task.converter, header.dtype, header.shape, task.start, task.stop, task.num_classes]
-    )
-
-
-def _chunk_rows(images: Header) -> int:
-    return max(1, min(CHUNK_ROWS, CHUNK_BYTES // images.record_bytes))
-
-
-def _chunks(task: ShardTask) -> Iterator[tuple[bytes, bytes]]:
-    """Yield the bytes of some images and of as many labels, in order."""
-    image_bytes = task.images_header.record_bytes
-    label_bytes = task.labels_header.record_bytes
-    rows = _chunk_rows(task.images_header)
-    with (
-        storage.open_read(task.images, task.images_header.offset(task.start)) as images,
-        storage.open_read(task.labels, task.labels_header.offset(task.start)) as labels,
-    ):
-        for start in range(task.start, task.stop, rows):
-            count = min(rows, task.stop - start)
-            yield (
-                _read(images, count * image_bytes, task.images),
-                _read(labels, count * label_bytes, task.labels),
-            )
-
-
-def _read(stream: BinaryIO, length: int, uri: str) -> bytes:
-    data = stream.read(length)
-    if len(data) != length:
-        raise DataError(
-            "file became shorter while it was read",
-            where=uri,
-            expected=f"{length} more bytes",
-            found=f"{len(data)} bytes",
-            remedy="leave the file alone until the conversion ends, then convert again",
-        )
-    return data
-
-
-def _numbers(data: bytes, header: Header) -> np.ndarray:
-    return np.frombuffer(data, np.dtype(header.dtype).newbyteorder(">"))
+    where = {"output", "name", "images", "labels", "images_content", "labels_content"}
+    values = dataclasses.asdict(task).items()
+    return json.dumps({name: value for name, value in values if name not in where})
 
 
 def _little_endian(data: bytes, header: Header) -> np.ndarray:
     """Return uint8 [rows, record_bytes]: the pixels as TensorFlow decodes them."""
-    numbers = _numbers(data, header)
-    if numbers.dtype.itemsize > 1:
-        numbers = numbers.astype(numbers.dtype.newbyteorder("<"))
-    return numbers.view(np.uint8).reshape(-1, header.record_bytes)
+    values = numbers(data, header)
+    if values.dtype.itemsize > 1:
+        values = values.astype(values.dtype.newbyteorder("<"))
+    return values.view(np.uint8).reshape(-1, header.record_bytes)
 
 
 def _count(labels: np.ndarray, task: ShardTask) -> np.ndarray:

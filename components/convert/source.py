@@ -51,14 +51,37 @@ class Source:
         Raises:
             DataError: If it is not.
         """
-        if self.expected and found != Fingerprint.parse(self.expected):
-            raise DataError(
-                "file changed since it was validated",
-                where=self.uri,
-                expected=f"fingerprint {self.expected}",
-                found=f"fingerprint {found}",
-                remedy="start again from validate",
-            )
+        check_content(self.uri, self.expected, found)
+
+    def check_still(self) -> None:
+        """Read a file that is not a copy once more, as the workers may have seen another one.
+
+        Raises:
+            DataError: If it changed.
+        """
+        if self.plain == self.uri:
+            self.check_content(scan(self.uri, lambda uri, header: None).fingerprint)
+
+
+def check_content(uri: str, expected: str, found: Fingerprint) -> None:
+    """Check the content of a source file.
+
+    Args:
+        uri: Where the user has it.
+        expected: Its fingerprint; empty accepts any.
+        found: The fingerprint of what was read.
+
+    Raises:
+        DataError: If they differ.
+    """
+    if expected and found != Fingerprint.parse(expected):
+        raise DataError(
+            "file changed since it was validated",
+            where=uri,
+            expected=f"fingerprint {expected}",
+            found=f"fingerprint {found}",
+            remedy="start again from validate",
+        )
 
 
 @contextmanager
@@ -88,8 +111,10 @@ def _sweep_staging() -> None:
                 os.close(descriptor)
 
 
-def open_images(uri: str, shape: tuple[int, ...] | None, expected: str, staging: str) -> Source:
-    """Check an images file; unpack it if it is gzip.
+def open_images(
+    uri: str, shape: tuple[int, ...] | None, expected: str, staging: str, access: "Access"
+) -> Source:
+    """Check an images file; bring it where the workers can read it as they want to.
 
     Raises:
         DataError: If it is not in order, not the expected one, or its images are not of `shape`.
@@ -97,16 +122,18 @@ def open_images(uri: str, shape: tuple[int, ...] | None, expected: str, staging:
     check = check_images(shape)
     header = read_header(uri)
     check(uri, header)
-    if not is_gzip(uri):
-        return Source(uri, uri, header, expected)
-    source = Source(uri, storage.join(staging, "images"), header, expected)
-    with _unpack_to(source) as look:
-        file = scan(uri, check, look)
-    return source.checked(file.fingerprint)
+    if access.copies(uri):
+        source = Source(uri, storage.join(staging, "images"), header, expected)
+        with _unpack_to(source) as look:
+            return source.checked(scan(uri, check, look).fingerprint)
+    source = Source(uri, uri, header, expected)
+    return source if access.whole else source.checked(scan(uri, check).fingerprint)
 
 
-def open_labels(uri: str, num_classes: int, expected: str, staging: str) -> tuple[Source, int]:
-    """Check a labels file, every label of it; unpack it if it is gzip.
+def open_labels(
+    uri: str, num_classes: int, expected: str, staging: str, access: "Access"
+) -> tuple[Source, int]:
+    """Check a labels file, every label of it; bring it where the workers can read it.
 
     Returns:
         The source, and the largest label.
@@ -117,11 +144,30 @@ def open_labels(uri: str, num_classes: int, expected: str, staging: str) -> tupl
     """
     header = read_header(uri)
     check_labels(uri, header)
-    plain = storage.join(staging, "labels") if is_gzip(uri) else uri
+    plain = storage.join(staging, "labels") if access.copies(uri) else uri
     source = Source(uri, plain, header, expected)
     with _unpack_to(source) if plain != uri else nullcontext() as look:
         file, largest = scan_labels(uri, num_classes, look)
     return source.checked(file.fingerprint), largest
+
+
+@dataclasses.dataclass(frozen=True)
+class Access:
+    """How the workers read the sources.
+
+    Attributes:
+        whole: From the first byte to the last, so that what they read tells whether it changed.
+        scattered: Record by record, in another order.
+        local: On this machine.
+    """
+
+    whole: bool
+    scattered: bool
+    local: bool
+
+    def copies(self, uri: str) -> bool:
+        """Tell whether the workers need a copy: plain, and near if they jump about in it."""
+        return is_gzip(uri) or (self.scattered and self.local and not storage.is_local(uri))
 
 
 @contextmanager

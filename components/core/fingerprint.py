@@ -5,7 +5,7 @@ object costs no download.
 """
 
 import dataclasses
-from typing import Self
+from typing import Any, Self
 
 import google_crc32c
 
@@ -47,8 +47,8 @@ class Fingerprint:
                 "not a fingerprint", expected="SIZE-CRC32C, as validate prints it", found=repr(text)
             ) from None
 
-    def extend(self, data: bytes) -> "Fingerprint":
-        """Return the fingerprint of this content followed by `data`."""
+    def extend(self, data: Any) -> "Fingerprint":
+        """Return the fingerprint of this content followed by `data`: bytes, or uint8 [bytes]."""
         return Fingerprint(self.size + len(data), google_crc32c.extend(self.crc32c, data))
 
     def join(self, following: "Fingerprint") -> "Fingerprint":

@@ -120,6 +120,14 @@ class ExampleEncoder:
             return self._fill(images, labels, int(widths[0])).reshape(-1)
         return self._mixed(images, labels, widths)
 
+    def lengths(self, labels: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the length of each framed record: int64 [rows]."""
+        widths = _varint_bytes(labels)
+        by_width = np.zeros(int(widths.max(initial=0)) + 1, np.int64)
+        for width in np.unique(widths):
+            by_width[width] = len(Template.of(self._image_bytes, int(width)).record)
+        return by_width[widths]
+
     def _fill(self, images: Bytes2D, labels: NDArray[np.int64], width: int) -> Bytes2D:
         if width not in self._matrices:
             template = Template.of(self._image_bytes, width)

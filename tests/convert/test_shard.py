@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from components.convert.plan import ShardTask
+from components.convert.selection import Selection
 from components.convert.shard import make_shard, read_receipt, receipt_uri
 from components.core import storage
 from components.core.errors import DataError
@@ -23,11 +24,16 @@ def task(tmp_path):
         name="n-train.tfrecord-00000-of-00001",
         images=write_idx(tmp_path / "i", IMAGES),
         images_header=Header("uint8", IMAGES.shape),
+        images_content="",
         labels=write_idx(tmp_path / "l", LABELS),
         labels_header=Header("uint8", LABELS.shape),
+        labels_content="",
         start=2,
         stop=7,
+        selection=Selection(10),
         num_classes=10,
+        file_format="tfrecord",
+        compression="none",
         converter="test",
     )
 

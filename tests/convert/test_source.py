@@ -7,24 +7,29 @@ import tempfile
 import numpy as np
 import pytest
 
-from components.convert.source import open_images, open_labels, staging_folder
+from components.convert.source import Access, open_images, open_labels, staging_folder
 from components.core import storage
 from components.core.errors import DataError
 from tests.idxfiles import idx_bytes, write_idx
 
 IMAGES = np.arange(24, dtype=np.int16).reshape(2, 3, 4)
 LABELS = np.array([3, 1], np.uint8)
+IN_ORDER = Access(whole=True, scattered=False, local=True)
 
 
 def test_plain_files_are_read_where_they_are(tmp_path):
     uri = write_idx(tmp_path / "i", IMAGES)
-    assert open_images(uri, None, "", str(tmp_path / "staging")).plain == uri
+    assert open_images(uri, None, "", str(tmp_path / "staging"), IN_ORDER).plain == uri
     assert not (tmp_path / "staging").exists()
 
 
 def test_gzip_is_unpacked_whole(tmp_path):
-    images = open_images(write_idx(tmp_path / "i.gz", IMAGES), (3, 4), "", str(tmp_path / "s"))
-    labels, largest = open_labels(write_idx(tmp_path / "l.gz", LABELS), 10, "", str(tmp_path / "s"))
+    images = open_images(
+        write_idx(tmp_path / "i.gz", IMAGES), (3, 4), "", str(tmp_path / "s"), IN_ORDER
+    )
+    labels, largest = open_labels(
+        write_idx(tmp_path / "l.gz", LABELS), 10, "", str(tmp_path / "s"), IN_ORDER
+    )
     assert storage.read(images.plain) == idx_bytes(IMAGES)
     assert storage.read(labels.plain) == idx_bytes(LABELS)
     assert largest == 3
@@ -33,7 +38,9 @@ def test_gzip_is_unpacked_whole(tmp_path):
 def test_another_content_than_expected_is_refused(tmp_path):
     for name in ("l", "l.gz"):
         with pytest.raises(DataError, match="changed since it was validated"):
-            open_labels(write_idx(tmp_path / name, LABELS), 10, "1-00000000", str(tmp_path / "s"))
+            open_labels(
+                write_idx(tmp_path / name, LABELS), 10, "1-00000000", str(tmp_path / "s"), IN_ORDER
+            )
 
 
 def test_staging_goes_and_takes_with_it_what_killed_conversions_left(tmp_path, monkeypatch):

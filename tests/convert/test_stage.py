@@ -125,10 +125,10 @@ def test_a_conversion_cut_off_makes_only_what_is_missing(files, tmp_path, monkey
     make = beam_pipeline.make_shard
     made = []
 
-    def fail_on_the_last(task):
+    def fail_on_the_last(task, advance):
         if task.name.endswith("00003-of-00004"):
             raise SetupError("disk full")
-        return make(task)
+        return make(task, advance)
 
     monkeypatch.setattr(beam_pipeline, "make_shard", fail_on_the_last)
     with pytest.raises(SetupError, match="disk full"):
@@ -137,7 +137,7 @@ def test_a_conversion_cut_off_makes_only_what_is_missing(files, tmp_path, monkey
     kept = {n: os.stat(tmp_path / n).st_ino for n in os.listdir(tmp_path) if "tfrecord" in n}
     assert len(kept) == 3
 
-    monkeypatch.setattr(beam_pipeline, "make_shard", lambda task: made.append(task) or make(task))
+    monkeypatch.setattr(beam_pipeline, "make_shard", lambda *args: made.append(args) or make(*args))
     run(files, tmp_path, 4)
     assert len(made) == 4
     assert {name: os.stat(tmp_path / name).st_ino for name in kept} == kept
@@ -152,10 +152,10 @@ from components.convert import shard, beam_pipeline
 from components.convert.config import ConvertConfig
 from components.convert.stage import convert
 make = shard.make_shard
-def kill(task):
+def kill(task, advance):
     if task.start:
         os.kill(os.getpid(), signal.SIGKILL)
-    return make(task)
+    return make(task, advance)
 beam_pipeline.make_shard = kill
 convert({files["train_images"]!r}, {files["train_labels"]!r}, {str(tmp_path)!r},
         ConvertConfig(num_shards=4))
@@ -271,7 +271,7 @@ def test_conversions_at_once_into_one_folder_leave_one_whole_dataset(files, tmp_
 
 @pytest.mark.parametrize("gone", ["dataset", "receipts"])
 def test_interference_where_there_are_no_locks_is_noticed(files, tmp_path, monkeypatch, gone):
-    from components.convert import beam_pipeline, stage
+    from components.convert import beam_pipeline, publish
 
     if gone == "receipts":
         run_pipeline = beam_pipeline.run_pipeline
@@ -283,7 +283,7 @@ def test_interference_where_there_are_no_locks_is_noticed(files, tmp_path, monke
         monkeypatch.setattr(beam_pipeline, "run_pipeline", and_delete)
     else:
         shard = str(tmp_path / "mnist-train.tfrecord-00000-of-00002")
-        monkeypatch.setattr(stage, "_delete_stale", lambda *_: storage.delete(shard))
+        monkeypatch.setattr(publish, "_delete_stale", lambda *_: storage.delete(shard))
     with pytest.raises(TransientError, match="another conversion"):
         run(files, tmp_path, 2)
     with pytest.raises(DataError, match="no dataset here"):

@@ -1,0 +1,142 @@
+"""Make the shards a dataset: the manifest comes last, and what is stale goes."""
+
+import functools
+import re
+
+from components import __version__
+from components.convert.config import ConvertConfig
+from components.convert.interference import in_the_way
+from components.convert.plan import Part
+from components.convert.source import Source
+from components.core import storage
+from components.core.dataset import MANIFEST, Dataset, read_dataset, shard_uris
+from components.core.errors import DataError, UsageError
+from components.core.fingerprint import Fingerprint
+
+_SHARD = re.compile(r"[A-Za-z0-9_]+-[A-Za-z0-9_]+\.(?:tfrecord|array_record)-\d{5}-of-\d{5}")
+
+
+def check_folder(part: Part) -> None:
+    """Refuse a folder that holds another split: it would be replaced.
+
+    Raises:
+        UsageError: If it does.
+    """
+    try:
+        held = read_dataset(part.output).split
+    except DataError:
+        return
+    if held != part.split:
+        raise UsageError(
+            "folder holds another split",
+            where=part.output,
+            expected=f"an empty or new folder, or the split {part.split!r}",
+            found=f"the split {held!r}",
+            remedy="give each split a folder of its own",
+        )
+
+
+def publish(part: Part, sources: tuple[Source, Source], config: ConvertConfig) -> Dataset:
+    """Write the manifest of shards that were made, and delete what is not of it.
+
+    Raises:
+        DataError: If the bytes that the workers read are not those that were validated.
+        TransientError: If another conversion deleted some of it.
+    """
+    dataset = _assemble(part, sources, config)
+    storage.write(storage.join(part.output, MANIFEST), dataset.dumps())
+    _delete_stale(part.output, {shard.name for shard in dataset.shards})
+    _check_alone(part.output, dataset)
+    return dataset
+
+
+def made_by_another(
+    part: Part, sources: tuple[Source, Source], config: ConvertConfig
+) -> Dataset | None:
+    """Return the dataset that another conversion made, if it is the one that this one makes."""
+    try:
+        dataset = read_dataset(part.output)
+        shard_uris(part.output, dataset)
+    except DataError:
+        return None
+    expected = [source.expected for source in sources]
+    same = (
+        [shard.name for shard in dataset.shards] == [task.name for task in part.tasks]
+        and dataset.num_examples == part.examples
+        and dataset.num_classes == part.tasks[0].num_classes
+        and dataset.shuffle_seed == config.shuffle_seed
+        and dataset.compression == config.compression
+        and [dataset.sources["images"], dataset.sources["labels"]] == expected
+    )
+    return dataset if same else None
+
+
+def clear(folder: str) -> None:
+    """Delete a dataset that an earlier conversion made here; what else is here stays."""
+    storage.delete(storage.join(folder, MANIFEST))
+    _delete_stale(folder, set())
+
+
+def _assemble(part: Part, sources: tuple[Source, Source], config: ConvertConfig) -> Dataset:
+    """Return the manifest that the shards' receipts add up to.
+
+    Raises:
+        DataError: If the bytes that the workers read are not those that were validated.
+    """
+    from components.convert.shard import read_receipt
+
+    receipts = [read_receipt(task) for task in part.tasks]
+    images, labels = sources
+    read = {"images": images.expected, "labels": labels.expected}
+    if part.tasks[0].selection.reads_whole_source:
+        read = {
+            "images": str(_content(images, [receipt.images for receipt in receipts])),
+            "labels": str(_content(labels, [receipt.labels for receipt in receipts])),
+        }
+    return Dataset(
+        split=part.split,
+        image_shape=images.header.record_shape,
+        image_dtype=images.header.dtype,
+        num_classes=part.tasks[0].num_classes,
+        class_counts=tuple(map(sum, zip(*(r.class_counts for r in receipts), strict=True))),
+        shards=tuple(receipt.shard for receipt in receipts),
+        sources=read,
+        converter=__version__,
+        dataset_name=config.dataset_name,
+        label_dtype=labels.header.dtype,
+        file_format=config.file_format,
+        compression=config.compression,
+        shuffle_seed=config.shuffle_seed,
+        source_examples=images.header.records,
+    )
+
+
+def _content(source: Source, ranges: list[Fingerprint]) -> Fingerprint:
+    """Return the fingerprint of the content that was read, range by range."""
+    header = Fingerprint().extend(source.header.encode())
+    found = functools.reduce(Fingerprint.join, ranges, header)
+    source.check_content(found)
+    return found
+
+
+def _delete_stale(output: str, current: set[str]) -> None:
+    """Delete the receipts, the shards of earlier conversions, and what killed runs left."""
+    from components.convert.shard import RECEIPTS
+
+    for name in storage.list_files(output):
+        if _SHARD.fullmatch(name) and name not in current:
+            storage.delete(storage.join(output, name))
+    storage.delete(storage.join(output, RECEIPTS))
+    storage.sweep(output)
+
+
+def _check_alone(output: str, dataset: Dataset) -> None:
+    """Take the manifest back if another conversion deleted shards of ours as stale.
+
+    Raises:
+        TransientError: If it did.
+    """
+    found = storage.list_files(output)
+    if any(found.get(shard.name) != shard.bytes for shard in dataset.shards):
+        storage.delete(storage.join(output, MANIFEST))
+        raise in_the_way(output)
