@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from pipeline.state import RunRecord
 
 DATA_PARAMETERS = tuple(field.name for field in dataclasses.fields(DataConfig))
+URI_PARAMETERS = (*DATA_PARAMETERS, "baseline")
 DEFAULT_DATA = "data/mnist"
 Result = tuple[Any, str]
 
@@ -184,7 +185,7 @@ def run(args: argparse.Namespace) -> Result:
         pipeline, parameters = _first_run(args)
     check_values(parameters)
     # Before the run's record keeps them.
-    for uri in (args.root, *(parameters.get(name, "") for name in DATA_PARAMETERS)):
+    for uri in (args.root, *(parameters.get(name, "") for name in URI_PARAMETERS)):
         storage.refuse_secrets(uri)
     with Live() if sys.stderr.isatty() else nullcontext(progress.Lines()) as shown:
         record = local.run(pipeline, parameters, args.root, progress=shown, **options)
@@ -240,14 +241,13 @@ def _rerun(args: argparse.Namespace) -> "Rerun":
     from pipeline.rerun import rerun
     from pipeline.state import LATEST
 
-    if args.data is not None:
-        args.set.append(f"data={_absolute({'data': args.data})['data']}")
+    assignments = [*args.set, *([f"data={args.data}"] if args.data is not None else [])]
     return rerun(
         args.root,
         args.run or LATEST,
         stages_from=args.from_stage or None,
         only=args.only or None,
-        assignments=args.set,
+        assignments=[_absolute_assignment(text) for text in assignments],
         pipeline=spec.load_compiled(args.pipeline) if args.pipeline else None,
     )
 
@@ -256,10 +256,15 @@ def _absolute(parameters: dict[str, Any]) -> dict[str, Any]:
     """Make local paths absolute, so that a rerun from another folder means the same files."""
     return {
         name: os.path.abspath(storage.local_path(value))
-        if name in DATA_PARAMETERS and value and storage.is_local(value)
+        if name in URI_PARAMETERS and value and storage.is_local(value)
         else value
         for name, value in parameters.items()
     }
+
+
+def _absolute_assignment(text: str) -> str:
+    name, _, value = text.partition("=")
+    return f"{name}={_absolute({name.strip(): value})[name.strip()]}" if value else text
 
 
 def _summary(record: "RunRecord") -> str:

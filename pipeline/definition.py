@@ -77,7 +77,10 @@ def define(target: Target, train_image: str, registry: RegisterConfig | None) ->
         stage_bytes: int = DeviceConfig.stage_bytes,
         eval_batch_size: int = EvaluateConfig.eval_batch_size,
         eval_steps: int = EvaluateConfig.eval_steps,
+        top_k: int = EvaluateConfig.top_k,
         min_accuracy: float = EvaluateConfig.min_accuracy,
+        baseline: str = EvaluateConfig.baseline,
+        baseline_alpha: float = EvaluateConfig.baseline_alpha,
     ):
         """Validate IDX files, convert them to TFRecord, train a classifier and evaluate it."""
         validated = validate(
@@ -142,7 +145,10 @@ def define(target: Target, train_image: str, registry: RegisterConfig | None) ->
             model=trained.outputs["model"],
             eval_batch_size=eval_batch_size,
             eval_steps=eval_steps,
+            top_k=top_k,
             min_accuracy=min_accuracy,
+            baseline=baseline,
+            baseline_alpha=baseline_alpha,
             # The machine that was chosen is the trainer's alone.
             **(device if trainer is train else device | {"accelerator": "cpu"}),
         )

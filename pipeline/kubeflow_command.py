@@ -19,7 +19,7 @@ def submit_to_kubeflow(args: argparse.Namespace) -> Result:
         IdxpipeError: If it is refused; with `--wait`, also if the run does not succeed.
     """
     from pipeline import kubeflow
-    from pipeline.commands import DATA_PARAMETERS
+    from pipeline.commands import URI_PARAMETERS
 
     refused = {
         "--from": args.from_stage,
@@ -41,7 +41,7 @@ def submit_to_kubeflow(args: argparse.Namespace) -> Result:
         )
     kubeflow.check_host(args.kfp_host)
     pipeline, parameters = pipeline_and_parameters(args)
-    uris = {name: parameters.get(name, "") for name in DATA_PARAMETERS}
+    uris = {name: parameters.get(name, "") for name in URI_PARAMETERS}
     kubeflow.check_uris({"--root": args.root, **uris})
     if args.no_cache:
         from pipeline.vertex_request import without_cache

@@ -70,12 +70,12 @@ def first_job(args: argparse.Namespace) -> tuple[dict[str, Any], str]:
         DataError: If the file is not a compiled pipeline.
     """
     from pipeline import vertex_request
-    from pipeline.commands import DATA_PARAMETERS
+    from pipeline.commands import DATA_PARAMETERS, URI_PARAMETERS
 
     settings = _settings(args)
     pipeline, parameters = pipeline_and_parameters(args)
     vertex_request.check_pipeline(pipeline)
-    vertex_request.check_data(parameters, DATA_PARAMETERS)
+    vertex_request.check_data(parameters, DATA_PARAMETERS, URI_PARAMETERS)
     job = vertex_request.build(pipeline, parameters, settings)
     if args.no_cache:
         vertex_request.without_cache(job["pipelineSpec"])
@@ -86,7 +86,7 @@ def _rerun(args: argparse.Namespace, vertex: "Vertex") -> tuple[dict[str, Any], 
     """Return the job for some stages of an earlier run, and its name."""
     from pipeline import rerun, spec, vertex_request
     from pipeline.catalogue import check_values
-    from pipeline.commands import DATA_PARAMETERS
+    from pipeline.commands import DATA_PARAMETERS, URI_PARAMETERS
     from pipeline.vertex import go_on
 
     source, earlier_id = one_job(args, args.run)
@@ -109,7 +109,7 @@ def _rerun(args: argparse.Namespace, vertex: "Vertex") -> tuple[dict[str, Any], 
     )
     check_values(plan.parameters)
     vertex_request.check_pipeline(plan.pipeline)
-    vertex_request.check_data(plan.parameters, DATA_PARAMETERS)
+    vertex_request.check_data(plan.parameters, DATA_PARAMETERS, URI_PARAMETERS)
     body = vertex_request.build(plan.pipeline, plan.parameters, settings)
     # A stage is run again because it was asked for, cached or not.
     forced = None if args.no_cache else plan.force

@@ -7,7 +7,7 @@ import copy
 import datetime
 import re
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -149,19 +149,20 @@ def check_pipeline(pipeline: Pipeline) -> None:
         )
 
 
-def check_data(parameters: Mapping[str, Any], names: Iterable[str]) -> None:
-    """Check that the data can be read from everywhere.
+def check_data(parameters: Mapping[str, Any], data: Sequence[str], uris: Sequence[str]) -> None:
+    """Check that what the parameters name can be read from everywhere.
 
     Args:
         parameters: Values of the pipeline's parameters.
-        names: Which of them say where data is.
+        data: Which of them say where the data set is.
+        uris: Which of them say where something is.
 
     Raises:
-        UsageError: If one is not in a bucket, or none is given.
+        UsageError: If one is not in a bucket, or there is no data set.
     """
-    given = {name: parameters[name] for name in names if parameters.get(name)}
-    for name, uri in given.items():
-        if storage.scheme(uri) != "gs" or not _GCS.fullmatch(uri):
+    for name in uris:
+        uri = parameters.get(name, "")
+        if uri and (storage.scheme(uri) != "gs" or not _GCS.fullmatch(uri)):
             raise UsageError(
                 "data is not in a bucket",
                 where=name,
@@ -169,7 +170,8 @@ def check_data(parameters: Mapping[str, Any], names: Iterable[str]) -> None:
                 found=uri,
                 remedy="gcloud storage cp --recursive FOLDER gs://BUCKET/",
             )
-    if not given and any(name in parameters for name in names):
+    known = [name for name in data if name in parameters]
+    if known and not any(parameters[name] for name in known):
         raise UsageError(
             "no data is named",
             where="--data",

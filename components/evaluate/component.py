@@ -12,7 +12,10 @@ def evaluate(
     model: Input[Model],
     eval_batch_size: int,
     eval_steps: int,
+    top_k: int,
     min_accuracy: float,
+    baseline: str,
+    baseline_alpha: float,
     accelerator: str,
     tpu: str,
     num_replicas: int,
@@ -31,7 +34,12 @@ def evaluate(
     report.uri += ".html"
     with exit_on_error():
         config = EvaluateConfig(
-            eval_batch_size=eval_batch_size, eval_steps=eval_steps, min_accuracy=min_accuracy
+            eval_batch_size=eval_batch_size,
+            eval_steps=eval_steps,
+            top_k=top_k,
+            min_accuracy=min_accuracy,
+            baseline=baseline,
+            baseline_alpha=baseline_alpha,
         )
         device = DeviceConfig(
             accelerator=accelerator,
@@ -43,6 +51,9 @@ def evaluate(
         metrics.log_metric("accuracy", result.accuracy)
         metrics.log_metric("loss", result.loss)
         metrics.log_metric("num_examples", result.num_examples)
+        metrics.log_metric("macro_f1", result.macro.f1)
+        metrics.log_metric(f"top_{result.top_k}", result.top_k_accuracy)
+        metrics.log_metric("ece", result.calibration_error)
         confusion_matrix.log_confusion_matrix(
             [str(label) for label in range(len(result.confusion))],
             [list(row) for row in result.confusion],

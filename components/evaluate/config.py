@@ -18,6 +18,23 @@ class EvaluateConfig(Config):
         unit="batches",
         minimum=0,
     )
+    top_k: int = parameter(
+        5,
+        "top-k accuracy counts a label among so many most probable classes, at most all",
+        unit="classes",
+        minimum=1,
+    )
     min_accuracy: float = parameter(
         0.0, "gate: a lower accuracy fails the stage with exit code 4", minimum=0.0, maximum=1.0
+    )
+    baseline: str = parameter(
+        "",
+        "gate: metrics.json of an earlier evaluation, or its folder; a model that is significantly "
+        "worse on the same examples fails the stage with exit code 4; empty compares with none",
+    )
+    baseline_alpha: float = parameter(
+        0.05,
+        "the model is worse if McNemar's exact one-sided test gives a p-value below this",
+        minimum=0.0,
+        maximum=1.0,
     )

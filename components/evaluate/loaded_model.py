@@ -1,96 +1,16 @@
-"""A SavedModel of the train stage, found, checked against the data, and ready to call."""
+"""A SavedModel of the train stage, ready to call."""
 
-import dataclasses
-import json
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from components.core import storage
-from components.core.dataset import Dataset
 from components.core.errors import DataError
 from components.core.staging import local_copy
-
-# Sources: components/train/export.py for the name, components/train/stage.py for the version.
-CARD = "model.json"
-SCHEMA_VERSION = 1
+from components.evaluate.card import ModelCard
 
 Predict = Callable[[NDArray[np.generic]], NDArray[np.float32]]
-
-
-@dataclasses.dataclass(frozen=True)
-class ModelCard:
-    """What a model says of itself.
-
-    Attributes:
-        uri: Folder of the SavedModel.
-        step: Global step it was trained to.
-        loss: Its training loss.
-        parameters: Number of weights.
-        num_classes: Width of its logits.
-        image_shape: Shape of one image it takes.
-        image_dtype: Type of the pixels it takes.
-        sources: Fingerprints of the files it was trained on, by role.
-        version: The idxpipe that made it.
-    """
-
-    uri: str
-    step: int
-    loss: float
-    parameters: int
-    num_classes: int
-    image_shape: tuple[int, ...]
-    image_dtype: str
-    sources: dict[str, str]
-    version: str
-
-
-def read_card(uri: str) -> ModelCard:
-    """Read the card of the model in `uri`, or in the folder `model` below it.
-
-    Raises:
-        DataError: If there is none, or it cannot be trusted.
-    """
-    folders = [uri.rstrip("/"), storage.join(uri, "model")]
-    found = [folder for folder in folders if storage.exists(storage.join(folder, CARD))]
-    if not found:
-        raise DataError(
-            "no model here",
-            where=uri,
-            expected=f"a finished training with its {CARD}",
-            remedy="run `idxpipe train` to the end, or check the path",
-        )
-    file = storage.join(found[0], CARD)
-    body = _parse(file)
-    names = [field.name for field in dataclasses.fields(ModelCard) if field.name != "uri"]
-    try:
-        values = {name: body[name] for name in names}
-        return ModelCard(found[0], **{**values, "image_shape": tuple(values["image_shape"])})
-    except (KeyError, TypeError) as error:
-        raise DataError(
-            "model's card is incomplete", where=file, found=str(error), remedy="train again"
-        ) from None
-
-
-def check_match(card: ModelCard, dataset: Dataset, records: str) -> None:
-    """Check that the model takes what the dataset holds.
-
-    Raises:
-        DataError: Naming what differs, with both values.
-    """
-    for name in ("image_shape", "image_dtype", "num_classes"):
-        takes, holds = getattr(card, name), getattr(dataset, name)
-        if takes != holds:
-            raise DataError(
-                f"model and dataset differ in {name}",
-                where=records,
-                expected=f"{takes}, which the model in {card.uri} was trained on",
-                found=holds,
-                remedy="evaluate on a split of the data set that the model was trained on",
-            )
 
 
 def load_predict(card: ModelCard, device: str) -> Predict:
@@ -128,20 +48,3 @@ def load_predict(card: ModelCard, device: str) -> Predict:
         return logits
 
     return predict
-
-
-def _parse(file: str) -> dict[str, Any]:
-    try:
-        body = json.loads(storage.read(file))
-        version = body["schema_version"]
-    except (ValueError, KeyError, TypeError):
-        raise DataError("not a model's card", where=file, remedy="train again") from None
-    if version != SCHEMA_VERSION:
-        raise DataError(
-            "model's card has a schema version that this idxpipe cannot read",
-            where=file,
-            expected=SCHEMA_VERSION,
-            found=version,
-            remedy="use the idxpipe that wrote it, or train again",
-        )
-    return dict(body)

@@ -1,13 +1,11 @@
 """Figures of a classifier from its logits and the true labels; NumPy only."""
 
 import dataclasses
-import math
 
 import numpy as np
 from numpy.typing import NDArray
 
-# The 0.975 quantile of the standard normal distribution: 95 % lie within plus and minus this.
-_Z95 = 1.959963984540054
+MACRO = ("precision", "recall", "f1")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,6 +23,21 @@ class ClassFigures:
     recall: float
     f1: float
     support: int
+
+
+@dataclasses.dataclass(frozen=True)
+class MacroAverage:
+    """Unweighted means over classes.
+
+    Attributes:
+        precision: Of the classes' precisions.
+        recall: Of their recalls.
+        f1: Of their F1.
+    """
+
+    precision: float
+    recall: float
+    f1: float
 
 
 def softmax(logits: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -69,18 +82,30 @@ def class_figures(confusion: NDArray[np.int64]) -> tuple[ClassFigures, ...]:
     )
 
 
-def wilson_interval(right: int, total: int) -> tuple[float, float]:
-    """Return the 95 % interval of a share of `right` in `total`.
+def macro_average(classes: tuple[ClassFigures, ...], confusion: NDArray[np.int64]) -> MacroAverage:
+    """Return the means over the classes that are there or were predicted.
 
-    Source: E. B. Wilson, Probable inference, the law of succession, and statistical inference,
-    JASA 22 (1927), 209-212. Unlike the normal approximation it stays in [0, 1] and does not
-    collapse at 0 or 1.
+    A class that the split does not hold and the model never names says nothing of either.
     """
-    share, z2 = right / total, _Z95**2
-    centre = (share + z2 / (2 * total)) / (1 + z2 / total)
-    half = _Z95 / (1 + z2 / total) * math.sqrt(share * (1 - share) / total + z2 / (4 * total**2))
-    # Rounding can put an end just inside of 0, 1 or the share itself.
-    return min(share, max(0.0, centre - half)), max(share, min(1.0, centre + half))
+    occur = confusion.sum(axis=0) + confusion.sum(axis=1) > 0
+    present = [figures for figures, there in zip(classes, occur, strict=True) if there]
+    means = (sum(getattr(c, name) for c in present) / len(present) for name in MACRO)
+    return MacroAverage(*means)
+
+
+def ranks(logits: NDArray[np.floating], labels: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return how many classes [N] come before the label; 0 is a right answer.
+
+    Among equal logits the smaller class comes first, as with argmax.
+
+    Args:
+        logits: [N, C].
+        labels: True classes [N].
+    """
+    own = np.take_along_axis(logits, labels[:, None], axis=1)
+    earlier = np.arange(logits.shape[1]) < labels[:, None]
+    before: NDArray[np.int64] = ((logits > own) | ((logits == own) & earlier)).sum(axis=1)
+    return before
 
 
 def _share(part: int, whole: int) -> float:

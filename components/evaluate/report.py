@@ -11,9 +11,12 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from components.evaluate.charts import confidence_histogram, reliability_diagram
 from components.evaluate.mistakes import Mistake
 
 _TEMPLATE = "report.html"
+# A page with a million cells is no longer read, nor opened.
+_MOST_CLASSES_OF_MATRIX = 100
 
 
 def render(facts: dict[str, Any], mistakes: list[Mistake]) -> str:
@@ -35,7 +38,11 @@ def render(facts: dict[str, Any], mistakes: list[Mistake]) -> str:
         total=f"{facts['num_examples']:,}",
         facts=_facts(facts),
         mistakes=_mistakes(mistakes, facts["num_examples"] - right),
-        classes=_classes(facts["classes"]),
+        baseline=_baseline(facts["baseline"]),
+        error=f"{100 * facts['calibration']['expected_calibration_error']:.2f}",
+        reliability=reliability_diagram(facts["calibration"]["bins"]),
+        histogram=confidence_histogram(facts["calibration"]["bins"]),
+        classes=_classes(facts),
         matrix=_matrix(facts["confusion_matrix"]),
         version=escape(facts["version"]),
     )
@@ -68,6 +75,9 @@ def _facts(facts: dict[str, Any]) -> str:
     evaluated = f"{facts['num_examples']:,} of {data['num_examples']:,}"
     rows = [
         ("Loss", f"{facts['loss']:.4f} nats"),
+        (f"Top-{facts['top_k']['k']} accuracy", _percent(facts["top_k"]["accuracy"], 2)),
+        ("Macro F1", _percent(facts["macro"]["f1"], 2)),
+        ("Calibration error", _percent(facts["calibration"]["expected_calibration_error"], 2)),
         ("Examples", evaluated),
         ("Images", f"{shape} {data['image_dtype']}"),
         ("Classes", str(len(facts["classes"]))),
@@ -100,16 +110,47 @@ def _mistake(mistake: Mistake) -> str:
     )
 
 
-def _classes(classes: list[dict[str, Any]]) -> str:
-    return "\n".join(
-        f"<tr><th scope='row'>{label}</th>"
-        + "".join(f"<td>{_percent(c[name])}</td>" for name in ("precision", "recall", "f1"))
-        + f"<td>{c['support']:,}</td></tr>"
-        for label, c in enumerate(classes)
+def _baseline(baseline: dict[str, Any] | None) -> str:
+    if baseline is None:
+        return ""
+    worse = baseline["p_value"] < baseline["alpha"]
+    verdict = "worse" if worse else "not worse"
+    return (
+        f'<p class="{"wrong" if worse else "right"}">Significantly <b>{verdict}</b> than the '
+        f"baseline with {_percent(baseline['accuracy'], 2)}: {baseline['lost']:,} examples lost, "
+        f"{baseline['won']:,} won, p = {baseline['p_value']:.2g} (McNemar, exact, one-sided).</p>"
     )
 
 
+def _classes(facts: dict[str, Any]) -> str:
+    rows = [
+        (str(label), f"{figures['support']:,}", figures, part)
+        for label, (figures, part) in enumerate(zip(facts["classes"], facts["slices"], strict=True))
+    ]
+    means = {"loss": facts["loss"], "confidence": _mean_confidence(facts["slices"])}
+    rows.append(("Mean", f"{facts['num_examples']:,}", facts["macro"], means))
+    return "\n".join(
+        f"<tr><th scope='row'>{name}</th>"
+        + "".join(f"<td>{_percent(figures[key])}</td>" for key in ("precision", "recall", "f1"))
+        + (
+            "<td></td><td></td>"
+            if part["loss"] is None
+            else f"<td>{part['loss']:.3f}</td><td>{_percent(part['confidence'])}</td>"
+        )
+        + f"<td>{support}</td></tr>"
+        for name, support, figures, part in rows
+    )
+
+
+def _mean_confidence(slices: list[dict[str, Any]]) -> float:
+    sums = (part["num_examples"] * part["confidence"] for part in slices if part["num_examples"])
+    mean: float = sum(sums) / sum(part["num_examples"] for part in slices)
+    return mean
+
+
 def _matrix(matrix: list[list[int]]) -> str:
+    if len(matrix) > _MOST_CLASSES_OF_MATRIX:
+        return f"<p>{len(matrix):,} classes: see metrics.json.</p>"
     head = "".join(f"<th scope='col'>{label}</th>" for label in range(len(matrix)))
     most_wrong = max(
         (n for i, row in enumerate(matrix) for j, n in enumerate(row) if i != j), default=0
@@ -120,7 +161,8 @@ def _matrix(matrix: list[list[int]]) -> str:
         + "</tr>"
         for label, row in enumerate(matrix)
     )
-    return f"<thead><tr><td></td>{head}</tr></thead>\n<tbody>\n{rows}\n</tbody>"
+    head = f"<thead><tr><td></td>{head}</tr></thead>"
+    return f'<table class="matrix">\n{head}\n<tbody>\n{rows}\n</tbody>\n</table>'
 
 
 def _cell(label: int, predicted: int, count: int, support: int, most_wrong: int) -> str:
@@ -134,5 +176,5 @@ def _cell(label: int, predicted: int, count: int, support: int, most_wrong: int)
     return f'<td class="{kind}{strong}" style="--share:{share:.3f}" title="{title}">{count:,}</td>'
 
 
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f}\u202f%"
+def _percent(share: float, digits: int = 1) -> str:
+    return f"{100 * share:.{digits}f}\u202f%"

@@ -17,9 +17,9 @@ with quiet_import():
 class FirstPixels(tf.Module):
     """Logits of class c are pixel (0, c) as a number."""
 
-    def __init__(self, shape, dtype, num_classes):
+    def __init__(self, shape, dtype, num_classes, scale=1.0):
         super().__init__()
-        self.scale = tf.Variable(1.0)
+        self.scale = tf.Variable(scale)
 
         def serve(images):
             rows = tf.cast(tf.reshape(images, [-1, int(np.prod(shape))]), tf.float32)
@@ -29,8 +29,8 @@ class FirstPixels(tf.Module):
         self.serve = tf.function(serve, input_signature=[spec])
 
 
-def write_model(folder, shape=(4, 4), dtype="uint8", num_classes=3, **changes):
-    model = FirstPixels(shape, dtype, num_classes)
+def write_model(folder, shape=(4, 4), dtype="uint8", num_classes=3, scale=1.0, **changes):
+    model = FirstPixels(shape, dtype, num_classes, scale)
     tf.saved_model.save(model, folder, signatures={"serving_default": model.serve})
     card = {
         "schema_version": 1,

@@ -46,6 +46,8 @@ def test_runs_as_a_function(records, model, tmp_path):
     outputs = call(records, model, tmp_path)
     assert outputs["metrics"].metadata["accuracy"] == 0.6
     assert outputs["metrics"].metadata["num_examples"] == 10
+    assert outputs["metrics"].metadata["top_3"] == 1.0
+    assert set(outputs["metrics"].metadata) >= {"loss", "macro_f1", "ece"}
     matrix = outputs["confusion_matrix"].metadata["confusionMatrix"]
     assert [row["row"] for row in matrix["rows"]] == [[4, 1, 0], [1, 2, 0], [1, 1, 0]]
     assert [spec["displayName"] for spec in matrix["annotationSpecs"]] == ["0", "1", "2"]

@@ -16,6 +16,17 @@ FACTS = {
     "num_examples": 4,
     "classes": [{"precision": 0.5, "recall": 0.5, "f1": 0.5, "support": 2}] * 2,
     "confusion_matrix": [[1, 1], [1, 1]],
+    "top_k": {"k": 2, "accuracy": 1.0},
+    "macro": {"precision": 0.5, "recall": 0.5, "f1": 0.5},
+    "slices": [{"num_examples": 2, "loss": 1.0, "confidence": 0.75}] * 2,
+    "calibration": {
+        "expected_calibration_error": 0.25,
+        "bins": [
+            {"low": 0, "high": 0.5, "count": 0, "right": 0, "accuracy": None, "confidence": None},
+            {"low": 0.5, "high": 1, "count": 4, "right": 2, "accuracy": 0.5, "confidence": 0.75},
+        ],
+    },
+    "baseline": None,
     "dataset": {
         "split": "test",
         "num_examples": 4,
@@ -38,6 +49,9 @@ class Balance(HTMLParser):
     def handle_starttag(self, tag, attributes):
         if tag not in ("meta", "img", "br"):
             self.open.append(tag)
+
+    def handle_startendtag(self, tag, attributes):
+        pass
 
     def handle_endtag(self, tag):
         assert self.open.pop() == tag
@@ -66,6 +80,23 @@ def test_names_from_outside_are_escaped():
     page = render(facts, [])
     assert "<script" not in page
     assert page.count("&lt;script&gt;") >= 4
+
+
+@pytest.mark.parametrize(("p_value", "verdict"), [(0.01, "worse"), (0.3, "not worse")])
+def test_the_baseline_is_told(p_value, verdict):
+    assert "baseline" not in render(FACTS, [])
+    baseline = {"accuracy": 0.8125, "lost": 9, "won": 1, "p_value": p_value, "alpha": 0.05}
+    page = render({**FACTS, "baseline": baseline}, [])
+    assert f"<b>{verdict}</b>" in page
+    assert "81.25" in page
+
+
+def test_an_absent_class_and_a_matrix_too_large_for_a_page():
+    absent = {"num_examples": 0, "loss": None, "confidence": None}
+    page = render({**FACTS, "slices": [FACTS["slices"][0], absent]}, [])
+    assert "<td></td><td></td>" in page
+    many = [[1] * 101] * 101
+    assert "101 classes: see metrics.json" in render({**FACTS, "confusion_matrix": many}, [])
 
 
 def test_no_mistakes_is_said():

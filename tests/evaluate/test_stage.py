@@ -47,7 +47,7 @@ def test_metrics_file_tells_the_facts_and_nothing_of_when(records, model, tmp_pa
     run(records, model, tmp_path / "b")
     one, two = ((tmp_path / name / "metrics.json").read_bytes() for name in "ab")
     assert one == two
-    assert metrics["schema_version"] == 1
+    assert metrics["schema_version"] == 2
     assert metrics["accuracy_interval_95"] == [result.low, result.high]
     assert metrics["confusion_matrix"] == [list(row) for row in CONFUSION]
     assert metrics["dataset"]["split"] == "test"
@@ -58,6 +58,49 @@ def test_metrics_file_tells_the_facts_and_nothing_of_when(records, model, tmp_pa
         "predicted": 0,
         "confidence": pytest.approx(1 / (1 + 2 * math.exp(-8))),
     }
+
+
+def test_the_other_figures(records, model, tmp_path):
+    result, metrics, page = run(records, model, tmp_path, top_k=2)
+    # Every mistake has its label in the second place.
+    assert metrics["top_k"] == {"k": 2, "accuracy": 1.0}
+    assert result.macro.recall == pytest.approx((4 / 5 + 2 / 3 + 0) / 3)
+    assert [part.num_examples for part in result.slices] == [5, 3, 2]
+    assert [part.accuracy for part in result.slices] == pytest.approx([4 / 5, 2 / 3, 0])
+    weighted = sum(part.loss * part.num_examples for part in result.slices) / 10
+    assert weighted == pytest.approx(result.loss)
+    assert sum(b.count for b in result.bins) == 10
+    assert 0.3 < result.calibration_error < 0.5
+    assert page.count("<svg") == 2
+
+
+def test_baseline_is_compared_and_a_worse_model_fails(tmp_path):
+    images = np.zeros((8, 4, 4), np.uint8)
+    labels = np.arange(8) % 3
+    images[np.arange(8), 0, labels] = 9
+    records = write_dataset(tmp_path / "d", images, labels, 3)
+    good = write_model(str(tmp_path / "good"))
+    # All of its logits are the same: it says 0, which is right for three of the eight.
+    bad = write_model(str(tmp_path / "bad"), scale=0.0)
+    run(records, good, tmp_path / "a")
+    run(records, bad, tmp_path / "b")
+
+    _, metrics, page = run(records, good, tmp_path / "c", baseline=f"{tmp_path}/b")
+    assert (metrics["baseline"]["lost"], metrics["baseline"]["won"]) == (0, 5)
+    assert "not worse" in page
+    with pytest.raises(GateError) as caught:
+        run(records, bad, tmp_path / "e", baseline=f"{tmp_path}/a/metrics.json")
+    assert "1.000000" in caught.value.expected
+    assert "0.375000: 5 examples lost, 0 won, p = 0.031" in caught.value.found
+    assert sorted(os.listdir(tmp_path / "e")) == ["metrics.json", "report.html"]
+    run(records, bad, tmp_path / "f", baseline=f"{tmp_path}/a", baseline_alpha=0.01)
+
+
+def test_baseline_on_other_examples_is_refused_and_nothing_written(records, model, tmp_path):
+    run(records, model, tmp_path / "a", eval_batch_size=3, eval_steps=2)
+    with pytest.raises(DataError, match="other examples"):
+        run(records, model, tmp_path / "b", baseline=f"{tmp_path}/a")
+    assert not os.path.exists(tmp_path / "b")
 
 
 def test_eval_steps_limit_the_batches(records, model, tmp_path):

@@ -1,0 +1,162 @@
+"""The gate against an earlier evaluation: not worse than it on the same examples."""
+
+import base64
+import binascii
+import dataclasses
+import json
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from components.core import storage
+from components.core.errors import DataError, GateError
+from components.evaluate.document import METRICS, SCHEMA_VERSION
+from components.evaluate.mcnemar import mcnemar
+from components.evaluate.outcomes import Examples
+
+
+@dataclasses.dataclass(frozen=True)
+class Baseline:
+    """An earlier evaluation.
+
+    Attributes:
+        uri: Its metrics.json.
+        accuracy: Its accuracy.
+        num_examples: How many examples were evaluated.
+        examples: Which, and which of them were right.
+    """
+
+    uri: str
+    accuracy: float
+    num_examples: int
+    examples: Examples
+
+
+@dataclasses.dataclass(frozen=True)
+class Comparison:
+    """A model against the baseline on the same examples.
+
+    Attributes:
+        accuracy: The baseline's accuracy.
+        lost: Examples that only the baseline classified right.
+        won: Examples that only the model classified right.
+        p_value: Of McNemar's exact one-sided test against "the model is not worse".
+        alpha: The model counts as worse if the p-value is below this.
+    """
+
+    accuracy: float
+    lost: int
+    won: int
+    p_value: float
+    alpha: float
+
+    @property
+    def worse(self) -> bool:
+        """Whether the model is significantly worse."""
+        return self.p_value < self.alpha
+
+
+def read_baseline(uri: str) -> Baseline:
+    """Read what an earlier evaluation found.
+
+    Args:
+        uri: Its metrics.json, or the folder that holds it.
+
+    Raises:
+        DataError: If it is missing, damaged, or does not tell which examples were right.
+    """
+    inside = storage.join(uri, METRICS)
+    file = inside if storage.exists(inside) else uri
+    data = storage.read(file)
+    try:
+        body = json.loads(data)
+        version = body["schema_version"]
+        if version == SCHEMA_VERSION:
+            examples = Examples(**body["examples"])
+            return _checked(Baseline(file, body["accuracy"], body["num_examples"], examples))
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise DataError(
+            "not the metrics of an evaluation",
+            where=file,
+            expected=f"the {METRICS} that `idxpipe evaluate` writes",
+            found=repr(data[:40]),
+            remedy="check the path of the baseline, or evaluate it again",
+        ) from None
+    raise DataError(
+        "metrics do not tell which examples were classified right",
+        where=file,
+        expected=f"schema version {SCHEMA_VERSION}",
+        found=version,
+        remedy="evaluate the baseline again with this idxpipe",
+    )
+
+
+def compare(baseline: Baseline, examples: Examples, count: int, alpha: float) -> Comparison:
+    """Compare a model with the baseline.
+
+    Args:
+        baseline: From `read_baseline`.
+        examples: What the model was evaluated on, and what it got right.
+        count: How many examples that is.
+        alpha: Of the test.
+
+    Raises:
+        DataError: If they were evaluated on other examples, or in another order.
+    """
+    for role in ("images", "labels"):
+        theirs, ours = getattr(baseline.examples, role), getattr(examples, role)
+        if theirs != ours:
+            raise DataError(
+                f"baseline was evaluated on other examples: {role} differ",
+                where=baseline.uri,
+                expected=f"{count} examples, {role} {ours}",
+                found=f"{baseline.num_examples} examples, {role} {theirs}",
+                remedy="evaluate the baseline's model on this dataset, with the same eval_steps "
+                "and eval_batch_size",
+            )
+    theirs, ours = _right(baseline.examples, count), _right(examples, count)
+    lost, won = int((theirs & ~ours).sum()), int((ours & ~theirs).sum())
+    return Comparison(baseline.accuracy, lost, won, mcnemar(lost, won), alpha)
+
+
+def check_not_worse(comparison: Comparison, accuracy: float, model: str, baseline: str) -> None:
+    """Pass a model that is not significantly worse than the baseline.
+
+    Raises:
+        GateError: If it is, with both accuracies and the test.
+    """
+    if comparison.worse:
+        raise GateError(
+            "model is worse than the baseline on the same examples",
+            where=model,
+            expected=f"accuracy not below {comparison.accuracy:.6f}, that of {baseline}",
+            found=f"{accuracy:.6f}: {comparison.lost} examples lost, {comparison.won} won, "
+            f"p = {comparison.p_value:.2g} < {comparison.alpha:g} (McNemar's exact test)",
+            remedy="train longer or better, or keep the baseline's model",
+        )
+
+
+def _checked(baseline: Baseline) -> Baseline:
+    """Check what `compare` relies on.
+
+    Raises:
+        ValueError: If the parts contradict each other.
+    """
+    values: dict[str, Any] = dataclasses.asdict(baseline.examples)
+    if not all(isinstance(value, str) for value in values.values()):
+        raise ValueError("examples")
+    right = _right(baseline.examples, baseline.num_examples)
+    if baseline.num_examples < 1 or int(right.sum()) / baseline.num_examples != baseline.accuracy:
+        raise ValueError("accuracy")
+    return baseline
+
+
+def _right(examples: Examples, count: int) -> NDArray[np.bool_]:
+    try:
+        packed = np.frombuffer(base64.b64decode(examples.right, validate=True), np.uint8)
+    except binascii.Error as error:
+        raise ValueError("right") from error
+    if len(packed) != -(-count // 8):
+        raise ValueError("right")
+    return np.unpackbits(packed, count=count).astype(bool)

@@ -1,0 +1,76 @@
+"""metrics.json: what an evaluation found, as docs/metrics.schema.json describes it."""
+
+import dataclasses
+import json
+from typing import TYPE_CHECKING, Any
+
+from components import __version__
+from components.core.dataset import Dataset
+from components.evaluate.card import ModelCard
+from components.evaluate.figures import Figures
+from components.evaluate.outcomes import Examples
+
+if TYPE_CHECKING:
+    from components.evaluate.baseline import Comparison
+    from components.evaluate.mistakes import Mistake
+
+SCHEMA_VERSION = 2
+METRICS = "metrics.json"
+
+
+def document(
+    figures: Figures,
+    examples: Examples,
+    comparison: "Comparison | None",
+    mistakes: "list[Mistake]",
+    dataset: Dataset,
+    card: ModelCard,
+) -> dict[str, Any]:
+    """Return the document: nothing of when or where, so equal runs give equal bytes."""
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "version": __version__,
+        "accuracy": figures.accuracy,
+        "accuracy_interval_95": [figures.low, figures.high],
+        "loss": figures.loss,
+        "num_examples": figures.num_examples,
+        "top_k": {"k": figures.top_k, "accuracy": figures.top_k_accuracy},
+        "macro": dataclasses.asdict(figures.macro),
+        "classes": [dataclasses.asdict(c) for c in figures.classes],
+        "slices": [dataclasses.asdict(part) for part in figures.slices],
+        "confusion_matrix": [list(row) for row in figures.confusion],
+        "calibration": {
+            "expected_calibration_error": figures.calibration_error,
+            "bins": [{**dataclasses.asdict(b), "accuracy": b.accuracy} for b in figures.bins],
+        },
+        "mistakes": [
+            {
+                "index": mistake.index,
+                "label": mistake.label,
+                "predicted": mistake.predicted,
+                "confidence": mistake.confidence,
+            }
+            for mistake in mistakes
+        ],
+        "baseline": None if comparison is None else dataclasses.asdict(comparison),
+        "examples": dataclasses.asdict(examples),
+        "dataset": {
+            "split": dataset.split,
+            "num_examples": dataset.num_examples,
+            "image_shape": list(dataset.image_shape),
+            "image_dtype": dataset.image_dtype,
+            "sources": dataset.sources,
+        },
+        "model": {
+            "step": card.step,
+            "loss": card.loss,
+            "parameters": card.parameters,
+            "sources": card.sources,
+            "version": card.version,
+        },
+    }
+
+
+def dumps(facts: dict[str, Any]) -> bytes:
+    """Return the document as JSON; NaN, which JSON has not, cannot be in it."""
+    return (json.dumps(facts, indent=2, allow_nan=False) + "\n").encode()
