@@ -15,6 +15,7 @@ from components.core.content import read_chunks
 from tests.idxfiles import NAMES, write_idx
 
 pytestmark = pytest.mark.xdist_group("end-to-end")
+PIPELINE = Path("pipeline.yaml").absolute()
 STAGES = ["validate", "convert-train", "convert-test", "train", "evaluate"]
 
 
@@ -66,6 +67,10 @@ def ran(record: dict) -> set[str]:
 
 def metrics(record: dict) -> dict:
     return record["tasks"]["evaluate"]["outputs"]["artifacts"]["metrics"]["metadata"]
+
+
+def metrics_uri(record: dict) -> str:
+    return record["tasks"]["evaluate"]["outputs"]["artifacts"]["metrics"]["uri"]
 
 
 def test_it_learns(place):
@@ -149,6 +154,20 @@ def test_bad_data_ends_with_3_and_the_stages_own_error(place, tmp_path):
     printed = json.loads(idxpipe("run", *words, check=3).stdout)
     assert printed["error"]["exit_code"] == 3
     assert printed["run"]["tasks"]["validate"]["status"] == "failed"
+
+
+def test_a_baseline_may_be_named_from_here(place, monkeypatch):
+    first = run(place)
+    uri = Path(metrics_uri(first))
+    monkeypatch.chdir(uri.parent.parent)
+    again = run(place, "--pipeline", PIPELINE, "--set", f"baseline={uri.parent.name}")
+    assert ran(again) == {"validate", "evaluate"}
+    assert again["parameters"]["baseline"] == str(uri.parent)
+    found = json.loads(Path(metrics_uri(again)).read_text())["baseline"]
+    assert (found["lost"], found["won"], found["p_value"]) == (0, 0, 1.0)
+    rerun = ("--only", "evaluate", "--set", f"baseline={uri.parent.name}/metrics.json")
+    done = idxpipe("run", "--root", place / "out", "--json", *rerun)
+    assert json.loads(done.stdout)["parameters"]["baseline"] == str(uri)
 
 
 def test_every_stage_command_works_on_the_artifacts_of_the_one_before(place, tmp_path):

@@ -28,6 +28,7 @@ def split(classes, absent=(), examples=2000, steps=8):
 SPLITS = [split(2), split(10), split(10, absent=(3, 4)), split(62, absent=(1, 60)), split(1)]
 
 
+@pytest.mark.filterwarnings("ignore:A single label was found")
 @pytest.mark.parametrize(("logits", "labels"), SPLITS)
 def test_figures_are_scikit_learns(logits, labels):
     classes = logits.argmax(axis=1)

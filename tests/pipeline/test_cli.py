@@ -122,6 +122,7 @@ def test_run_refuses_before_anything_starts(tmp_path, capsys):
         (["--from", "train"], "no run is recorded here"),
         (["--data", "https://user:hunter2@host/x"], "password or signature"),
         (["--set", "train_images=https://host/x?sig=hunter2"], "password or signature"),
+        (["--set", "baseline=https://host/x?sig=hunter2"], "password or signature"),
         (["--jobs", "-1"], "--jobs"),
         (["--run", "20261123"], "--run: a rerun names a stage, too"),
         (["--from", "train", "--pipeline", str(tmp_path / "none.yaml")], "no compiled pipeline"),

@@ -82,6 +82,10 @@ def test_dry_run(submit, kubeflow):
     [
         (["--data", "data/mnist"], "data: path is on this machine"),
         (["--root", "out"], "--root: path is on this machine"),
+        (
+            ["--pipeline", "pipeline.yaml", "--set", "baseline=out/metrics.json"],
+            "baseline: path is on this machine",
+        ),
         (["--from", "train", "--run", "x"], "--from, --run: flag is for Vertex AI only"),
         (["--labels", "a=b"], "--labels: flag is for Vertex AI only"),
         (["--set", "stepz=1"], "stepz: no such parameter"),

@@ -91,6 +91,10 @@ def test_wait_shows_stages_and_the_result(submit, capsys):
         (["--root", "gs://ours/a b"], "--root: not right"),
         (["--data", "data/mnist"], "data: data is not in a bucket"),
         (["--data", "s3://ours/data"], "data: data is not in a bucket"),
+        (
+            ["--pipeline", "pipeline.yaml", "--set", "baseline=out/metrics.json"],
+            "baseline: data is not in a bucket",
+        ),
         (["--labels", "team"], "--labels: not right"),
         (["--labels", "Team=vision"], "--labels: not right"),
         (["--labels", "team=A"], "--labels: not right"),
