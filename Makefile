@@ -44,7 +44,7 @@ test-images: $(VENV)/.installed-test
 bench: bench-convert
 
 # Ratios from interleaved runs; on a machine with other work they say little.
-bench-convert: $(VENV)/.installed
+bench-convert: $(VENV)/.installed-test
 	$(BIN)/python -m benchmarks.convert
 
 clean:

@@ -10,15 +10,20 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from benchmarks.compare import compare
+from components.convert.beam_pipeline import run_pipeline
 from components.convert.config import ConvertConfig
-from components.convert.plan import ShardTask, shard_ranges
+from components.convert.plan import ShardTask, plan
+from components.convert.progress import Progress
 from components.convert.shard import make_shard
+from components.convert.source import Source
 from components.convert.stage import convert
 from components.core.content import read_chunks
 from components.core.idx import Header
@@ -26,6 +31,7 @@ from components.core.idx import Header
 MNIST = Path("data/mnist")
 NAMES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte")
 SHARDS = 8
+CLI = "from pipeline.cli import main; raise SystemExit(main())"
 
 
 def main() -> None:
@@ -36,8 +42,8 @@ def main() -> None:
         large = unpacked(work / "large", 20)
         against_cp(work, large)
         against_beam(work, small)
-        against_decompression(work)
-        against_import(work)
+        against_decompression(work, large)
+        against_import(work, large)
 
 
 def unpacked(folder: Path, times: int) -> tuple[str, str]:
@@ -54,24 +60,12 @@ def unpacked(folder: Path, times: int) -> tuple[str, str]:
     return str(folder / NAMES[0]), str(folder / NAMES[1])
 
 
-def shard_tasks(sources: tuple[str, str], output: Path) -> list[ShardTask]:
+def shard_tasks(sources: tuple[str, str], output: Path, shards: int = SHARDS) -> list[ShardTask]:
     """Return the shards of a conversion, to be made without Beam."""
     headers = [Header.decode(Path(uri).read_bytes()[:1024], uri) for uri in sources]
-    return [
-        ShardTask(
-            output=str(output),
-            name=f"b-train.tfrecord-{index:05d}-of-{SHARDS:05d}",
-            images=sources[0],
-            images_header=headers[0],
-            labels=sources[1],
-            labels_header=headers[1],
-            start=start,
-            stop=stop,
-            num_classes=10,
-            converter="benchmark",
-        )
-        for index, (start, stop) in enumerate(shard_ranges(headers[0].records, SHARDS))
-    ]
+    images, labels = (Source(u, u, h, "") for u, h in zip(sources, headers, strict=True))
+    config = ConvertConfig(num_shards=shards)
+    return plan((images, labels), str(output), "train", config, num_classes=10)[0].tasks
 
 
 def make_all(sources: tuple[str, str], output: Path, threads: int) -> None:
@@ -109,17 +103,22 @@ def against_cp(work: Path, sources: tuple[str, str]) -> None:
 
 
 def against_beam(work: Path, sources: tuple[str, str]) -> None:
-    """Compare the stage with Beam pipelines that handle one image at a time."""
+    """Compare the stage's Beam pipeline with those that handle one image at a time."""
+    tasks = shard_tasks(sources, work / "beam", 4)
+
+    def ours() -> None:
+        shutil.rmtree(work / "beam", ignore_errors=True)
+        run_pipeline(tasks, ConvertConfig(), Progress("", len(tasks), 1))
+
     compare(
-        "60,000 examples inside Beam, in memory",
+        "60,000 examples, the run inside Beam's in-memory runner, 4 files, fsynced",
         {
-            "idxpipe": functools.partial(
-                convert, *sources, str(work / "beam"), ConvertConfig(num_shards=4)
-            ),
+            "idxpipe": ours,
             "reading DoFn | WriteToTFRecord": functools.partial(dofn, sources, work / "dofn"),
             "Create | Map | WriteToTFRecord": functools.partial(tutorial, sources, work / "map"),
+            "TFDS, raw bytes": functools.partial(tfds_raw, sources, work / "tfds"),
         },
-        rounds=1,
+        rounds=3,
     )
 
 
@@ -154,6 +153,7 @@ def tutorial(sources: tuple[str, str], output: Path) -> None:
             | beam.MapTuple(serialize)
             | beam.io.WriteToTFRecord(str(output), num_shards=4)
         )
+    sync(output.parent.glob(f"{output.name}-*"))
 
 
 def dofn(sources: tuple[str, str], output: Path) -> None:
@@ -168,46 +168,131 @@ def dofn(sources: tuple[str, str], output: Path) -> None:
     with beam.Pipeline(runner=FnApiRunner()) as pipeline:
         _ = (
             pipeline
-            | beam.Create(shard_ranges(60_000, 16))
+            | beam.Create([(start, start + 3750) for start in range(0, 60_000, 3750)])
             | beam.FlatMap(read)
             | beam.io.WriteToTFRecord(str(output), num_shards=4)
         )
+    sync(output.parent.glob(f"{output.name}-*"))
 
 
-def against_decompression(work: Path) -> None:
+def tfds_raw(sources: tuple[str, str], output: Path) -> None:
+    """Convert as a TFDS builder does, without Beam."""
+    shutil.rmtree(output, ignore_errors=True)
+    tfds_builder(sources, output).download_and_prepare()
+    sync(path for path in output.rglob("*") if path.is_file())
+
+
+def tfds_builder(sources: tuple[str, str], output: Path) -> Any:
+    """Return a builder of the images as raw bytes; PNG takes half as long again."""
+    import tensorflow_datasets as tfds
+
+    class Raw(tfds.core.GeneratorBasedBuilder):  # type: ignore[misc]
+        VERSION = tfds.core.Version("1.0.0")
+
+        def _info(self) -> Any:
+            image = tfds.features.Tensor(
+                shape=(28, 28), dtype=np.uint8, encoding=tfds.features.Encoding.BYTES
+            )
+            label = tfds.features.ClassLabel(num_classes=10)
+            features = tfds.features.FeaturesDict({"image": image, "label": label})
+            return tfds.core.DatasetInfo(builder=self, features=features)
+
+        def _split_generators(self, dl_manager: Any) -> Any:
+            return {"train": self._generate_examples()}
+
+        def _generate_examples(self) -> Any:
+            images, labels = examples(sources)
+            for number, (image, label) in enumerate(zip(images, labels, strict=True)):
+                yield number, {"image": image.reshape(28, 28), "label": label}
+
+    tfds.disable_progress_bar()
+    # No look for ready-made data sets in a public bucket.
+    tfds.core.utils.gcs_utils._is_gcs_disabled = True
+    return Raw(data_dir=str(output))
+
+
+def sync(paths: Iterable[Path]) -> None:
+    """Wait until files are on disk, as the conversion does."""
+    for path in paths:
+        with open(path, "rb") as stream:
+            os.fsync(stream.fileno())
+
+
+def against_decompression(work: Path, large: tuple[str, str]) -> None:
     """Compare the stage on .gz files with their decompression alone."""
     packed = [str(MNIST / f"{name}.gz") for name in NAMES]
+    decompression("60,000 examples from .gz", packed, work)
+    packed = [pack(path) for path in large]
+    decompression("1.2 million examples from .gz", packed, work)
 
-    def decompress() -> None:
+
+def pack(path: str) -> str:
+    """Write a file beside `path` with its content as gzip; return its path."""
+    from isal import igzip
+
+    with open(path, "rb") as source, igzip.open(f"{path}.gz", "wb", compresslevel=2) as packed:
+        shutil.copyfileobj(source, packed, 1 << 20)
+    return f"{path}.gz"
+
+
+def decompression(title: str, packed: list[str], work: Path) -> None:
+    """Compare for one pair of files."""
+
+    def gzip_open() -> None:
         for uri in packed:
             with gzip.open(uri) as stream:
                 while stream.read(1 << 20):
                     pass
 
+    def ours() -> None:
+        shutil.rmtree(work / "gz", ignore_errors=True)
+        convert(packed[0], packed[1], str(work / "gz"), ConvertConfig())
+
     compare(
-        "60,000 examples from .gz",
+        title,
         {
-            "gzip.open, read to the end": decompress,
-            "our decompression": lambda: [None for uri in packed for _ in read_chunks(uri)],
-            "conversion": lambda: convert(*packed, str(work / "gz"), ConvertConfig(num_shards=4)),
+            "isal, read to the end": lambda: [None for uri in packed for _ in read_chunks(uri)],
+            "gzip.open, read to the end": gzip_open,
+            "conversion": ours,
         },
     )
 
 
-def against_import(work: Path) -> None:
+def against_import(work: Path, large: tuple[str, str]) -> None:
     """Compare whole processes: converting MNIST, and only importing Beam."""
-    command = [str(Path(sys.executable).with_name("idxpipe")), "convert"]
-    sources = ["--images", str(MNIST / f"{NAMES[0]}.gz"), "--labels", str(MNIST / f"{NAMES[1]}.gz")]
-    convert_all = [*command, *sources, "--output", str(work / "process")]
-    compare(
-        "whole processes",
-        {
-            "python -c 'import apache_beam'": lambda: run(
-                [sys.executable, "-c", "import apache_beam"]
-            ),
-            "idxpipe convert, 60,000 examples": lambda: run(convert_all),
-        },
-    )
+    idxpipe = [sys.executable, "-c", CLI, "convert", "--output", str(work / "process")]
+    importing = [sys.executable, "-c", "import apache_beam"]
+    mnist = [*idxpipe, "--data", str(MNIST)]
+    ways = {
+        "python -c 'import apache_beam'": importing,
+        "idxpipe convert, train and test": mnist,
+        "idxpipe convert, 1.2 million examples": [
+            *(*idxpipe, "--images", large[0], "--labels", large[1])
+        ],
+    }
+
+    def fresh(command: list[str]) -> Callable[[], None]:
+        def run_it() -> None:
+            shutil.rmtree(work / "process", ignore_errors=True)
+            run(command)
+
+        return run_it
+
+    compare("whole processes", {name: fresh(way) for name, way in list(ways.items())[:2]})
+    print("\npeak memory of whole processes")
+    peaks = {name: peak_bytes(way, work / "process") for name, way in ways.items()}
+    for name, peak in peaks.items():
+        print(f"  {name:<44}{peak / 1e6:>9.0f} MB{peak / next(iter(peaks.values())):>8.2f} x")
+
+
+def peak_bytes(command: list[str], output: Path) -> int:
+    """Return the largest resident set of a process."""
+    shutil.rmtree(output, ignore_errors=True)
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    if status:
+        raise RuntimeError(f"{command} failed")
+    return usage.ru_maxrss * 1024
 
 
 def run(command: list[str]) -> None:

@@ -80,14 +80,17 @@ def build_parser() -> argparse.ArgumentParser:
         subparsers,
         "convert",
         commands.convert,
-        "convert one split to TFRecord with Beam; Beam's own options follow after --",
+        "convert IDX files to TFRecord with Beam; Beam's own options follow after --",
     )
-    _uri(convert, "--images", "IDX images, plain or gzip")
-    _uri(convert, "--labels", "IDX labels, plain or gzip")
-    _uri(convert, "--output", "folder of the dataset: shards and dataset.json")
-    convert.add_argument(
-        "--split", default="train", metavar="TEXT", help="name of the split (default: train)"
-    )
+    what = "folder with the four files of a data set: converts both splits"
+    convert.add_argument("--data", default="", metavar="URI", help=what)
+    what = "or IDX images of one split, plain or gzip"
+    convert.add_argument("--images", default="", metavar="URI", help=what)
+    convert.add_argument("--labels", default="", metavar="URI", help="and its labels")
+    what = "name of that split (default: train)"
+    convert.add_argument("--split", default="train", metavar="TEXT", help=what)
+    what = "folder of the dataset: shards and dataset.json; with --data, of train/ and test/"
+    _uri(convert, "--output", what)
     add_config(convert, ConvertConfig, ValidateConfig)
     convert.add_argument("beam_arguments", nargs="*", metavar="-- BEAM OPTIONS")
 

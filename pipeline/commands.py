@@ -54,28 +54,59 @@ def validate(args: argparse.Namespace) -> Result:
 
 
 def convert(args: argparse.Namespace) -> Result:
-    """Convert one split."""
+    """Convert one split, or both of a data set."""
+    if bool(args.data) == bool(args.images or args.labels) or bool(args.images) != bool(
+        args.labels
+    ):
+        raise UsageError(
+            "what to convert is not clear",
+            where="convert",
+            expected="either --data, or --images and --labels",
+            found=", ".join(f"--{n}" for n in ("data", "images", "labels") if getattr(args, n))
+            or "none of them",
+        )
+    if not args.data:
+        return _convert_one(args, args.images, args.labels, args.output, args.split)
+    files = find_files(DataConfig(data=args.data))
+    data, texts = {}, []
+    for split in ("train", "test"):
+        images, labels = (getattr(files, f"{split}_{kind}") for kind in ("images", "labels"))
+        output = storage.join(args.output, split)
+        data[split], text = _convert_one(args, images, labels, output, split)
+        # As in the pipeline: the training labels say how many classes there are, and only the
+        # training split gives to a validation set.
+        args.num_classes = data[split]["num_classes"]
+        args.validation_fraction = 0.0
+        texts.append(text)
+    return data, "\n".join(texts)
+
+
+def _convert_one(
+    args: argparse.Namespace, images: str, labels: str, output: str, split: str
+) -> Result:
     from components.convert.stage import convert as run_stage
 
     config = read_config(args, ConvertConfig)
     options = " ".join([config.beam_options, *map(shlex.quote, args.beam_arguments)])
     expect = read_config(args, ValidateConfig)
     dataset = run_stage(
-        args.images,
-        args.labels,
-        args.output,
+        images,
+        labels,
+        output,
         dataclasses.replace(config, beam_options=options.strip()),
-        split=args.split,
+        split=split,
         num_classes=expect.num_classes,
         image_shape=expect.shape,
     )
-    data = {"output": args.output, "num_examples": dataset.num_examples} | {
-        "shards": [dataclasses.asdict(shard) for shard in dataset.shards]
+    data = {
+        "output": output,
+        "num_examples": dataset.num_examples,
+        "num_classes": dataset.num_classes,
+        "shards": [dataclasses.asdict(shard) for shard in dataset.shards],
     }
     size = sum(shard.bytes for shard in dataset.shards)
     text = (
-        f"{dataset.num_examples} examples in {len(dataset.shards)} shards, {size} bytes: "
-        f"{args.output}"
+        f"{dataset.num_examples} examples in {len(dataset.shards)} shards, {size} bytes: {output}"
     )
     return data, text
 

@@ -6,7 +6,7 @@ import os
 import re
 import shlex
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from typing import Any
 
@@ -16,6 +16,7 @@ from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
 from components.convert.config import DIRECT_RUNNER, ConvertConfig
+from components.convert.feed import find_feed
 from components.convert.plan import ShardTask
 from components.convert.progress import Progress
 from components.convert.shard import Receipt, make_shard
@@ -116,7 +117,7 @@ class MakeShard(beam.DoFn):  # type: ignore[misc]
 
 
 class MakeShardsHere(beam.DoFn):  # type: ignore[misc]
-    """Makes shards in this process, several at a time: the work is done outside Python's lock.
+    """Makes shards in this process, several at a time, as most of it runs outside Python's lock.
 
     Args:
         key: Which of `_running` it belongs to; Beam copies what it is given.
@@ -129,22 +130,24 @@ class MakeShardsHere(beam.DoFn):  # type: ignore[misc]
     def start_bundle(self) -> None:
         """Start the threads."""
         self._here = _running[self._key]
-        self._pool = ThreadPoolExecutor(self._here.threads)
-        self._made: list[Future[Receipt]] = []
+        self._tasks: list[ShardTask] = []
 
     def process(self, element: ShardTask) -> None:
-        """Have one shard made."""
-        self._made.append(self._pool.submit(self._make, element))
+        """Take note of a shard."""
+        self._tasks.append(element)
 
     def finish_bundle(self) -> None:
-        """Wait for all shards; count them here, where Beam's counters belong to this thread."""
-        for made in self._made:
+        """Make all shards; count them here, where Beam's counters belong to this thread."""
+        self._tasks.sort(key=lambda task: task.start)
+        fed = any(find_feed(task.images) for task in self._tasks)
+        with ThreadPoolExecutor(1 if fed else self._here.threads) as pool:
+            made = [pool.submit(self._make, task) for task in self._tasks]
+        for receipt in made:
             try:
-                self._counters.add(made.result())
+                self._counters.add(receipt.result())
             except IdxpipeError as error:
                 # Raised outside: Beam would print a traceback for what is not a defect.
                 self._here.failures.append(error)
-        self._pool.shutdown()
 
     def _make(self, task: ShardTask) -> Receipt:
         if self._here.failed:

@@ -1,12 +1,15 @@
 """Make the shards a dataset: the manifest comes last, and what is stale goes."""
 
 import functools
+import os
 import re
+from contextlib import suppress
 
 from components import __version__
 from components.convert.config import ConvertConfig
 from components.convert.interference import in_the_way
 from components.convert.plan import Part
+from components.convert.shard import RECEIPTS, read_receipt
 from components.convert.source import Source
 from components.core import storage
 from components.core.dataset import MANIFEST, Dataset, read_dataset, shard_uris
@@ -72,9 +75,12 @@ def made_by_another(
 
 
 def clear(folder: str) -> None:
-    """Delete a dataset that an earlier conversion made here; what else is here stays."""
+    """Delete a dataset that a conversion made here, or began; what else is here stays."""
     storage.delete(storage.join(folder, MANIFEST))
     _delete_stale(folder, set())
+    if storage.is_local(folder):
+        with suppress(OSError):
+            os.rmdir(storage.local_path(folder))
 
 
 def _assemble(part: Part, sources: tuple[Source, Source], config: ConvertConfig) -> Dataset:
@@ -83,8 +89,6 @@ def _assemble(part: Part, sources: tuple[Source, Source], config: ConvertConfig)
     Raises:
         DataError: If the bytes that the workers read are not those that were validated.
     """
-    from components.convert.shard import read_receipt
-
     receipts = [read_receipt(task) for task in part.tasks]
     images, labels = sources
     read = {"images": images.expected, "labels": labels.expected}
@@ -121,8 +125,6 @@ def _content(source: Source, ranges: list[Fingerprint]) -> Fingerprint:
 
 def _delete_stale(output: str, current: set[str]) -> None:
     """Delete the receipts, the shards of earlier conversions, and what killed runs left."""
-    from components.convert.shard import RECEIPTS
-
     for name in storage.list_files(output):
         if _SHARD.fullmatch(name) and name not in current:
             storage.delete(storage.join(output, name))

@@ -10,11 +10,11 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from itertools import repeat
-from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
+from components.convert.feed import find_feed
 from components.convert.plan import ShardTask
 from components.convert.source import check_content
 from components.core import storage
@@ -68,22 +68,37 @@ def numbers(data: bytes, header: Header) -> NDArray[np.generic]:
 
 
 def _ranges(task: ShardTask, stack: ExitStack) -> Reader:
-    images = stack.enter_context(
-        storage.open_read(task.images, task.images_header.offset(task.start))
-    )
-    labels = stack.enter_context(
-        storage.open_read(task.labels, task.labels_header.offset(task.start))
-    )
+    images = _Range(task.images, task.images_header, task.start, stack)
+    labels = _Range(task.labels, task.labels_header, task.start, stack)
 
     def read(positions: NDArray[np.int64]) -> Chunk:
-        count = len(positions)
-        image_bytes = _read(images, count * task.images_header.record_bytes, task.images)
-        label_bytes = _read(labels, count * task.labels_header.record_bytes, task.labels)
+        image_bytes, label_bytes = images.read(len(positions)), labels.read(len(positions))
         if task.selection.keeps_all:
             return Chunk(image_bytes, label_bytes, None)
         return Chunk(image_bytes, label_bytes, task.selection.keeps(positions, positions))
 
     return read
+
+
+class _Range:
+    """Records of an IDX file in their order, from one of them on."""
+
+    def __init__(self, uri: str, header: Header, start: int, stack: ExitStack) -> None:
+        self._uri = uri
+        self._header = header
+        self._next = start
+        self._feed = find_feed(uri)
+        if not self._feed:
+            self._stream = stack.enter_context(storage.open_read(uri, header.offset(start)))
+
+    def read(self, count: int) -> bytes:
+        """Return the bytes of the next records."""
+        length = count * self._header.record_bytes
+        offset = self._header.offset(self._next)
+        self._next += count
+        if self._feed:
+            return self._feed.read(offset, length)
+        return _whole(self._stream.read(length), length, self._uri)
 
 
 def _scattered(task: ShardTask, stack: ExitStack) -> Reader:
@@ -147,10 +162,6 @@ def _copy_once(uri: str, content: str) -> str:
             copy.write(block)
     check_content(uri, content, found)
     return path
-
-
-def _read(stream: BinaryIO, length: int, uri: str) -> bytes:
-    return _whole(stream.read(length), length, uri)
 
 
 def _whole(data: bytes, length: int, uri: str) -> bytes:

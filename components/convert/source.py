@@ -7,14 +7,17 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext, suppress
 
+from components.convert.feed import Feed, feed
 from components.core import storage
 from components.core.checks import check_images, check_labels, read_header, scan, scan_labels
 from components.core.content import is_gzip
-from components.core.errors import DataError
+from components.core.errors import DataError, IdxpipeError
 from components.core.fingerprint import Fingerprint
 from components.core.idx import Header
+from components.core.local_store import scratch
 
 STAGING = "_staging"
 _PREFIX = "idxpipe-staging-"
@@ -111,10 +114,14 @@ def _sweep_staging() -> None:
                 os.close(descriptor)
 
 
+@contextmanager
 def open_images(
     uri: str, shape: tuple[int, ...] | None, expected: str, staging: str, access: "Access"
-) -> Source:
+) -> Iterator[tuple[Source, "Future[Source]"]]:
     """Check an images file; bring it where the workers can read it as they want to.
+
+    Yields:
+        The source, and the same once all of it was checked.
 
     Raises:
         DataError: If it is not in order, not the expected one, or its images are not of `shape`.
@@ -122,12 +129,37 @@ def open_images(
     check = check_images(shape)
     header = read_header(uri)
     check(uri, header)
-    if access.copies(uri):
-        source = Source(uri, storage.join(staging, "images"), header, expected)
-        with _unpack_to(source) as look:
-            return source.checked(scan(uri, check, look).fingerprint)
-    source = Source(uri, uri, header, expected)
-    return source if access.whole else source.checked(scan(uri, check).fingerprint)
+    source = Source(uri, storage.join(staging, "images"), header, expected)
+    if not access.copies(uri):
+        source = dataclasses.replace(source, plain=uri)
+        if not access.whole:
+            source = source.checked(scan(uri, check).fingerprint)
+        yield source, _done(source)
+    elif access.fed:
+        with feed(source.plain, header.data_offset) as fed, ThreadPoolExecutor(1) as thread:
+            try:
+                yield source, thread.submit(_unpack, source, fed)
+            finally:
+                fed.abandon()
+    else:
+        with _copy_to(source, access.local) as look:
+            found = scan(uri, check, look).fingerprint
+        yield source.checked(found), _done(source.checked(found))
+
+
+def _unpack(source: Source, fed: Feed) -> Source:
+    try:
+        found = scan(source.uri, lambda uri, header: None, lambda data, _: fed.put(data))
+        return source.checked(found.fingerprint)
+    except IdxpipeError as error:
+        fed.put(error)
+        raise
+
+
+def _done(source: Source) -> "Future[Source]":
+    done: Future[Source] = Future()
+    done.set_result(source)
+    return done
 
 
 def open_labels(
@@ -146,7 +178,7 @@ def open_labels(
     check_labels(uri, header)
     plain = storage.join(staging, "labels") if access.copies(uri) else uri
     source = Source(uri, plain, header, expected)
-    with _unpack_to(source) if plain != uri else nullcontext() as look:
+    with _copy_to(source, access.local) if plain != uri else nullcontext() as look:
         file, largest = scan_labels(uri, num_classes, look)
     return source.checked(file.fingerprint), largest
 
@@ -159,11 +191,14 @@ class Access:
         whole: From the first byte to the last, so that what they read tells whether it changed.
         scattered: Record by record, in another order.
         local: On this machine.
+        fed: In order, once, in this process; packed images are then not copied, and they are read
+            before they are known to be whole.
     """
 
     whole: bool
     scattered: bool
     local: bool
+    fed: bool = False
 
     def copies(self, uri: str) -> bool:
         """Tell whether the workers need a copy: plain, and near if they jump about in it."""
@@ -171,8 +206,8 @@ class Access:
 
 
 @contextmanager
-def _unpack_to(source: Source) -> Iterator[Callable[[bytes, int], None]]:
-    with storage.create(source.plain) as stream:
+def _copy_to(source: Source, local: bool) -> Iterator[Callable[[bytes, int], None]]:
+    with scratch(source.plain) if local else storage.create(source.plain) as stream:
         stream.write(source.header.encode())
 
         def look(data: bytes, _offset: int) -> None:

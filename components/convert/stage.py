@@ -1,7 +1,8 @@
 """Convert one split: check it, make its shards with Beam, publish the manifest last."""
 
+import dataclasses
 import logging
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from importlib import import_module
 from types import ModuleType
 
@@ -9,12 +10,13 @@ from components.convert.config import DIRECT_RUNNER, ConvertConfig, check_name
 from components.convert.plan import VALIDATION, Part, ShardTask, plan
 from components.convert.progress import Progress
 from components.convert.publish import check_folder, clear, made_by_another, publish
+from components.convert.shard import RECEIPTS
 from components.convert.source import Access, Source, open_images, open_labels, staging_folder
 from components.convert.writers import check_format
 from components.core import storage
 from components.core.checks import check_pair
 from components.core.dataset import FILE_ORDER, MANIFEST, Dataset
-from components.core.errors import TransientError
+from components.core.errors import DataError, TransientError
 
 
 def convert(
@@ -63,30 +65,63 @@ def convert(
         scattered=not in_sequence,
         local=local_workers,
     )
+    # What is there is not given up before its replacement's source is known to be whole, and what
+    # was begun is looked through before it is completed.
+    if access.whole and _once_through(config) and not _begun(output):
+        access = dataclasses.replace(access, fed=True)
     with staging_folder(output, local_workers) as staging:
         label_source, largest = open_labels(labels, num_classes, expected[1], staging, access)
-        image_source = open_images(images, image_shape, expected[0], staging, access)
-        check_pair(image_source, label_source)
-        sources = (image_source, label_source)
-        parts = plan(sources, output, split, config, num_classes or largest + 1)
-        with storage.lock(output):
-            for part in parts:
-                check_folder(part)
-            # Until the new manifest is there, there is no dataset: shards may be replaced one by
-            # one, and must not be read under the manifest of an earlier conversion.
-            for folder in (output, storage.join(output, VALIDATION)):
-                storage.delete(storage.join(folder, MANIFEST))
-            tasks = [task for part in parts for task in part.tasks]
-            progress = Progress(f"convert {split}", len(tasks), _bytes_to_read(tasks))
-            with progress.shown():
-                beam_pipeline.result().run_pipeline(tasks, config, progress)
-            if not access.whole:
-                for source in sources:
-                    source.check_still()
-            if len(parts) == 1:
-                clear(storage.join(output, VALIDATION))
-            # The split itself comes last: when it is there, all is.
-            return [_publish_or_find(part, sources, config) for part in reversed(parts)][-1]
+        with open_images(images, image_shape, expected[0], staging, access) as opened:
+            image_source, whole_source = opened
+            check_pair(image_source, label_source)
+            sources = (image_source, label_source)
+            parts = plan(sources, output, split, config, num_classes or largest + 1)
+            with storage.lock(output):
+                _make(parts, config, split, beam_pipeline, whole_source)
+                sources = (whole_source.result(), label_source)
+                if not access.whole:
+                    for source in sources:
+                        source.check_still()
+                if len(parts) == 1:
+                    clear(storage.join(output, VALIDATION))
+                # The split itself comes last: when it is there, all is.
+                return [_publish_or_find(part, sources, config) for part in reversed(parts)][-1]
+
+
+def _once_through(config: ConvertConfig) -> bool:
+    """Tell whether the shards are made in this process, and from one pass over the source."""
+    elsewhere = config.runner != DIRECT_RUNNER or "direct_running_mode" in config.beam_options
+    return not elsewhere and not config.validation_fraction
+
+
+def _begun(output: str) -> bool:
+    return any(name.startswith((MANIFEST, RECEIPTS)) for name in storage.list_files(output))
+
+
+def _make(
+    parts: list[Part],
+    config: ConvertConfig,
+    split: str,
+    beam_pipeline: "Future[ModuleType]",
+    whole_source: "Future[Source]",
+) -> None:
+    """Make all shards; leave none of a source that proves damaged."""
+    for part in parts:
+        check_folder(part)
+    # Until the new manifest is there, there is no dataset: shards may be replaced one by one, and
+    # must not be read under the manifest of an earlier conversion.
+    for folder in (parts[0].output, storage.join(parts[0].output, VALIDATION)):
+        storage.delete(storage.join(folder, MANIFEST))
+    tasks = [task for part in parts for task in part.tasks]
+    progress = Progress(f"convert {split}", len(tasks), _bytes_to_read(tasks))
+    try:
+        with progress.shown():
+            beam_pipeline.result().run_pipeline(tasks, config, progress)
+        whole_source.result()
+    except DataError:
+        for part in parts:
+            clear(part.output)
+        raise
 
 
 def _publish_or_find(part: Part, sources: tuple[Source, Source], config: ConvertConfig) -> Dataset:

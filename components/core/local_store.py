@@ -95,6 +95,16 @@ class LocalStore:
                 left.unlink(missing_ok=True)
 
 
+@contextmanager
+def scratch(path: str) -> Iterator[IO[bytes]]:
+    """Yield a stream to a new file of this process alone: readable at once, and never synced."""
+    with _faults(path):
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        # Unbuffered, so that what was written can be read.
+        with open(path, "wb", buffering=0) as stream:
+            yield stream
+
+
 def names_in(path: str) -> list[str]:
     """Return the names of the files in the folder `path`, sorted; none if it is missing."""
     with _faults(path), suppress(FileNotFoundError, NotADirectoryError):

@@ -1,3 +1,4 @@
+import dataclasses
 import os
 import signal
 import subprocess
@@ -7,9 +8,11 @@ import tempfile
 import numpy as np
 import pytest
 
+from components.convert.feed import AbandonedError, find_feed
 from components.convert.source import Access, open_images, open_labels, staging_folder
 from components.core import storage
 from components.core.errors import DataError
+from components.core.fingerprint import Fingerprint
 from tests.idxfiles import idx_bytes, write_idx
 
 IMAGES = np.arange(24, dtype=np.int16).reshape(2, 3, 4)
@@ -17,22 +20,60 @@ LABELS = np.array([3, 1], np.uint8)
 IN_ORDER = Access(whole=True, scattered=False, local=True)
 
 
+def images_of(uri, shape, staging, access=IN_ORDER):
+    with open_images(uri, shape, "", str(staging), access) as (_, whole):
+        source = whole.result()
+        return source, storage.read(source.plain)
+
+
 def test_plain_files_are_read_where_they_are(tmp_path):
     uri = write_idx(tmp_path / "i", IMAGES)
-    assert open_images(uri, None, "", str(tmp_path / "staging"), IN_ORDER).plain == uri
+    assert images_of(uri, None, tmp_path / "staging")[0].plain == uri
     assert not (tmp_path / "staging").exists()
 
 
 def test_gzip_is_unpacked_whole(tmp_path):
-    images = open_images(
-        write_idx(tmp_path / "i.gz", IMAGES), (3, 4), "", str(tmp_path / "s"), IN_ORDER
-    )
+    uri = write_idx(tmp_path / "i.gz", IMAGES)
+    images, content = images_of(uri, (3, 4), tmp_path / "s")
     labels, largest = open_labels(
         write_idx(tmp_path / "l.gz", LABELS), 10, "", str(tmp_path / "s"), IN_ORDER
     )
-    assert storage.read(images.plain) == idx_bytes(IMAGES)
+    assert content == idx_bytes(IMAGES)
+    assert images.expected == str(Fingerprint().extend(idx_bytes(IMAGES)))
     assert storage.read(labels.plain) == idx_bytes(LABELS)
     assert largest == 3
+
+
+FED = dataclasses.replace(IN_ORDER, fed=True)
+
+
+def test_gzip_that_is_read_once_is_not_copied(tmp_path):
+    uri = write_idx(tmp_path / "i.gz", IMAGES)
+    with open_images(uri, (3, 4), "", str(tmp_path / "s"), FED) as (source, whole):
+        data = find_feed(source.plain).read(source.header.data_offset, IMAGES.nbytes)
+        assert whole.result().expected == str(Fingerprint().extend(idx_bytes(IMAGES)))
+    assert source.header.encode() + data == idx_bytes(IMAGES)
+    assert not (tmp_path / "s").exists()
+    assert find_feed(source.plain) is None
+
+
+def test_who_leaves_before_the_end_does_not_wait_for_it(tmp_path):
+    large = np.zeros((100, 1000, 1000), np.uint8)
+    uri = write_idx(tmp_path / "i.gz", large)
+    with open_images(uri, None, "", str(tmp_path / "s"), FED) as (_, whole):
+        pass
+    assert isinstance(whole.exception(), AbandonedError)
+
+
+def test_damage_reaches_the_reader(tmp_path):
+    uri = write_idx(tmp_path / "i.gz", np.zeros((5, 1000, 1000), np.uint8))
+    with open(uri, "r+b") as stream:
+        stream.truncate(os.path.getsize(uri) - 5)
+    with open_images(uri, None, "", str(tmp_path / "s"), FED) as (source, whole):
+        with pytest.raises(DataError, match="cut short"):
+            find_feed(source.plain).read(source.header.data_offset, 10**9)
+        with pytest.raises(DataError, match="cut short"):
+            whole.result()
 
 
 def test_another_content_than_expected_is_refused(tmp_path):

@@ -1,0 +1,90 @@
+"""A packed file that the workers of this process read while it is unpacked, without a copy on disk.
+
+A gzip file has no places to start from: it is read once, from its start, so the shards are made one
+after the other, while a thread unpacks what comes next.
+"""
+
+import queue
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from components.core.errors import IdxpipeError
+
+# Chunks of `core/content.py`, of 1 MB: what the one is ahead of the other.
+_CHUNKS_AHEAD = 16
+_LOOK_SECONDS = 0.1
+
+
+class AbandonedError(Exception):
+    """Nobody wants the rest of the file any more."""
+
+
+class Feed:
+    """The bytes of a file, in order, from the thread that unpacks it to the one that wants them.
+
+    Args:
+        start: Byte offset of the first byte that is put in.
+    """
+
+    def __init__(self, start: int) -> None:
+        self._chunks: queue.Queue[bytes | IdxpipeError] = queue.Queue(_CHUNKS_AHEAD)
+        self._abandoned = threading.Event()
+        self._held = b""
+        self._offset = start
+
+    def put(self, chunk: bytes | IdxpipeError) -> None:
+        """Hand over the next bytes, or the error that came in their place; wait for room.
+
+        Raises:
+            AbandonedError: If nobody wants them.
+        """
+        while True:
+            if self._abandoned.is_set():
+                raise AbandonedError
+            with suppress(queue.Full):
+                return self._chunks.put(chunk, timeout=_LOOK_SECONDS)
+
+    def abandon(self) -> None:
+        """Say that no more is wanted."""
+        self._abandoned.set()
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Return the bytes from `offset`, which is where the last call ended.
+
+        Raises:
+            IdxpipeError: What came in their place.
+        """
+        if offset != self._offset:
+            raise ValueError(f"fed in order: byte {self._offset} comes next, not {offset}")
+        parts, missing = [self._held], length - len(self._held)
+        while missing > 0:
+            chunk = self._chunks.get()
+            if isinstance(chunk, IdxpipeError):
+                raise chunk
+            parts.append(chunk)
+            missing -= len(chunk)
+        data = b"".join(parts)
+        self._held = data[length:]
+        self._offset += length
+        return data[:length] if self._held else data
+
+
+# By name: what a worker gets of a file is its name.
+_feeds: dict[str, Feed] = {}
+
+
+@contextmanager
+def feed(name: str, start: int) -> Iterator[Feed]:
+    """Yield a feed that `find_feed` finds by `name` until the block ends."""
+    made = _feeds[name] = Feed(start)
+    try:
+        yield made
+    finally:
+        made.abandon()
+        del _feeds[name]
+
+
+def find_feed(name: str) -> Feed | None:
+    """Return the feed of that name, if the file is one."""
+    return _feeds.get(name)
