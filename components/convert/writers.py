@@ -19,6 +19,8 @@ from components.core.tfrecord import CRC_BYTES, LENGTH_BYTES
 _GZIP_LEVEL = 1
 _BLOCK_BYTES = 4 << 20
 
+Lengths = Callable[[], NDArray[np.int64]]
+
 
 class ShardWriter:
     """Takes framed TFRecord records and keeps the fingerprint of the file that they become.
@@ -31,12 +33,12 @@ class ShardWriter:
         self._write = write
         self.fingerprint = Fingerprint()
 
-    def write(self, records: NDArray[np.uint8], lengths: NDArray[np.int64]) -> None:
+    def write(self, records: NDArray[np.uint8], lengths: Lengths) -> None:
         """Append framed records.
 
         Args:
             records: uint8 [bytes], one record after the other.
-            lengths: int64 [records], bytes of each with its frame.
+            lengths: Gives the bytes of each with its frame, int64 [records].
         """
         self._append(records)
 
@@ -57,7 +59,7 @@ class GzipWriter(ShardWriter):
         super().__init__(write)
         self._packer = isal_zlib.compressobj(_GZIP_LEVEL, isal_zlib.DEFLATED, 31)
 
-    def write(self, records: NDArray[np.uint8], lengths: NDArray[np.int64]) -> None:
+    def write(self, records: NDArray[np.uint8], lengths: Lengths) -> None:
         """Append framed records."""
         self._append(self._packer.compress(records))
 
@@ -77,11 +79,12 @@ class ArrayRecordWriter(ShardWriter):
         self._path = os.path.join(scratch, "shard")
         self._writer = _array_record_writer()(self._path, "group_size:1,uncompressed")
 
-    def write(self, records: NDArray[np.uint8], lengths: NDArray[np.int64]) -> None:
+    def write(self, records: NDArray[np.uint8], lengths: Lengths) -> None:
         """Append records; the frames are left out, the format has its own."""
-        ends = np.cumsum(lengths)
+        sizes = lengths()
+        ends = np.cumsum(sizes)
         data = records.tobytes()
-        for start, end in zip((ends - lengths).tolist(), ends.tolist(), strict=True):
+        for start, end in zip((ends - sizes).tolist(), ends.tolist(), strict=True):
             self._writer.write(data[start + LENGTH_BYTES : end - CRC_BYTES])
 
     def close(self) -> None:

@@ -1,0 +1,65 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+from components.convert import rows
+from components.convert.selection import Selection
+from components.core.errors import DataError
+from components.core.fingerprint import Fingerprint
+from components.core.order import source_indices
+from tests.convert.test_shard import IMAGES, LABELS, task
+from tests.idxfiles import idx_bytes
+
+__all__ = ["task"]
+
+
+def read(task):
+    chunks = list(rows.read_chunks(task))
+    images = np.frombuffer(b"".join(chunk.images for chunk in chunks), np.uint8)
+    labels = np.frombuffer(b"".join(chunk.labels for chunk in chunks), np.uint8)
+    return images.reshape(-1, *IMAGES.shape[1:]), labels
+
+
+def test_a_range_of_the_file(task, monkeypatch):
+    monkeypatch.setattr(rows, "CHUNK_ROWS", 2)
+    images, labels = read(task)
+    np.testing.assert_array_equal(images, IMAGES[2:7])
+    np.testing.assert_array_equal(labels, LABELS[2:7])
+
+
+def test_scattered_records(task):
+    images, labels = read(dataclasses.replace(task, selection=Selection(10, shuffle_seed=4)))
+    order = source_indices(np.arange(2, 7), 10, 4)
+    np.testing.assert_array_equal(images, IMAGES[order])
+    np.testing.assert_array_equal(labels, LABELS[order])
+
+
+def test_scattered_records_of_a_remote_file_come_from_one_copy(task, one_gcs, monkeypatch):
+    from components.core import storage
+
+    remote = dataclasses.replace(
+        task,
+        images=f"{one_gcs}/i",
+        labels=f"{one_gcs}/l",
+        images_content=str(Fingerprint().extend(idx_bytes(IMAGES))),
+        labels_content=str(Fingerprint().extend(idx_bytes(LABELS))),
+        selection=Selection(10, shuffle_seed=4),
+    )
+    storage.write(remote.images, idx_bytes(IMAGES))
+    storage.write(remote.labels, idx_bytes(LABELS))
+    first = read(remote)
+    storage.delete(remote.images)
+    for mine, other in zip(first, read(remote), strict=True):
+        np.testing.assert_array_equal(mine, other)
+    changed = dataclasses.replace(remote, labels_content="18-00000000")
+    with pytest.raises(DataError, match="changed since it was validated"):
+        read(changed)
+
+
+@pytest.mark.parametrize("seed", [-1, 4])
+def test_a_file_that_became_shorter(task, seed):
+    with open(task.images, "r+b") as stream:
+        stream.truncate(20)
+    with pytest.raises(DataError, match="became shorter"):
+        read(dataclasses.replace(task, selection=Selection(10, shuffle_seed=seed)))
