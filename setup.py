@@ -35,6 +35,8 @@ setup(
         "fsspec>=2025.1",
         "isal>=1.7",
         "numpy>=2.1",
+        # PNG files, for predictions.
+        "pillow>=11",
         "PyYAML>=6",
         "requests>=2.32",
     ],
@@ -61,6 +63,7 @@ setup(
             # tensorflow-datasets imports it without saying so.
             "importlib_resources>=6",
             "import-linter>=2",
+            "jsonschema>=4",
             "moto[s3,server]>=5.1",
             "mypy>=1.18",
             "pytest>=9",
@@ -69,6 +72,7 @@ setup(
             "ruff>=0.14",
             "s3fs>=2025.1",
             "scikit-learn>=1.7",
+            "scipy>=1.15",
             "tensorflow-datasets>=4.9.9",
             "types-PyYAML",
         ],

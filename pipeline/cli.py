@@ -1,13 +1,13 @@
 """The `idxpipe` command: parses flags, runs one command, prints its result.
 
 stdout is data, stderr is narration. Each command returns its result twice: as JSON values for
-`--json`, and as text.
+`--json`, and as text, or as lines of text where they come one after another.
 """
 
 import argparse
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from components import __version__
@@ -16,16 +16,17 @@ from components.core.config import describe, fields
 from components.core.device import DeviceConfig
 from components.core.errors import PREFIX, IdxpipeError
 from components.core.files import DataConfig
-from components.evaluate.config import EvaluateConfig
+from components.evaluate.config import EvaluateConfig, PredictConfig
 from components.register.config import RegisterConfig
 from components.train.config import TrainConfig
 from components.validate.config import ValidateConfig
 from pipeline import cli_cloud, commands
 from pipeline.flags import add_assignments, add_config, add_stages, flag
+from pipeline.predictions import FORMATS, TABLE
 from pipeline.targets import TARGETS
 from pipeline.vertex_flags import add_commands
 
-Command = Callable[[argparse.Namespace], tuple[Any, str]]
+Command = Callable[[argparse.Namespace], tuple[Any, str | Iterator[str]]]
 
 EXIT_CODES = """\
 exit codes: 0 done, 1 a defect of idxpipe, 2 usage, 3 bad data, 4 gate not passed,
@@ -37,6 +38,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = build_parser().parse_args(argv)
     try:
         data, text = args.command(args)
+        lines = json.dumps(data, indent=2) if args.json else text
+        _print([lines] if isinstance(lines, str) else lines)
     except IdxpipeError as error:
         print(f"{PREFIX}{error}", file=sys.stderr)
         if args.json:
@@ -46,12 +49,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
-    try:
-        print(json.dumps(data, indent=2) if args.json else text, flush=True)
-    except BrokenPipeError:
-        # The reader went away, as `head` does; the work itself is done.
-        sys.stderr.close()
     return int(getattr(args, "exit_code", 0))
+
+
+def _print(lines: Iterable[str]) -> None:
+    """Print lines as they come, for as long as somebody reads them."""
+    for line in lines:
+        try:
+            print(line, flush=True)
+        except BrokenPipeError:
+            # The reader went away, as `head` does.
+            sys.stderr.close()
+            return
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -114,6 +123,24 @@ def build_parser() -> argparse.ArgumentParser:
     _uri(evaluate, "--model", "folder of a SavedModel, or the output of train")
     _uri(evaluate, "--output", "folder that gets metrics.json and report.html")
     add_config(evaluate, EvaluateConfig, DeviceConfig)
+
+    predict = _command(
+        subparsers, "predict", commands.predict, "classify images with a trained model"
+    )
+    _uri(predict, "--model", "folder of a SavedModel, or the output of train")
+    predict.add_argument(
+        "images",
+        nargs="+",
+        metavar="IMAGES",
+        help="IDX files, plain or gzip; PNG files; or folders of PNG files",
+    )
+    predict.add_argument(
+        "--format",
+        default=TABLE,
+        choices=FORMATS,
+        help="of the lines on stdout; --json gathers all in one document instead (default: table)",
+    )
+    add_config(predict, PredictConfig)
 
     compile_ = _command(
         subparsers, "compile", commands.compile_, "write pipeline.yaml from its definition"

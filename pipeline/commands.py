@@ -8,6 +8,7 @@ import dataclasses
 import os
 import shlex
 import sys
+from collections.abc import Iterator
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ from components.core.device import DeviceConfig
 from components.core.errors import DataError, UsageError
 from components.core.files import DataConfig, find_files
 from components.core.narration import say
-from components.evaluate.config import EvaluateConfig
+from components.evaluate.config import EvaluateConfig, PredictConfig
 from components.register.config import RegisterConfig
 from components.train.config import TrainConfig
 from components.validate.config import ValidateConfig
@@ -33,6 +34,7 @@ DATA_PARAMETERS = tuple(field.name for field in dataclasses.fields(DataConfig))
 URI_PARAMETERS = (*DATA_PARAMETERS, "baseline")
 DEFAULT_DATA = "data/mnist"
 Result = tuple[Any, str]
+Lines = tuple[Any, Iterator[str]]
 
 
 def validate(args: argparse.Namespace) -> Result:
@@ -167,6 +169,19 @@ def evaluate(args: argparse.Namespace) -> Result:
         f"on {result.num_examples} examples: {report}"
     )
     return data, text
+
+
+def predict(args: argparse.Namespace) -> Lines:
+    """Classify images."""
+    from components.evaluate.predict import predict as run
+    from components.evaluate.predict import prepare
+    from pipeline.predictions import as_lines
+
+    task = prepare(args.model, args.images, read_config(args, PredictConfig))
+    if not args.json:
+        return None, as_lines(task, run(task), args.format)
+    found = [prediction.to_json() for prediction in run(task)]
+    return {"model": task.card.uri, "step": task.card.step, "predictions": found}, iter(())
 
 
 def compile_(args: argparse.Namespace) -> Result:

@@ -3,13 +3,16 @@
 import gzip
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from components.core.content import read_chunks
 from tests.idxfiles import NAMES, write_idx
@@ -192,10 +195,52 @@ def test_every_stage_command_works_on_the_artifacts_of_the_one_before(place, tmp
     assert result["accuracy"] == metrics(run(place))["accuracy"]
 
 
+def model_of(record: dict) -> str:
+    return record["tasks"]["train"]["outputs"]["artifacts"]["model"]["uri"]
+
+
+def test_predictions_are_those_of_the_evaluation(place, tmp_path):
+    record = run(place)
+    words = ("predict", "--model", model_of(record), "--json")
+    done = idxpipe(*words, place / "data" / NAMES["test_images"])
+    assert done.stderr == "predicting with step 60 on CPU:0, 500 images\n"
+    found = np.array([p["class"] for p in json.loads(done.stdout)["predictions"]])
+    assert (found == digits("test_labels", 500)).mean() == metrics(record)["accuracy"]
+    for number, image in enumerate(digits("test_images", 5)):
+        Image.fromarray(image).save(tmp_path / f"{number}.png")
+    pictures = json.loads(idxpipe(*words, tmp_path).stdout)["predictions"]
+    assert [p["class"] for p in pictures] == found[:5].tolist()
+
+
+def test_the_readmes_way_to_load_a_model(place, tmp_path):
+    record = run(place)
+    (tmp_path / "work" / "trained").mkdir(parents=True)
+    (tmp_path / "work" / "trained" / "model").symlink_to(model_of(record))
+    (snippet,) = [
+        block
+        for block in re.findall(r"(?:^ {4}.*\n|^\n)+", Path("README.md").read_text(), re.MULTILINE)
+        if "saved_model.load" in block
+    ]
+    code = textwrap.dedent(snippet).replace("data/mnist/t10k-images-idx3-ubyte.gz", "images.gz")
+    raw = (place / "data" / NAMES["test_images"]).read_bytes()
+    (tmp_path / "images.gz").write_bytes(gzip.compress(raw))
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, check=True, capture_output=True, text=True
+    )
+    predicted = idxpipe("predict", "--model", model_of(record), "--json", tmp_path / "images.gz")
+    classes = [p["class"] for p in json.loads(predicted.stdout)["predictions"][:5]]
+    assert done.stdout.splitlines()[0] == str(np.array(classes))
+
+
 def test_stages_say_nothing_but_their_own(place, tmp_path):
     records = next(place.glob("out/artifacts/convert-test/*/dataset/dataset.json")).parent
-    done = idxpipe("train", "--records", records, "--output", tmp_path / "t", "--train-steps", 3)
-    lines = done.stderr.splitlines()
-    assert lines
+    trained = tmp_path / "t"
+    done = [
+        idxpipe("train", "--records", records, "--output", trained, "--train-steps", 3),
+        idxpipe("evaluate", "--records", records, "--model", trained, "--output", tmp_path),
+        idxpipe("predict", "--model", trained, place / "data" / NAMES["test_images"]),
+    ]
+    lines = [line for one in done for line in one.stderr.splitlines()]
+    assert len(lines) >= 5
     noise = ("warning", "onednn", "cuda", "absl", "tensorflow", "e0000", "w0000", "i0000")
     assert not [line for line in lines if any(word in line.lower() for word in noise)]

@@ -13,6 +13,7 @@ HEAVY = {
     "google.cloud.storage",
     "google.auth",
     "fsspec",
+    "PIL",
 }
 
 
@@ -51,6 +52,7 @@ def test_nothing_heavy_is_loaded(code):
 def test_the_stages_are_light_until_they_run():
     stages = ("validate", "convert", "train", "evaluate")
     code = "\n".join(f"import components.{s}.stage, components.{s}.config" for s in stages)
+    code += "\nimport components.evaluate.predict"
     assert not loaded_by(code) & HEAVY
 
 

@@ -1,4 +1,4 @@
-"""Parameters of the evaluate stage."""
+"""Parameters of the evaluate stage, and of predictions."""
 
 import dataclasses
 
@@ -37,4 +37,21 @@ class EvaluateConfig(Config):
         "the model is worse if McNemar's exact one-sided test gives a p-value below this",
         minimum=0.0,
         maximum=1.0,
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class PredictConfig(Config):
+    """How images are classified."""
+
+    top_k: int = parameter(
+        1, "most probable classes that are given, at most all", unit="classes", minimum=1
+    )
+    batch_size: int = parameter(
+        1000, "images at a time; no effect on the result", unit="images", minimum=1
+    )
+    accelerator: str = parameter(
+        "auto",
+        "device to run on; auto takes a GPU if there is one, else the CPU",
+        choices=("auto", "cpu", "gpu"),
     )

@@ -10,10 +10,10 @@ from components.core.errors import DataError
 from components.core.staging import local_copy
 from components.evaluate.card import ModelCard
 
-Predict = Callable[[NDArray[np.generic]], NDArray[np.float32]]
+Logits = Callable[[NDArray[np.generic], int], NDArray[np.float32]]
 
 
-def load_predict(card: ModelCard, device: str) -> Predict:
+def load_model(card: ModelCard, device: str) -> Logits:
     """Load the model.
 
     Args:
@@ -21,7 +21,8 @@ def load_predict(card: ModelCard, device: str) -> Predict:
         device: TensorFlow's name of the device to run on.
 
     Returns:
-        A function from images [N, *image_shape] to float32 logits [N, num_classes].
+        A function from a padded batch of images [B, *image_shape], of which the first N are real,
+        and N, to float32 logits [N, num_classes]. It raises a DataError if they are not finite.
 
     Raises:
         DataError: If the SavedModel is damaged or has another signature.
@@ -40,11 +41,17 @@ def load_predict(card: ModelCard, device: str) -> Predict:
             remedy="train again",
         ) from None
 
-    def predict(images: NDArray[np.generic]) -> NDArray[np.float32]:
+    def logits_of(images: NDArray[np.generic], real: int) -> NDArray[np.float32]:
         with tf.device(device):
             # Not the bare signature: its variables live only as long as `loaded`.
             outputs = loaded.signatures["serving_default"](images=tf.constant(images))
-        logits: NDArray[np.float32] = outputs["logits"].numpy()
+        logits: NDArray[np.float32] = outputs["logits"].numpy()[:real]
+        if not np.isfinite(logits).all():
+            raise DataError(
+                "model gives logits that are not finite numbers",
+                where=card.uri,
+                remedy="look for broken values in the images, or train again",
+            )
         return logits
 
-    return predict
+    return logits_of

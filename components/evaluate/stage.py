@@ -1,8 +1,6 @@
 """Evaluate a model on a split: every example exactly once."""
 
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from components.core import storage
 from components.core.dataset import Dataset, read_dataset, shard_uris
@@ -60,12 +58,12 @@ def evaluate(
     with quiet_import():
         from components.evaluate.batches import read_batches
         from components.evaluate.device import choose_device
-        from components.evaluate.loaded_model import load_predict
+        from components.evaluate.loaded_model import load_model
         from components.evaluate.mistakes import mistakes_in, worst
         from components.evaluate.report import render
 
         place = choose_device(device)
-    predict = load_predict(card, place)
+    logits_of = load_model(card, place)
     say(f"evaluating step {card.step} on {place}, {dataset.num_examples} examples")
 
     # Every batch is padded to this size, so a huge one would cost memory for nothing.
@@ -76,8 +74,7 @@ def evaluate(
         for number, batch in enumerate(read_batches(paths, dataset, batch_size)):
             if config.eval_steps and number == config.eval_steps:
                 break
-            logits, labels = predict(batch.images)[: batch.real], batch.labels[: batch.real]
-            _check_finite(logits, card.uri)
+            logits, labels = logits_of(batch.images, batch.real), batch.labels[: batch.real]
             found = mistakes_in(batch, logits, gathering.count)
             mistakes = worst([*mistakes, *found], _SHOWN_MISTAKES)
             gathering.add(batch.images[: batch.real], labels, logits)
@@ -98,15 +95,6 @@ def evaluate(
     if baseline and comparison:
         check_not_worse(comparison, figures.accuracy, card.uri, baseline.uri)
     return figures
-
-
-def _check_finite(logits: np.ndarray[Any, np.dtype[np.float32]], model: str) -> None:
-    if not np.isfinite(logits).all():
-        raise DataError(
-            "model gives logits that are not finite numbers",
-            where=model,
-            remedy="look for broken values in the images, or train again",
-        )
 
 
 def _check_complete(done: int, dataset: Dataset, config: EvaluateConfig, records: str) -> None:
