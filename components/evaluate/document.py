@@ -32,6 +32,7 @@ def document(
         "version": __version__,
         "accuracy": figures.accuracy,
         "accuracy_interval_95": [figures.low, figures.high],
+        "accuracy_wilson_95": list(figures.wilson),
         "loss": figures.loss,
         "num_examples": figures.num_examples,
         "top_k": {"k": figures.top_k, "accuracy": figures.top_k_accuracy},

@@ -45,6 +45,7 @@ class Figures:
         accuracy: Share of the examples that are classified right.
         low: Lower end of the accuracy's 95 % bootstrap interval.
         high: Upper end of it.
+        wilson: Both ends of the Wilson interval, which does not collapse where all are right.
         loss: Mean cross-entropy in nats.
         num_examples: How many were evaluated.
         top_k: How many classes count for `top_k_accuracy`, at most all.
@@ -60,6 +61,7 @@ class Figures:
     accuracy: float
     low: float
     high: float
+    wilson: tuple[float, float]
     loss: float
     num_examples: int
     top_k: int
@@ -91,6 +93,7 @@ def figures_of(outcomes: Outcomes, num_classes: int, top_k: int) -> Figures:
         accuracy=right / total,
         low=low,
         high=high,
+        wilson=wilson_interval(right, total),
         loss=float(outcomes.losses.mean()),
         num_examples=total,
         top_k=k,

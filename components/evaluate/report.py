@@ -17,6 +17,7 @@ from components.evaluate.mistakes import Mistake
 _TEMPLATE = "report.html"
 # A page with a million cells is no longer read, nor opened.
 _MOST_CLASSES_OF_MATRIX = 100
+_MOST_CLASSES_OF_A_WIDTH = 16
 
 
 def render(facts: dict[str, Any], mistakes: list[Mistake]) -> str:
@@ -27,12 +28,16 @@ def render(facts: dict[str, Any], mistakes: list[Mistake]) -> str:
         mistakes: The examples to show.
     """
     template = resources.files(__package__).joinpath(_TEMPLATE).read_text(encoding="utf-8")
-    low, high = facts["accuracy_interval_95"]
+    (low, high), method = facts["accuracy_interval_95"], "bootstrap"
+    if low == high:
+        # Where all are right, or none, so are all resamples.
+        (low, high), method = facts["accuracy_wilson_95"], "Wilson"
     right = sum(row[i] for i, row in enumerate(facts["confusion_matrix"]))
     return Template(template).substitute(
         accuracy=f"{100 * facts['accuracy']:.2f}",
         low=f"{100 * low:.2f}",
         high=f"{100 * high:.2f}",
+        method=method,
         split=escape(facts["dataset"]["split"]),
         right=f"{right:,}",
         total=f"{facts['num_examples']:,}",
@@ -133,9 +138,10 @@ def _classes(facts: dict[str, Any]) -> str:
         f"<tr><th scope='row'>{name}</th>"
         + "".join(f"<td>{_percent(figures[key])}</td>" for key in ("precision", "recall", "f1"))
         + (
-            "<td></td><td></td>"
+            "<td class='wide'></td><td class='wide'></td>"
             if part["loss"] is None
-            else f"<td>{part['loss']:.3f}</td><td>{_percent(part['confidence'])}</td>"
+            else f"<td class='wide'>{part['loss']:.3f}</td>"
+            f"<td class='wide'>{_percent(part['confidence'])}</td>"
         )
         + f"<td>{support}</td></tr>"
         for name, support, figures, part in rows
@@ -162,7 +168,8 @@ def _matrix(matrix: list[list[int]]) -> str:
         for label, row in enumerate(matrix)
     )
     head = f"<thead><tr><td></td>{head}</tr></thead>"
-    return f'<table class="matrix">\n{head}\n<tbody>\n{rows}\n</tbody>\n</table>'
+    size = " small" if len(matrix) > _MOST_CLASSES_OF_A_WIDTH else ""
+    return f'<table class="matrix{size}">\n{head}\n<tbody>\n{rows}\n</tbody>\n</table>'
 
 
 def _cell(label: int, predicted: int, count: int, support: int, most_wrong: int) -> str:

@@ -110,6 +110,18 @@ def test_command_takes_pictures(model, tmp_path, capsys):
     assert rows[3][0] == f"{tmp_path}/png/3.png"
 
 
+@pytest.mark.parametrize("shape", [(4, 4, 3), (4, 4, 1)])
+def test_command_takes_pictures_of_a_model_with_channels(tmp_path, shape, capsys):
+    folder = write_model(str(tmp_path / "model"), shape=shape)
+    image = np.zeros((4, 4, 3), np.uint8)
+    # The first three values are the logits: one pixel's colours, or three grey pixels.
+    image[0, 0] = (1, 2, 9) if shape[2] == 3 else 0
+    image[0, 2] = 0 if shape[2] == 3 else 9
+    Image.fromarray(image).save(tmp_path / "a.png")
+    assert main(command("--model", folder, tmp_path / "a.png", "--format", "jsonl")) == 0
+    assert json.loads(capsys.readouterr().out)["class"] == 2
+
+
 def test_bad_input_is_an_error_before_tensorflow_and_stdout_stays_empty(tmp_path, model):
     images = write_idx(tmp_path / "images", np.zeros((2, 4, 5), np.uint8))
     program = (

@@ -12,6 +12,7 @@ FACTS = {
     "version": "1",
     "accuracy": 0.5,
     "accuracy_interval_95": [0.25, 0.75],
+    "accuracy_wilson_95": [0.15, 0.85],
     "loss": 1.0,
     "num_examples": 4,
     "classes": [{"precision": 0.5, "recall": 0.5, "f1": 0.5, "support": 2}] * 2,
@@ -91,10 +92,17 @@ def test_the_baseline_is_told(p_value, verdict):
     assert "81.25" in page
 
 
+def test_an_interval_that_collapsed_is_not_shown():
+    assert "(bootstrap)" in render(FACTS, [])
+    page = render({**FACTS, "accuracy_interval_95": [1.0, 1.0]}, [])
+    assert "15.00 to 85.00" in page
+    assert "(Wilson)" in page
+
+
 def test_an_absent_class_and_a_matrix_too_large_for_a_page():
     absent = {"num_examples": 0, "loss": None, "confidence": None}
     page = render({**FACTS, "slices": [FACTS["slices"][0], absent]}, [])
-    assert "<td></td><td></td>" in page
+    assert "<td class='wide'></td>" in page
     many = [[1] * 101] * 101
     assert "101 classes: see metrics.json" in render({**FACTS, "confusion_matrix": many}, [])
 
