@@ -2,11 +2,13 @@
 
 import dataclasses
 import json
+import math
 from typing import Any
 
 from components.core import storage
 from components.core.dataset import Dataset
 from components.core.errors import DataError
+from components.core.idx import ITEM_BYTES
 
 # Sources: components/train/export.py for the name, components/train/stage.py for the version.
 CARD = "model.json"
@@ -39,6 +41,28 @@ class ModelCard:
     sources: dict[str, str]
     version: str
 
+    def __post_init__(self) -> None:
+        """Check what the rest relies on.
+
+        Raises:
+            ValueError: Naming the first value that cannot be.
+        """
+        checks = {
+            "image_shape": len(self.image_shape) in (2, 3)
+            and all(map(_positive, self.image_shape)),
+            "image_dtype": self.image_dtype in tuple(ITEM_BYTES),
+            "num_classes": _positive(self.num_classes),
+            "parameters": _positive(self.parameters),
+            "step": _positive(self.step),
+            "loss": type(self.loss) in (int, float) and math.isfinite(self.loss),
+            "sources": isinstance(self.sources, dict)
+            and all(isinstance(value, str) for value in self.sources.values()),
+            "version": isinstance(self.version, str),
+        }
+        for name, good in checks.items():
+            if not good:
+                raise ValueError(f"{name}: {getattr(self, name)!r}")
+
 
 def read_card(uri: str) -> ModelCard:
     """Read the card of the model in `uri`, or in the folder `model` below it.
@@ -65,6 +89,10 @@ def read_card(uri: str) -> ModelCard:
         raise DataError(
             "model's card is incomplete", where=file, found=str(error), remedy="train again"
         ) from None
+    except ValueError as error:
+        raise DataError(
+            "model's card says what cannot be", where=file, found=str(error), remedy="train again"
+        ) from None
 
 
 def check_match(card: ModelCard, dataset: Dataset, records: str) -> None:
@@ -85,11 +113,15 @@ def check_match(card: ModelCard, dataset: Dataset, records: str) -> None:
             )
 
 
+def _positive(value: Any) -> bool:
+    return type(value) is int and value > 0
+
+
 def _parse(file: str) -> dict[str, Any]:
     try:
         body = json.loads(storage.read(file))
         version = body["schema_version"]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise DataError("not a model's card", where=file, remedy="train again") from None
     if version != SCHEMA_VERSION:
         raise DataError(

@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from components.core.errors import DataError
+from components.core.errors import DataError, IdxpipeError, SetupError
 from components.core.staging import local_copy
 from components.evaluate.card import ModelCard
 
@@ -25,14 +25,21 @@ def load_model(card: ModelCard, device: str) -> Logits:
         and N, to float32 logits [N, num_classes]. It raises a DataError if they are not finite.
 
     Raises:
-        DataError: If the SavedModel is damaged or has another signature.
+        DataError: If the SavedModel is damaged, or does not do what its card says.
+        SetupError: If a copy of it does not fit on the disk.
+        TransientError: If the store fails again and again.
     """
     try:
         # Loading reads the variables, so that a copy is no longer needed afterwards.
         with local_copy(card.uri) as path, tf.device(device):
             loaded = tf.saved_model.load(path)
-        loaded.signatures["serving_default"].structured_outputs["logits"]
-    except (tf.errors.OpError, OSError, KeyError, ValueError) as error:
+        signature = loaded.signatures["serving_default"]
+        takes = signature.structured_input_signature[1]["images"]
+        gives = signature.structured_outputs["logits"]
+    except IdxpipeError:
+        raise
+    except Exception as error:
+        # A flipped bit in a graph can end in any exception.
         raise DataError(
             "model cannot be loaded",
             where=card.uri,
@@ -40,11 +47,20 @@ def load_model(card: ModelCard, device: str) -> Logits:
             found=(str(error).splitlines() or [type(error).__name__])[0],
             remedy="train again",
         ) from None
+    _check_signature(card, takes, gives)
 
     def logits_of(images: NDArray[np.generic], real: int) -> NDArray[np.float32]:
-        with tf.device(device):
-            # Not the bare signature: its variables live only as long as `loaded`.
-            outputs = loaded.signatures["serving_default"](images=tf.constant(images))
+        try:
+            with tf.device(device):
+                # Not the bare signature: its variables live only as long as `loaded`.
+                outputs = loaded.signatures["serving_default"](images=tf.constant(images))
+        except tf.errors.ResourceExhaustedError as error:
+            raise SetupError(
+                "batch does not fit into the memory of the device",
+                where=device,
+                found=f"{len(images)} images, {error.message.splitlines()[0]}",
+                remedy="take a smaller batch",
+            ) from None
         logits: NDArray[np.float32] = outputs["logits"].numpy()[:real]
         if not np.isfinite(logits).all():
             raise DataError(
@@ -55,3 +71,17 @@ def load_model(card: ModelCard, device: str) -> Logits:
         return logits
 
     return logits_of
+
+
+def _check_signature(card: ModelCard, takes: tf.TensorSpec, gives: tf.TensorSpec) -> None:
+    images = tf.TensorSpec([None, *card.image_shape], card.image_dtype)
+    logits = tf.TensorSpec([None, card.num_classes], tf.float32)
+    for name, said, found in (("images", images, takes), ("logits", logits, gives)):
+        if not (said.dtype == found.dtype and said.shape.is_compatible_with(found.shape)):
+            raise DataError(
+                f"model has other {name} than its card says",
+                where=card.uri,
+                expected=f"{said.dtype.name} {said.shape}",
+                found=f"{found.dtype.name} {found.shape}",
+                remedy="train again",
+            )

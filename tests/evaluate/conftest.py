@@ -29,10 +29,10 @@ class FirstPixels(tf.Module):
         self.serve = tf.function(serve, input_signature=[spec])
 
 
-def write_model(folder, shape=(4, 4), dtype="uint8", num_classes=3, scale=1.0, **changes):
+def write_model(folder, shape=(4, 4), dtype="uint8", num_classes=3, scale=1.0, card=None):
     model = FirstPixels(shape, dtype, num_classes, scale)
     tf.saved_model.save(model, folder, signatures={"serving_default": model.serve})
-    card = {
+    body = {
         "schema_version": 1,
         "version": "0.0-test",
         "step": 70,
@@ -44,10 +44,10 @@ def write_model(folder, shape=(4, 4), dtype="uint8", num_classes=3, scale=1.0, *
         "num_examples": 9,
         "sources": {"images": "1-00", "labels": "2-00"},
         "config": {},
-        **changes,
+        **(card or {}),
     }
     with open(f"{folder}/model.json", "w") as stream:
-        json.dump(card, stream)
+        json.dump(body, stream)
     return str(folder)
 
 
@@ -64,6 +64,8 @@ ANSWERS = (
     ((7, 0, 5), 2),  # wrong, by 2
     ((5, 4, 0), 0),
 )
+
+LOGITS = np.array([logits for logits, _ in ANSWERS], np.float32)
 
 
 def answers(shape=(4, 4), dtype="uint8"):

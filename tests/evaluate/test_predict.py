@@ -12,10 +12,9 @@ from components.evaluate.config import PredictConfig
 from components.evaluate.metrics import softmax
 from components.evaluate.predict import predict, prepare
 from pipeline.cli import main
-from tests.evaluate.conftest import ANSWERS, answers, write_model
+from tests.evaluate.conftest import LOGITS, answers, write_model
 from tests.idxfiles import write_idx
 
-LOGITS = np.array([logits for logits, _ in ANSWERS], np.float32)
 CPU = {"accelerator": "cpu"}
 
 

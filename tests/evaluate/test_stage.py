@@ -141,25 +141,6 @@ def test_model_of_another_dataset_is_refused(records, tmp_path, name, changes):
     assert not os.path.exists(tmp_path / "out")
 
 
-def test_folder_without_a_model_is_refused(records, tmp_path):
-    with pytest.raises(DataError, match="no model here"):
-        run(records, str(tmp_path), tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("text", "problem"),
-    [
-        ("not json", "not a model's card"),
-        ('{"schema_version": 2}', "schema version"),
-        ('{"schema_version": 1}', "incomplete"),
-    ],
-)
-def test_bad_card_is_refused(records, tmp_path, text, problem):
-    (tmp_path / "model.json").write_text(text)
-    with pytest.raises(DataError, match=problem):
-        run(records, str(tmp_path), tmp_path)
-
-
 def test_damaged_model_is_refused(records, tmp_path):
     folder = write_model(str(tmp_path / "model"))
     Path(f"{folder}/saved_model.pb").write_bytes(b"\x00garbage")
