@@ -21,7 +21,11 @@ setup(
     license_files=["LICENSE"],
     python_requires=">=3.11,<3.14",
     packages=find_packages(include=["components", "components.*", "pipeline", "pipeline.*"]),
-    package_data={"components.evaluate": ["*.html"], "pipeline": ["*.json"]},
+    package_data={
+        "components.convert": ["*.txt"],
+        "components.evaluate": ["*.html"],
+        "pipeline": ["*.json"],
+    },
     install_requires=[
         # Not tensorflow-cpu: it is half the download, but a GPU needs this one, the stages run the
         # same code on both, and pip does not accept one in place of the other.

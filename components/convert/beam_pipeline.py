@@ -1,13 +1,10 @@
 """The Beam pipeline: a collection of shards, each made by one worker. No shuffle, no grouping."""
 
 import dataclasses
-import json
 import os
-import re
 import shlex
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from importlib.util import find_spec
 from typing import Any
 
 import apache_beam as beam
@@ -19,15 +16,11 @@ from components.convert.config import DIRECT_RUNNER, ConvertConfig
 from components.convert.feed import find_feed
 from components.convert.plan import ShardTask
 from components.convert.progress import Progress
+from components.convert.runners import carried, check_runner, parse_options, run_elsewhere
 from components.convert.shard import Receipt, make_shard
-from components.core.errors import (
-    FAMILY,
-    IdxpipeError,
-    SetupError,
-    UsageError,
-)
+from components.core.errors import IdxpipeError
 
-_MARK = "idxpipe-error:"
+__all__ = ["check_runner", "run_pipeline"]
 
 
 def run_pipeline(tasks: list[ShardTask], config: ConvertConfig, progress: Progress) -> None:
@@ -43,13 +36,13 @@ def run_pipeline(tasks: list[ShardTask], config: ConvertConfig, progress: Progre
         SetupError: If the runner itself failed.
         UsageError: If an option is unknown.
     """
-    flags = shlex.split(config.beam_options)
+    given = parse_options(config)
     if config.runner != DIRECT_RUNNER:
-        _run_elsewhere(tasks, config.runner, _options(flags))
+        _run_elsewhere(tasks, config.runner, given)
         return
-    given = _options(flags)
     direct = given.view_as(DirectOptions)
     # Beam's own default is 1.
+    flags = shlex.split(config.beam_options)
     asked = any(flag.startswith("--direct_num_workers") for flag in flags)
     threads = (direct.direct_num_workers if asked else 0) or os.cpu_count() or 1
     if direct.direct_running_mode != "in_memory":
@@ -84,22 +77,11 @@ def _run_here(
 
 
 def _run_elsewhere(tasks: list[ShardTask], runner: Any, options: PipelineOptions) -> None:
-    if "dataflow" in str(runner).lower() and not find_spec("apitools"):
-        # Beam itself would find out after minutes of looking for credentials.
-        raise SetupError(
-            "Beam's part for Google Cloud is not installed",
-            where=runner,
-            remedy="pip install 'apache-beam[gcp]' in the version of requirements.lock",
-        )
-    try:
-        pipeline = beam.Pipeline(runner=runner, options=options)
+    def build(pipeline: beam.Pipeline) -> None:
         shards = pipeline | "Shards" >> beam.Create(tasks, reshuffle=True)
         _ = shards | "MakeShard" >> beam.ParDo(MakeShard())
-        pipeline.run().wait_until_finish()
-    except IdxpipeError:
-        raise
-    except Exception as error:
-        raise _translate(error, runner if isinstance(runner, str) else DIRECT_RUNNER) from error
+
+    run_elsewhere(build, runner, options, tasks[0].file_format)
 
 
 class MakeShard(beam.DoFn):  # type: ignore[misc]
@@ -113,8 +95,7 @@ class MakeShard(beam.DoFn):  # type: ignore[misc]
         try:
             receipt = make_shard(element)
         except IdxpipeError as error:
-            # From another machine, an exception arrives as text.
-            raise RuntimeError(_MARK + json.dumps(error.to_json())) from None
+            raise carried(error) from None
         self._counters.add(receipt)
         yield element.name
 
@@ -190,40 +171,3 @@ class _Here:
 
 
 _running: dict[str, _Here] = {}
-
-
-def _options(flags: list[str]) -> PipelineOptions:
-    """Parse Beam options; Beam itself would drop those it does not know."""
-    if not flags:
-        return PipelineOptions([])
-    unknown: list[str] = []
-    options = PipelineOptions(flags)
-    try:
-        options.get_all_options(
-            retain_unknown_options=True,
-            add_extra_args_fn=lambda parser: unknown.extend(parser.parse_known_args(flags)[1]),
-        )
-    except SystemExit:
-        unknown = flags
-    if unknown:
-        raise UsageError(
-            "unknown or ill-typed Beam option",
-            where="beam_options",
-            expected="options of the Beam SDK for Python, as --name=value",
-            found=" ".join(unknown),
-        )
-    return options
-
-
-def _translate(error: Exception, runner: str) -> IdxpipeError:
-    found = re.search(re.escape(_MARK) + r"(\{.*\})", str(error))
-    if found:
-        fields = json.loads(found[1])
-        return FAMILY[fields.pop("exit_code")](fields.pop("problem"), **fields)
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return SetupError(
-        "the Beam runner failed",
-        where=runner,
-        found=lines[-1] if lines else type(error).__name__,
-        remedy=f"check the runner and its options; {DIRECT_RUNNER} runs on this machine",
-    )

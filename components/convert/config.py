@@ -16,6 +16,17 @@ from components.core.dataset import (
 from components.core.errors import UsageError
 
 DIRECT_RUNNER = "DirectRunner"
+# Beam's, without those for its own tests and for notebooks.
+RUNNERS = (
+    DIRECT_RUNNER,
+    "DataflowRunner",
+    "FlinkRunner",
+    "SparkRunner",
+    "DaskRunner",
+    "PortableRunner",
+    "KafkaStreamsRunner",
+    "PrismRunner",
+)
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
 
@@ -67,10 +78,18 @@ class ConvertConfig(Config):
 
         Raises:
             UsageError: If a value is out of bounds, the name cannot be part of a file name, the
-                format is not compressed so, or the options are no command line.
+                format is not compressed so, no runner has that name, or the options are no command
+                line.
         """
         super().__post_init__()
         check_name("dataset_name", self.dataset_name)
+        if self.runner not in RUNNERS and "." not in self.runner:
+            raise UsageError(
+                "no such runner",
+                where="runner",
+                expected=", ".join(RUNNERS) + ", or a class of your own as MODULE.CLASS",
+                found=repr(self.runner),
+            )
         if self.file_format == ARRAY_RECORD and self.compression != NO_COMPRESSION:
             raise UsageError(
                 "array_record files are not compressed as a whole",

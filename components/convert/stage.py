@@ -106,13 +106,15 @@ def _make(
     whole_source: "Future[Source]",
 ) -> None:
     """Make all shards; leave none of a source that proves damaged."""
+    tasks = [task for part in parts for task in part.tasks]
     for part in parts:
         check_folder(part)
+    if config.runner != DIRECT_RUNNER or config.beam_options:
+        beam_pipeline.result().check_runner(config, tasks)
     # Until the new manifest is there, there is no dataset: shards may be replaced one by one, and
     # must not be read under the manifest of an earlier conversion.
     for folder in (parts[0].output, storage.join(parts[0].output, VALIDATION)):
         storage.delete(storage.join(folder, MANIFEST))
-    tasks = [task for part in parts for task in part.tasks]
     progress = Progress(f"convert {split}", len(tasks), _bytes_to_read(tasks))
     try:
         with progress.shown():

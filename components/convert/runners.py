@@ -1,0 +1,286 @@
+"""Beam runners whose workers are elsewhere: what each needs, how errors come back from there."""
+
+import json
+import logging
+import shlex
+import shutil
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from tempfile import TemporaryDirectory
+from typing import Any
+from urllib.parse import urlsplit
+
+import apache_beam as beam
+from apache_beam.options.pipeline_options import (
+    FlinkRunnerOptions,
+    GoogleCloudOptions,
+    JobServerOptions,
+    PipelineOptions,
+    PortableOptions,
+    SetupOptions,
+    SparkRunnerOptions,
+    WorkerOptions,
+)
+
+from components.convert.config import DIRECT_RUNNER, ConvertConfig
+from components.convert.plan import ShardTask
+from components.convert.worker_package import write_worker_package
+from components.core import storage
+from components.core.errors import FAMILY, IdxpipeError, SetupError, UsageError
+from components.core.google_auth import find_credentials
+from components.core.narration import say
+
+_MARK = "idxpipe-error:"
+_CONNECT_SECONDS = 5.0
+_DASK = "apache_beam.runners.dask.dask_runner.DaskRunner"
+_JAVA_MASTERS = {
+    "FlinkRunner": (FlinkRunnerOptions, "flink_master"),
+    "SparkRunner": (SparkRunnerOptions, "spark_master_url"),
+}
+
+
+def parse_options(config: ConvertConfig) -> PipelineOptions:
+    """Parse the Beam options; Beam itself would drop those it does not know.
+
+    Raises:
+        SetupError: If the runner's package is not installed.
+        UsageError: If an option is unknown or ill-typed.
+    """
+    if config.runner == "DaskRunner":
+        _need("distributed", config.runner, "dask")
+        # Importing it is what makes its options known.
+        from apache_beam.runners.dask import dask_runner  # noqa: F401
+    flags = shlex.split(config.beam_options)
+    if not flags:
+        return PipelineOptions([])
+    unknown: list[str] = []
+    options = PipelineOptions(flags)
+    try:
+        options.get_all_options(
+            retain_unknown_options=True,
+            add_extra_args_fn=lambda parser: unknown.extend(parser.parse_known_args(flags)[1]),
+        )
+    except SystemExit:
+        unknown = flags
+    if unknown:
+        raise UsageError(
+            "unknown or ill-typed Beam option",
+            where="beam_options",
+            expected="options of the Beam SDK for Python, as --name=value",
+            found=" ".join(unknown),
+        )
+    return options
+
+
+def check_runner(config: ConvertConfig, tasks: list[ShardTask]) -> None:
+    """Find out now what Beam would find out after minutes, or never.
+
+    Raises:
+        SetupError: If the runner's package, its cluster or credentials are missing.
+        UsageError: If an option is unknown, or the workers cannot reach the files.
+    """
+    options = parse_options(config)
+    if config.runner == "DataflowRunner":
+        _need("apitools", config.runner, "gcp")
+        for task in tasks[:1]:
+            _check_remote(task)
+        if not options.view_as(GoogleCloudOptions).no_auth:
+            find_credentials()
+    elif config.runner == "DaskRunner":
+        from apache_beam.runners.dask.dask_runner import DaskOptions
+
+        _check_answers(options.view_as(DaskOptions).address, "dask_client_address")
+    elif config.runner in {"PortableRunner", *_JAVA_MASTERS}:
+        _check_job_service(config.runner, options)
+
+
+def run_elsewhere(
+    build: Callable[[beam.Pipeline], object],
+    runner: Any,
+    options: PipelineOptions,
+    file_format: str,
+) -> None:
+    """Run a pipeline to its end.
+
+    Args:
+        build: Adds the steps to a pipeline.
+        runner: A Beam runner, or the name of one.
+        options: Its options.
+        file_format: Format of the shards.
+
+    Raises:
+        IdxpipeError: The error of the first worker that failed.
+        SetupError: If the runner itself failed.
+        UsageError: If the runner misses an option.
+    """
+    name = runner if isinstance(runner, str) else DIRECT_RUNNER
+    with TemporaryDirectory(prefix="idxpipe-workers-") as folder, _narrated_logs():
+        _set_defaults(name, options, folder, file_format)
+        try:
+            pipeline = beam.Pipeline(
+                runner=_DASK if name == "DaskRunner" else runner, options=options
+            )
+            build(pipeline)
+            result = pipeline.run()
+            if name == "DataflowRunner":
+                _say_where(result, options)
+            try:
+                result.wait_until_finish()
+            finally:
+                if name == "DaskRunner":
+                    result.client.close()
+        except IdxpipeError:
+            raise
+        except Exception as error:
+            raise _translate(error, name) from error
+
+
+def carried(error: IdxpipeError) -> RuntimeError:
+    """Return an error as a worker raises it: from another machine, it arrives as text."""
+    return RuntimeError(_MARK + json.dumps(error.to_json()))
+
+
+def _set_defaults(name: str, options: PipelineOptions, folder: str, file_format: str) -> None:
+    """Set what the user left open and Beam's own defaults do badly."""
+    if name == "DaskRunner":
+        from apache_beam.runners.dask.dask_runner import DaskOptions
+
+        dask = options.view_as(DaskOptions)
+        if dask.npartitions is None and dask.partition_size is None:
+            # By Beam's guess, a hundred shards are one worker's work.
+            dask.partition_size = 1
+    elif _wants_package(name, options):
+        say(f"{name}: the workers install this idxpipe, as no --setup_file is given")
+        options.view_as(SetupOptions).setup_file = write_worker_package(folder, file_format)
+
+
+def _wants_package(name: str, options: PipelineOptions) -> bool:
+    """Tell whether the workers run in Beam's own container, where idxpipe is not."""
+    setup, portable = options.view_as(SetupOptions), options.view_as(PortableOptions)
+    given = (
+        setup.setup_file
+        or setup.extra_packages
+        or options.view_as(WorkerOptions).sdk_container_image
+        or portable.environment_config
+        or portable.environment_options
+    )
+    containers = portable.environment_type in {None, "DOCKER"}
+    return name in {"DataflowRunner", "PortableRunner", *_JAVA_MASTERS} and containers and not given
+
+
+def _need(module: str, runner: str, extra: str) -> None:
+    if not find_spec(module):
+        raise SetupError(
+            f"Beam's part for {runner} is not installed",
+            where=runner,
+            remedy=f"pip install 'idxpipe[{extra}]', in the versions of requirements-test.lock",
+        )
+
+
+def _check_remote(task: ShardTask) -> None:
+    for role, uri in (("output", task.output), ("images", task.images), ("labels", task.labels)):
+        if storage.is_local(uri):
+            raise UsageError(
+                "the workers of Dataflow cannot reach a file of this machine",
+                where=role,
+                expected="gs://BUCKET/...",
+                found=uri,
+                remedy="copy it there: gcloud storage cp; only .gz sources may be local",
+            )
+
+
+def _check_job_service(runner: str, options: PipelineOptions) -> None:
+    endpoint = options.view_as(PortableOptions).job_endpoint
+    if endpoint:
+        if endpoint != "embed":
+            _check_answers(endpoint, "job_endpoint")
+        return
+    if runner == "PortableRunner":
+        raise UsageError(
+            "a portable runner is a job service",
+            where="beam_options",
+            expected="--job_endpoint=HOST:PORT",
+            found="none",
+        )
+    view, name = _JAVA_MASTERS[runner]
+    master = getattr(options.view_as(view), name)
+    _check_answers(master, name)
+    java = options.view_as(JobServerOptions).job_server_java_launcher
+    submits = getattr(options.view_as(view), f"{runner[:5].lower()}_submit_uber_jar")
+    if not submits and not shutil.which(java):
+        raise SetupError(
+            f"Beam's job service for {runner} needs Java",
+            where=runner,
+            expected=f"the command {java}",
+            found="none on the path",
+            remedy="install a Java runtime, or give --job_endpoint=HOST:PORT of a job service",
+        )
+
+
+def _check_answers(address: str | None, option: str) -> None:
+    """Refuse an address that nobody listens at; what names no host and port is left to Beam."""
+    try:
+        # Masters have names, too: `[auto]`, `local[*]`, `yarn`.
+        parts = urlsplit(address if "://" in (address or "") else f"//{address}")
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        return
+    if not host or not port:
+        return
+    try:
+        socket.create_connection((str(host), port), timeout=_CONNECT_SECONDS).close()
+    except OSError as error:
+        raise SetupError(
+            "nobody answers there",
+            where=f"--{option}={address}",
+            expected="a connection",
+            found=error.strerror or str(error),
+            remedy="start it, or correct the address",
+        ) from None
+
+
+def _say_where(result: Any, options: PipelineOptions) -> None:
+    cloud = options.view_as(GoogleCloudOptions)
+    say(
+        f"Dataflow job {result.job_id()}: https://console.cloud.google.com/dataflow/jobs/"
+        f"{cloud.region}/{result.job_id()}?project={cloud.project}"
+    )
+
+
+class _Narrator(logging.Handler):
+    """Says what Beam logs, a line each; the errors of workers are raised instead."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        message = record.getMessage()
+        if _MARK not in message and message.strip():
+            say(message.strip().splitlines()[0])
+
+
+@contextmanager
+def _narrated_logs() -> Iterator[None]:
+    root, narrator = logging.getLogger(), _Narrator(logging.WARNING)
+    root.addHandler(narrator)
+    try:
+        yield
+    finally:
+        root.removeHandler(narrator)
+
+
+def _translate(error: Exception, runner: str) -> IdxpipeError:
+    _, mark, rest = str(error).partition(_MARK)
+    if mark:
+        fields, _ = json.JSONDecoder().raw_decode(rest)
+        return FAMILY[fields.pop("exit_code")](fields.pop("problem"), **fields)
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    if isinstance(error, ValueError) and "validations errors" in str(error):
+        return UsageError(
+            "the runner wants other options", where="beam_options", found=" ".join(lines[1:])
+        )
+    return SetupError(
+        "the Beam runner failed",
+        where=runner,
+        found=lines[-1] if lines else type(error).__name__,
+        remedy=f"check the runner and its options; {DIRECT_RUNNER} runs on this machine",
+    )
