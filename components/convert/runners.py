@@ -253,19 +253,20 @@ class _Narrator(logging.Handler):
     """Says what Beam logs, a line each; the errors of workers are raised instead."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        message = record.getMessage()
-        if _MARK not in message and message.strip():
-            say(message.strip().splitlines()[0])
+        lines = record.getMessage().strip().splitlines()
+        if lines and _MARK not in record.getMessage():
+            say(lines[-1] if lines[0].startswith("Traceback") else lines[0])
 
 
 @contextmanager
 def _narrated_logs() -> Iterator[None]:
-    root, narrator = logging.getLogger(), _Narrator(logging.WARNING)
-    root.addHandler(narrator)
+    # In place of other handlers: some of Beam's modules install one that prints tracebacks.
+    root = logging.getLogger()
+    before, root.handlers = root.handlers, [_Narrator(logging.WARNING)]
     try:
         yield
     finally:
-        root.removeHandler(narrator)
+        root.handlers = before
 
 
 def _translate(error: Exception, runner: str) -> IdxpipeError:

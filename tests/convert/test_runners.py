@@ -1,63 +1,12 @@
 """Every runner makes the same bytes; what one misses is said before it starts."""
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 
 from components.convert.config import RUNNERS, ConvertConfig
 from components.convert.stage import convert
-from components.core import storage
-from components.core.content import read_chunks
 from components.core.errors import SetupError, UsageError
+from tests.convert.runs import SHARDS, assert_our_error, run_cli, tree
 from tests.emulators import free_port
-
-ROOT = Path(__file__).parent.parent.parent
-MNIST = [f"data/mnist/t10k-{kind}-ubyte" for kind in ("images-idx3", "labels-idx1")]
-SHARDS = 6
-
-
-def tree(folder) -> dict[str, bytes]:
-    return {name: storage.read(f"{folder}/{name}") for name in storage.list_files(str(folder))}
-
-
-@pytest.fixture(scope="session")
-def mnist(tmp_path_factory):
-    """MNIST's test split as it is shipped, and unpacked."""
-    folder = tmp_path_factory.mktemp("mnist")
-    plain = []
-    for name in MNIST:
-        plain.append(str(folder / Path(name).name))
-        data = b"".join(read_chunks(f"{name}.gz"))
-        Path(plain[-1]).write_bytes(data)
-    return {"gzip": [f"{name}.gz" for name in MNIST], "plain": plain}
-
-
-@pytest.fixture(scope="session")
-def reference(mnist, tmp_path_factory):
-    """What the in-memory runner makes of it."""
-    folder = tmp_path_factory.mktemp("reference")
-    convert(*mnist["plain"], str(folder), ConvertConfig(num_shards=SHARDS), split="test")
-    made = tree(folder)
-    assert len(made) == SHARDS + 1
-    return made
-
-
-def run_cli(sources, output, runner, *options, env=None):
-    """Run `idxpipe convert` in a process of its own."""
-    command = [sys.executable, "-m", "pipeline.cli", "convert", "--split", "test"]
-    words = ["--images", sources[0], "--labels", sources[1], "--output", str(output)]
-    words += ["--num-shards", str(SHARDS), "--runner", runner, "--", *options]
-    return subprocess.run(
-        [*command, *words],
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        env={**os.environ, "PYTHONPATH": str(ROOT), **(env or {})},
-    )
 
 
 def convert_here(sources, output, runner, *options):
@@ -77,10 +26,8 @@ def test_all_runners_that_beam_knows_are_known_by_name():
 
 def test_an_unknown_runner_is_refused_with_the_known_ones(mnist, tmp_path):
     done = run_cli(mnist["gzip"], tmp_path / "out", "NoSuchRunner")
-    assert done.returncode == 2
-    assert "no such runner" in done.stderr
+    assert_our_error(done, 2, "no such runner")
     assert all(name in done.stderr for name in RUNNERS)
-    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize(
