@@ -16,6 +16,7 @@ from components.core.config import describe, fields
 from components.core.device import DeviceConfig
 from components.core.errors import PREFIX, IdxpipeError
 from components.core.files import DataConfig
+from components.core.layout import LayoutConfig
 from components.evaluate.config import EvaluateConfig, PredictConfig
 from components.register.config import RegisterConfig
 from components.train.config import TrainConfig
@@ -83,7 +84,9 @@ def build_parser() -> argparse.ArgumentParser:
         subparsers, "validate", commands.validate, "check IDX files and take their fingerprints"
     )
     add_config(validate, DataConfig, ValidateConfig)
-    validate.add_argument("--report", default="", metavar="URI", help="also write the JSON here")
+    validate.add_argument(
+        "--report", default="", metavar="URI", help="also write the JSON report here"
+    )
 
     convert = _command(
         subparsers,
@@ -100,7 +103,7 @@ def build_parser() -> argparse.ArgumentParser:
     convert.add_argument("--split", default="train", metavar="TEXT", help=what)
     what = "folder of the dataset: shards and dataset.json; with --data, of train/ and test/"
     _uri(convert, "--output", what)
-    add_config(convert, ConvertConfig, ValidateConfig)
+    add_config(convert, ConvertConfig, LayoutConfig)
     convert.add_argument("beam_arguments", nargs="*", metavar="-- BEAM OPTIONS")
 
     records = _command(

@@ -17,6 +17,7 @@ from components.core import storage
 from components.core.device import DeviceConfig
 from components.core.errors import DataError, UsageError
 from components.core.files import DataConfig, find_files
+from components.core.layout import LayoutConfig
 from components.core.narration import say
 from components.evaluate.config import EvaluateConfig, PredictConfig
 from components.register.config import RegisterConfig
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from pipeline.state import RunRecord
 
 DATA_PARAMETERS = tuple(field.name for field in dataclasses.fields(DataConfig))
-URI_PARAMETERS = (*DATA_PARAMETERS, "baseline")
+URI_PARAMETERS = (*DATA_PARAMETERS, "data_baseline", "baseline")
 DEFAULT_DATA = "data/mnist"
 Result = tuple[Any, str]
 Lines = tuple[Any, Iterator[str]]
@@ -39,19 +40,25 @@ Lines = tuple[Any, Iterator[str]]
 
 def validate(args: argparse.Namespace) -> Result:
     """Check a data set."""
+    from components.validate.config import HEADERS
     from components.validate.stage import validate as run_stage
 
     config = read_config(args, ValidateConfig)
-    found = run_stage(find_files(read_config(args, DataConfig)), config, args.report or None)
+    files = find_files(read_config(args, DataConfig))
+    # Here nobody waits for fingerprints.
+    fingerprints = config.depth != HEADERS
+    found = run_stage(files, config, args.report or None, fingerprints=fingerprints)
     report = found.to_json()
     lines = [f"{'file':<14}{'records':>9}  {'shape':<10}{'type':<9}{'fingerprint':<20}uri"]
     for role, file in found.files.items():
         header = file.header
         lines.append(
             f"{role:<14}{header.records:>9}  {'x'.join(map(str, header.record_shape)):<10}"
-            f"{header.dtype:<9}{file.fingerprint!s:<20}{file.uri}"
+            f"{header.dtype:<9}{file.fingerprint or '-'!s:<20}{file.uri}"
         )
-    lines.append(f"in order: {found.num_classes} classes, {report['image_dtype']} images")
+    lines += map(str, found.findings)
+    classes = found.num_classes if found.num_classes is not None else "uncounted"
+    lines.append(f"in order: {classes} classes, {report['image_dtype']} images")
     return report, "\n".join(lines)
 
 
@@ -90,7 +97,7 @@ def _convert_one(
 
     config = read_config(args, ConvertConfig)
     options = " ".join([config.beam_options, *map(shlex.quote, args.beam_arguments)])
-    expect = read_config(args, ValidateConfig)
+    expect = read_config(args, LayoutConfig)
     dataset = run_stage(
         images,
         labels,
@@ -99,6 +106,8 @@ def _convert_one(
         split=split,
         num_classes=expect.num_classes,
         image_shape=expect.shape,
+        label_column=expect.label_column,
+        transposed=expect.transposed,
     )
     data = {
         "output": output,

@@ -51,6 +51,11 @@ def define(target: Target, train_image: str, registry: RegisterConfig | None) ->
         test_labels: str = "",
         num_classes: int = ValidateConfig.num_classes,
         image_shape: str = ValidateConfig.image_shape,
+        label_column: int = ValidateConfig.label_column,
+        transposed: bool = ValidateConfig.transposed,
+        depth: str = ValidateConfig.depth,
+        data_baseline: str = ValidateConfig.data_baseline,
+        max_share_change: float = ValidateConfig.max_share_change,
         dataset_name: str = ConvertConfig.dataset_name,
         num_shards: int = ConvertConfig.num_shards,
         file_format: str = ConvertConfig.file_format,
@@ -91,6 +96,11 @@ def define(target: Target, train_image: str, registry: RegisterConfig | None) ->
             test_labels=test_labels,
             num_classes=num_classes,
             image_shape=image_shape,
+            label_column=label_column,
+            transposed=transposed,
+            depth=depth,
+            data_baseline=data_baseline,
+            max_share_change=max_share_change,
         )
         # A fingerprint in the key of the stages after it makes new bytes at an old URI visible; but
         # only if this stage looks at them every time.
@@ -107,6 +117,8 @@ def define(target: Target, train_image: str, registry: RegisterConfig | None) ->
                 split=split,
                 num_classes=outputs["classes"],
                 image_shape=outputs["shape"],
+                label_column=label_column,
+                transposed=transposed,
                 dataset_name=dataset_name,
                 num_shards=num_shards,
                 file_format=file_format,

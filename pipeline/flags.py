@@ -21,7 +21,7 @@ def add_config(parser: argparse.ArgumentParser, *configs: type[Config]) -> None:
         for field in fields(config):
             group.add_argument(
                 flag(field.name),
-                type=type(field.default),
+                type=_boolean if type(field.default) is bool else type(field.default),
                 default=field.default,
                 metavar=_metavar(field),
                 help=f"{describe(field)} (default: {_show(field.default)})".replace("%", "%%"),
@@ -64,8 +64,17 @@ def add_stages(parser: argparse.ArgumentParser) -> None:
 
 
 def _metavar(field: dataclasses.Field[Any]) -> str:
-    return {int: "N", float: "X", str: "TEXT"}[type(field.default)]
+    return {bool: "true|false", int: "N", float: "X", str: "TEXT"}[type(field.default)]
+
+
+def _boolean(text: str) -> bool:
+    # As of --set, which takes JSON.
+    if text not in ("true", "false"):
+        raise argparse.ArgumentTypeError(f"expected true or false, found {text!r}")
+    return text == "true"
 
 
 def _show(default: Any) -> str:
+    if isinstance(default, bool):
+        return str(default).lower()
     return default if default != "" else "empty"

@@ -15,6 +15,8 @@ def convert(
     split: str,
     num_classes: int,
     image_shape: str,
+    label_column: int,
+    transposed: bool,
     dataset_name: str,
     num_shards: int,
     file_format: str,
@@ -53,5 +55,7 @@ def convert(
             num_classes=num_classes,
             image_shape=parse_shape(image_shape),
             expected=(images_fingerprint, labels_fingerprint),
+            label_column=label_column,
+            transposed=transposed,
         )
         dataset.metadata.update(split=split, num_examples=made.num_examples, **made.sources)

@@ -14,6 +14,7 @@ from components.convert.source import Source
 from components.core import storage
 from components.core.errors import UsageError
 from components.core.idx import Header
+from components.core.labels import label_column
 
 VALIDATION = "validation"
 
@@ -42,6 +43,8 @@ class ShardTask:
         file_format: `tfrecord` or `array_record`.
         compression: `none` or `gzip`.
         converter: Version of the code that writes it.
+        label_column: Which number of a label record is the label.
+        transposed: Whether images are stored column by column.
     """
 
     output: str
@@ -59,6 +62,8 @@ class ShardTask:
     file_format: str
     compression: str
     converter: str
+    label_column: int = 0
+    transposed: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -163,6 +168,8 @@ def _part(
             file_format=config.file_format,
             compression=config.compression,
             converter=__version__,
+            label_column=labels.column,
+            transposed=images.transposed,
         )
         for index, (start, stop) in enumerate(itertools.pairwise(cuts))
     ]
@@ -172,8 +179,7 @@ def _part(
 def _all_labels(source: Source) -> NDArray[np.integer[Any]]:
     """Return the labels of the whole source, in as few bytes each as they have there."""
     data = storage.read(source.plain, source.header.data_offset)
-    stored = np.frombuffer(data, np.dtype(source.header.dtype).newbyteorder(">"))
-    return stored.astype(source.header.dtype)
+    return label_column(data, source.header, source.column).astype(source.header.dtype)
 
 
 def shard_sizes(num_examples: int, num_shards: int) -> list[int]:

@@ -15,6 +15,7 @@ from components.core import storage
 from components.core.dataset import MANIFEST, Dataset, read_dataset, shard_uris
 from components.core.errors import DataError, UsageError
 from components.core.fingerprint import Fingerprint
+from components.core.layout import upright
 
 _SHARD = re.compile(r"[A-Za-z0-9_]+-[A-Za-z0-9_]+\.(?:tfrecord|array_record)-\d{5}-of-\d{5}")
 
@@ -99,7 +100,7 @@ def _assemble(part: Part, sources: tuple[Source, Source], config: ConvertConfig)
         }
     return Dataset(
         split=part.split,
-        image_shape=images.header.record_shape,
+        image_shape=upright(images.header.record_shape, images.transposed),
         image_dtype=images.header.dtype,
         num_classes=part.tasks[0].num_classes,
         class_counts=tuple(map(sum, zip(*(r.class_counts for r in receipts), strict=True))),

@@ -21,6 +21,7 @@ from components.core import storage
 from components.core.errors import DataError
 from components.core.fingerprint import Fingerprint
 from components.core.idx import Header
+from components.core.labels import label_column
 
 # About 1.7 MB of 28x28 images: rows and records stay in the second-level cache.
 CHUNK_ROWS = 2048
@@ -109,8 +110,8 @@ def _scattered(task: ShardTask, stack: ExitStack) -> Reader:
         indices = task.selection.indices(positions)
         label_bytes = labels.read(indices)
         if not task.selection.keeps_all:
-            values = numbers(label_bytes, task.labels_header).astype(np.int64)
-            kept = task.selection.keeps(positions, indices, values)
+            values = label_column(label_bytes, task.labels_header, task.label_column)
+            kept = task.selection.keeps(positions, indices, values.astype(np.int64))
             indices, label_bytes = indices[kept], labels.read(indices[kept])
         return Chunk(images.read(indices), label_bytes, None)
 

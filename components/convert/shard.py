@@ -17,6 +17,7 @@ from components.core.dataset import Shard
 from components.core.errors import DataError
 from components.core.fingerprint import Fingerprint
 from components.core.idx import Header
+from components.core.labels import label_column
 from components.core.tfrecord import ExampleEncoder
 
 RECEIPTS = "_receipts"
@@ -99,8 +100,9 @@ def _write(task: ShardTask, advance: Advance) -> Receipt:
         for chunk in read_chunks(task):
             images = images.extend(chunk.images)
             labels = labels.extend(chunk.labels)
-            values = numbers(chunk.labels, task.labels_header).astype(np.int64)
-            pixels = _little_endian(chunk.images, task.images_header)
+            stored = label_column(chunk.labels, task.labels_header, task.label_column)
+            values = stored.astype(np.int64)
+            pixels = _little_endian(chunk.images, task.images_header, task.transposed)
             if chunk.kept is not None:
                 values, pixels = values[chunk.kept], pixels[chunk.kept]
             if not len(values):
@@ -150,9 +152,11 @@ def _recipe(task: ShardTask) -> str:
     return json.dumps({name: value for name, value in values if name not in where})
 
 
-def _little_endian(data: bytes, header: Header) -> np.ndarray:
-    """Return uint8 [rows, record_bytes]: the pixels as TensorFlow decodes them."""
+def _little_endian(data: bytes, header: Header, transposed: bool) -> np.ndarray:
+    """Return uint8 [rows, record_bytes]: the pixels as TensorFlow decodes them, upright."""
     values = numbers(data, header)
+    if transposed:
+        values = values.reshape(-1, *header.record_shape).swapaxes(1, 2).ravel()
     if values.dtype.itemsize > 1:
         values = values.astype(values.dtype.newbyteorder("<"))
     return values.view(np.uint8).reshape(-1, header.record_bytes)

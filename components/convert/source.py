@@ -17,6 +17,7 @@ from components.core.content import is_gzip
 from components.core.errors import DataError, IdxpipeError
 from components.core.fingerprint import Fingerprint
 from components.core.idx import Header
+from components.core.layout import upright
 from components.core.local_store import scratch
 
 STAGING = "_staging"
@@ -32,12 +33,16 @@ class Source:
         plain: Where it is unpacked; the same where it was not packed.
         header: What it holds.
         expected: The fingerprint that its content must have; empty accepts any.
+        column: Of labels, which number of a record is the label.
+        transposed: Of images, whether they are stored column by column.
     """
 
     uri: str
     plain: str
     header: Header
     expected: str
+    column: int = 0
+    transposed: bool = False
 
     def checked(self, found: Fingerprint) -> "Source":
         """Return this source, from now on expected to have the content that was found.
@@ -116,7 +121,12 @@ def _sweep_staging() -> None:
 
 @contextmanager
 def open_images(
-    uri: str, shape: tuple[int, ...] | None, expected: str, staging: str, access: "Access"
+    uri: str,
+    shape: tuple[int, ...] | None,
+    expected: str,
+    staging: str,
+    access: "Access",
+    transposed: bool = False,
 ) -> Iterator[tuple[Source, "Future[Source]"]]:
     """Check an images file; bring it where the workers can read it as they want to.
 
@@ -126,10 +136,10 @@ def open_images(
     Raises:
         DataError: If it is not in order, not the expected one, or its images are not of `shape`.
     """
-    check = check_images(shape)
+    check = check_images(shape and upright(shape, transposed))
     header = read_header(uri)
     check(uri, header)
-    source = Source(uri, storage.join(staging, "images"), header, expected)
+    source = Source(uri, storage.join(staging, "images"), header, expected, transposed=transposed)
     if not access.copies(uri):
         source = dataclasses.replace(source, plain=uri)
         if not access.whole:
@@ -163,7 +173,7 @@ def _done(source: Source) -> "Future[Source]":
 
 
 def open_labels(
-    uri: str, num_classes: int, expected: str, staging: str, access: "Access"
+    uri: str, num_classes: int, expected: str, staging: str, access: "Access", column: int = 0
 ) -> tuple[Source, int]:
     """Check a labels file, every label of it; bring it where the workers can read it.
 
@@ -175,11 +185,11 @@ def open_labels(
             [0, num_classes).
     """
     header = read_header(uri)
-    check_labels(uri, header)
+    check_labels(uri, header, column)
     plain = storage.join(staging, "labels") if access.copies(uri) else uri
-    source = Source(uri, plain, header, expected)
+    source = Source(uri, plain, header, expected, column)
     with _copy_to(source, access.local) if plain != uri else nullcontext() as look:
-        file, largest = scan_labels(uri, num_classes, look)
+        file, largest = scan_labels(uri, num_classes, look, column)
     return source.checked(file.fingerprint), largest
 
 

@@ -29,6 +29,8 @@ def convert(
     num_classes: int = 10,
     image_shape: tuple[int, ...] | None = (28, 28),
     expected: tuple[str, str] = ("", ""),
+    label_column: int = 0,
+    transposed: bool = False,
 ) -> Dataset:
     """Write the split as TFRecord shards of `tf.train.Example` under `output`.
 
@@ -46,6 +48,8 @@ def convert(
         num_classes: Labels must be below; 0 takes one more than the largest label.
         image_shape: Shape that each image must have; None accepts any.
         expected: Fingerprints of images and labels, as validate took them; empty accepts any.
+        label_column: Which number of a label record is the label, where records are rows.
+        transposed: Whether images are stored column by column; they are turned upright.
 
     Raises:
         DataError: If a source is not in order, or not the one that was validated.
@@ -70,8 +74,10 @@ def convert(
     if access.whole and _once_through(config) and not _begun(output):
         access = dataclasses.replace(access, fed=True)
     with staging_folder(output, local_workers) as staging:
-        label_source, largest = open_labels(labels, num_classes, expected[1], staging, access)
-        with open_images(images, image_shape, expected[0], staging, access) as opened:
+        label_source, largest = open_labels(
+            labels, num_classes, expected[1], staging, access, label_column
+        )
+        with open_images(images, image_shape, expected[0], staging, access, transposed) as opened:
             image_source, whole_source = opened
             check_pair(image_source, label_source)
             sources = (image_source, label_source)

@@ -4,14 +4,18 @@ Whether a file is gzip is seen from its first bytes, not its name: servers and b
 without renaming. IDX files start with two zero bytes, so the two cannot be confused.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
 from components.core import storage
+from components.core.codes import Code
 from components.core.errors import DataError
 from components.core.idx import GZIP_MAGIC
 
 CHUNK_BYTES = 1 << 20
+# What is fed first of a gzip member. It doubles as the member goes on, so that of what is fed, and
+# given back where the member ends, there is never much more than the member itself.
+_FIRST_FED_BYTES = 256
 _REFETCH = "fetch the file again, and compare its checksum with the publisher's"
 
 
@@ -21,12 +25,52 @@ def is_gzip(uri: str) -> bool:
     Raises:
         DataError: If there is no such file.
     """
-    with storage.open_read(uri) as stream:
-        return stream.read(len(GZIP_MAGIC)) == GZIP_MAGIC
+    return storage.read_start(uri, len(GZIP_MAGIC)) == GZIP_MAGIC
 
 
-def read_chunks(uri: str, size: int = CHUNK_BYTES) -> Iterator[bytes]:
+def read_start(uri: str, length: int, stored: int) -> tuple[bytes, bool]:
+    """Return the first bytes of the content of `uri`, and whether it is gzip.
+
+    Args:
+        uri: A file, plain or gzip.
+        length: The most that is returned; it is less if the content is shorter.
+        stored: What is read of the file as it is stored, unless that does not unpack to enough.
+
+    Raises:
+        DataError: If there is no such file, or its gzip data is cut short or damaged.
+    """
+    start = storage.read_start(uri, stored)
+    if not start.startswith(GZIP_MAGIC):
+        return start[:length], False
+    unpacked = _try_unpack(start, length)
+    if len(unpacked) < length:
+        unpacked = b""
+        for chunk in read_chunks(uri, max(length, stored)):
+            unpacked += chunk
+            if len(unpacked) >= length:
+                break
+    return unpacked[:length], True
+
+
+def _try_unpack(start: bytes, length: int) -> bytes:
+    from isal import igzip_lib, isal_zlib
+
+    try:
+        return bytes(isal_zlib.decompressobj(31).decompress(start, length))
+    except igzip_lib.IsalError:  # type: ignore[misc]
+        return b""  # Reading all of it tells what is wrong, and where.
+
+
+def read_chunks(
+    uri: str, size: int = CHUNK_BYTES, next_member: Callable[[int], None] | None = None
+) -> Iterator[bytes]:
     """Yield the content of `uri`, at most `size` bytes at a time.
+
+    Args:
+        uri: A file, plain or gzip.
+        size: The most that is held at a time.
+        next_member: Called with the offset into the content where each gzip member but the first
+            begins.
 
     Raises:
         DataError: If there is no such file, or its gzip data is cut short, damaged or followed by
@@ -35,19 +79,33 @@ def read_chunks(uri: str, size: int = CHUNK_BYTES) -> Iterator[bytes]:
     with storage.open_read(uri) as stream:
         first = stream.read(size)
         if first.startswith(GZIP_MAGIC):
-            yield from _unpack(uri, first, stream, size)
+            yield from _unpack(uri, first, stream, size, next_member)
             return
         while first:
             yield first
             first = stream.read(size)
 
 
-def _unpack(uri: str, packed: bytes, stream: BinaryIO, size: int) -> Iterator[bytes]:
+def _unpack(
+    uri: str,
+    block: bytes,
+    stream: BinaryIO,
+    size: int,
+    next_member: Callable[[int], None] | None,
+) -> Iterator[bytes]:
     from isal import igzip_lib, isal_zlib
 
-    done = 0
+    done, place, feed = 0, 0, _FIRST_FED_BYTES
+    packed = b""
     member = isal_zlib.decompressobj(31)
     while True:
+        if not packed:
+            if place == len(block):
+                block, place = stream.read(size), 0
+            packed = block[place : place + feed]
+            place += len(packed)
+            feed = min(2 * feed, size)
+        ended = not packed
         try:
             data = member.decompress(packed, size)
         except igzip_lib.IsalError as error:  # type: ignore[misc]
@@ -58,14 +116,15 @@ def _unpack(uri: str, packed: bytes, stream: BinaryIO, size: int) -> Iterator[by
                 expected="data that fits its checksum",
                 found=str(error),
                 remedy=_REFETCH,
+                code=Code.GZIP_DAMAGED,
             ) from None
         done += len(data)
         if data:
             yield data
         if not member.eof:
-            packed = member.unconsumed_tail or stream.read(size)
+            packed = member.unconsumed_tail
             # With output still pending inside the decompressor, it may want no input.
-            if not packed and not data:
+            if ended and not data:
                 raise DataError(
                     "gzip data is cut short",
                     where=uri,
@@ -73,18 +132,27 @@ def _unpack(uri: str, packed: bytes, stream: BinaryIO, size: int) -> Iterator[by
                     expected="a gzip trailer",
                     found="the end of the file, as an interrupted download leaves it",
                     remedy=_REFETCH,
+                    code=Code.GZIP_CUT,
                 )
             continue
-        packed = member.unused_data or stream.read(size)
-        if not packed:
+        packed = b""
+        place -= len(member.unused_data)
+        feed = _FIRST_FED_BYTES
+        if place == len(block):
+            block, place = stream.read(size), 0
+        if not block:
             return
-        if not packed.startswith(GZIP_MAGIC[: len(packed)]):
+        begin = block[place : place + len(GZIP_MAGIC)]
+        if begin != GZIP_MAGIC[: len(begin)]:
             raise DataError(
                 "gzip data is followed by something else",
                 where=uri,
                 offset=done,
                 expected="the end of the file, or another gzip member",
-                found=f"bytes {packed[:4].hex(' ')}",
+                found=f"bytes {block[place : place + 4].hex(' ')}",
                 remedy=_REFETCH,
+                code=Code.GZIP_TRAILING,
             )
+        if next_member:
+            next_member(done)
         member = isal_zlib.decompressobj(31)

@@ -8,6 +8,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from components.core.codes import Code
+
 PREFIX = "error: "
 # Deleting matters in a pipeline: its cache takes a conversion whose files are all there.
 CONVERT_AGAIN = "delete the dataset's folder, then convert it, or run the pipeline, again"
@@ -23,6 +25,7 @@ class IdxpipeError(Exception):
         expected: What would have been right.
         found: What was there instead.
         remedy: What to do about it.
+        code: Its name in the catalogue, if it has one.
     """
 
     exit_code = 1
@@ -36,6 +39,7 @@ class IdxpipeError(Exception):
         expected: object = None,
         found: object = None,
         remedy: str | None = None,
+        code: Code | None = None,
     ) -> None:
         super().__init__(problem)
         self.problem = problem
@@ -44,12 +48,14 @@ class IdxpipeError(Exception):
         self.expected = expected
         self.found = found
         self.remedy = remedy
+        self.code = code
 
     def __str__(self) -> str:
         place = "" if self.where is None else f"{self.where}: "
         if self.offset is not None:
             place += f"byte {self.offset}: "
-        lines = [place + self.problem]
+        code = "" if self.code is None else f" [{self.code}]"
+        lines = [f"{place}{self.problem}{code}"]
         for label, value in (
             ("expected", self.expected),
             ("found", self.found),
@@ -62,6 +68,7 @@ class IdxpipeError(Exception):
     def to_json(self) -> dict[str, object]:
         """Return the fields that are set, with the exit code, as JSON values."""
         fields = {
+            "code": None if self.code is None else self.code.code,
             "problem": self.problem,
             "where": self.where,
             "offset": self.offset,

@@ -130,6 +130,17 @@ def read(uri: str, start: int = 0, length: int | None = None) -> bytes:
     return data
 
 
+def read_start(uri: str, length: int) -> bytes:
+    """Return the first `length` bytes, or all if there are fewer; no more than that is fetched.
+
+    Raises:
+        DataError: If there is no such file.
+    """
+    store, path = _resolve(uri)
+    wanted = min(length, size(uri))
+    return store.read(path, 0, wanted) if wanted else b""
+
+
 def open_read(uri: str, start: int = 0) -> BinaryIO:
     """Return a stream that reads `uri` from byte `start`.
 

@@ -17,6 +17,11 @@ def validate(
     test_labels: str,
     num_classes: int,
     image_shape: str,
+    label_column: int,
+    transposed: bool,
+    depth: str,
+    data_baseline: str,
+    max_share_change: float,
     report: Output[Artifact],
 ) -> NamedTuple(
     "Validated",
@@ -42,5 +47,13 @@ def validate(
     with exit_on_error():
         report.uri += ".json"
         data_config = DataConfig(data, train_images, train_labels, test_images, test_labels)
-        config = ValidateConfig(num_classes=num_classes, image_shape=image_shape)
+        config = ValidateConfig(
+            num_classes=num_classes,
+            image_shape=image_shape,
+            label_column=label_column,
+            transposed=transposed,
+            depth=depth,
+            data_baseline=data_baseline,
+            max_share_change=max_share_change,
+        )
         return validate(find_files(data_config), config, report.uri).handed_on()

@@ -1,37 +1,31 @@
-"""Parameters of the validate stage: what the data set should be."""
+"""Parameters of the validate stage."""
 
 import dataclasses
 
-from components.core.checks import MAX_CLASSES
-from components.core.config import Config, parameter
-from components.core.shapes import parse_shape
+from components.core.config import parameter
+from components.core.layout import LayoutConfig
+
+AUTO = "auto"
+HEADERS = "headers"
+FULL = "full"
 
 
 @dataclasses.dataclass(frozen=True)
-class ValidateConfig(Config):
+class ValidateConfig(LayoutConfig):
     """What the files are held against, besides themselves and each other."""
 
-    num_classes: int = parameter(
-        10,
-        "labels run from 0 to one less; 0 takes the largest label of the training split",
-        unit="classes",
-        minimum=0,
-        maximum=MAX_CLASSES,
+    depth: str = parameter(
+        AUTO,
+        "headers looks at headers, lengths and stored checksums; full at every byte; auto is full "
+        "for local files",
+        choices=(AUTO, HEADERS, FULL),
     )
-    image_shape: str = parameter(
-        "28x28", "HEIGHTxWIDTH or HEIGHTxWIDTHxCHANNELS; `auto` takes the training images' shape"
+    data_baseline: str = parameter(
+        "", "URI of an earlier validation's JSON report to compare with; empty compares with none"
     )
-
-    @property
-    def shape(self) -> tuple[int, ...] | None:
-        """The expected shape of one image, or None for `auto`."""
-        return parse_shape(self.image_shape)
-
-    def __post_init__(self) -> None:
-        """Check every value.
-
-        Raises:
-            UsageError: If a value is out of bounds or no shape.
-        """
-        super().__post_init__()
-        parse_shape(self.image_shape)
+    max_share_change: float = parameter(
+        0.05,
+        "how far a class's share of its split may be from its share in data_baseline",
+        minimum=0.0,
+        maximum=1.0,
+    )

@@ -1,112 +1,159 @@
 """Hold the four files of a data set against their headers, their lengths and each other."""
 
-import dataclasses
 import json
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 from components.core import storage
-from components.core.checks import IdxFile, check_images, check_pair, scan, scan_labels
+from components.core.codes import Code
 from components.core.errors import DataError
-from components.core.files import ROLES, DataFiles
-from components.core.shapes import format_shape
-from components.validate.config import ValidateConfig
-
-SCHEMA_VERSION = 1
-
-
-@dataclasses.dataclass(frozen=True)
-class Validation:
-    """What is known of a data set that is in order.
-
-    Attributes:
-        files: The four files by role, as in `ROLES`.
-        num_classes: Labels run from 0 to `num_classes - 1`.
-        image_shape: (height, width) or (height, width, channels).
-        image_dtype: NumPy name of the pixels' type.
-    """
-
-    files: dict[str, IdxFile]
-    num_classes: int
-    image_shape: tuple[int, ...]
-    image_dtype: str
-
-    def handed_on(self) -> tuple[Any, ...]:
-        """Return what later stages take as parameters.
-
-        The four URIs and the four fingerprints in the order of `ROLES`, then the number of classes
-        and the image shape as `28x28`.
-        """
-        files = [self.files[role] for role in ROLES]
-        return (
-            *(file.uri for file in files),
-            *(str(file.fingerprint) for file in files),
-            self.num_classes,
-            format_shape(self.image_shape),
-        )
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the report."""
-        return {
-            "schema_version": SCHEMA_VERSION,
-            "num_classes": self.num_classes,
-            "image_shape": list(self.image_shape),
-            "image_dtype": self.image_dtype,
-            "files": {
-                role: {
-                    "uri": file.uri,
-                    "compressed": file.compressed,
-                    "dtype": file.header.dtype,
-                    "shape": list(file.header.shape),
-                    "content_bytes": file.fingerprint.size,
-                    "fingerprint": str(file.fingerprint),
-                }
-                for role, file in self.files.items()
-            },
-        }
+from components.core.files import DataFiles
+from components.validate import duplicates
+from components.validate.config import AUTO, FULL, HEADERS, ValidateConfig
+from components.validate.drift import drift, read_baseline
+from components.validate.finding import FaultsError, Finding
+from components.validate.inspect import Inspection
+from components.validate.split import Split
+from components.validate.validation import SCHEMA_VERSION, Validation
 
 
-def validate(files: DataFiles, config: ValidateConfig, report: str | None = None) -> Validation:
-    """Check a data set and take its fingerprints, in one pass over each file.
+def validate(
+    files: DataFiles,
+    config: ValidateConfig,
+    report: str | None = None,
+    *,
+    fingerprints: bool = True,
+) -> Validation:
+    """Check a data set and take its fingerprints, in one pass over each file at most.
+
+    Every file is looked at as far as it can be, whatever is wrong with it and the others.
 
     Args:
         files: The four files, plain or gzip.
-        config: What they should be.
-        report: URI of a JSON report to write; written only when everything is in order.
+        config: What they should be, and how far to look.
+        report: URI of a JSON report to write, whether the data set is in order or not.
+        fingerprints: Whether to read files for their fingerprints alone, where `headers` would not
+            and their store keeps no checksum.
 
     Raises:
-        DataError: Naming the file and byte of the first thing that is wrong.
+        DataError: With every fault, if one of them is an error; or if the baseline is no report.
     """
-    with ThreadPoolExecutor(max_workers=2) as pool:
-        train = pool.submit(scan, files.train_images, check_images(config.shape))
-        test = pool.submit(scan, files.test_images, check_images(config.shape))
-        train_labels, largest = scan_labels(files.train_labels, config.num_classes)
-        num_classes = config.num_classes or largest + 1
-        test_labels, _ = scan_labels(files.test_labels, num_classes)
-        found = dict(
-            zip(ROLES, (train.result(), train_labels, test.result(), test_labels), strict=True)
-        )
-    check_pair(found["train_images"], found["train_labels"])
-    check_pair(found["test_images"], found["test_labels"])
-    _check_splits(found["train_images"], found["test_images"])
-    header = found["train_images"].header
-    validation = Validation(found, num_classes, header.record_shape, header.dtype)
+    baseline = config.data_baseline
+    before = read_baseline(baseline, SCHEMA_VERSION) if baseline else None
+    found = _look(files, config, fingerprints)
+    faults = [*_faults(found), *_warnings(found)]
+    if before:
+        faults += drift(found.to_json(), before, baseline, config.max_share_change)
+    findings = [Finding.of(fault) for fault in faults]
+    found.findings = sorted(findings, key=lambda finding: not finding.is_error)
     if report:
-        storage.write(report, (json.dumps(validation.to_json(), indent=2) + "\n").encode())
-    return validation
+        storage.write(report, (json.dumps(found.to_json(), indent=2) + "\n").encode())
+    if any(finding.is_error for finding in findings):
+        raise FaultsError(found.findings, report)
+    return found
 
 
-def _check_splits(train: IdxFile, test: IdxFile) -> None:
-    for what, offset, one, other in (
-        ("type", 2, train.header.dtype, test.header.dtype),
-        ("shape", 8, train.header.record_shape, test.header.record_shape),
-    ):
-        if one != other:
-            raise DataError(
-                f"test images have another {what} than training images",
-                where=test.uri,
-                offset=offset,
-                expected=f"{one}, as {train.uri}",
-                found=other,
-                remedy="take both splits from the same data set",
+def depth_of(config: ValidateConfig, files: DataFiles) -> str:
+    """Return `headers` or `full`: what was asked for, or what suits where the files are."""
+    uris = (files.train_images, files.train_labels, files.test_images, files.test_labels)
+    if config.depth != AUTO:
+        return config.depth
+    return FULL if all(storage.is_local(uri) for uri in uris) else HEADERS
+
+
+def _look(files: DataFiles, config: ValidateConfig, fingerprints: bool) -> Validation:
+    depth = depth_of(config, files)
+    full = depth == FULL
+
+    def wanted(file: Inspection) -> bool:
+        return full or (fingerprints and file.fingerprint is None and not file.faults)
+
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        begun = [
+            pool.submit(Split.begin, name, images, labels, config)
+            for name, images, labels in (
+                ("train", files.train_images, files.train_labels),
+                ("test", files.test_images, files.test_labels),
             )
+        ]
+        train, test = (split.result() for split in begun)
+        num_classes = config.num_classes or None
+        if wanted(train.labels) or num_classes is None:
+            train.read_labels(num_classes or 0, config.label_column, full)
+            num_classes = num_classes or len(train.class_counts or []) or None
+        if wanted(test.labels):
+            test.read_labels(num_classes or 0, config.label_column, full)
+        read = [
+            pool.submit(split.read_images, full) for split in (train, test) if wanted(split.images)
+        ]
+        for done in read:
+            done.result()
+    return Validation(config, depth, train, test, num_classes)
+
+
+def _faults(found: Validation) -> Iterator[DataError]:
+    """Yield what is wrong with each file, then with them together."""
+    for file in found.files.values():
+        yield from file.faults
+    train, test = found.train.images, found.test.images
+    if train.fits and test.fits:
+        for what, code, offset, one, other in (
+            ("type", Code.SPLIT_TYPES, 2, train.header.dtype, test.header.dtype),
+            ("shape", Code.SPLIT_SHAPES, 8, train.header.record_shape, test.header.record_shape),
+        ):
+            # Of two shapes, one was asked for, and the other is wrong by that.
+            known = train.has(Code.IMAGE_SHAPE) or test.has(Code.IMAGE_SHAPE)
+            if one != other and not (code is Code.SPLIT_SHAPES and known):
+                yield DataError(
+                    f"test images have another {what} than training images",
+                    where=test.uri,
+                    offset=offset,
+                    expected=f"{one}, as {train.uri}",
+                    found=other,
+                    remedy="take both splits from the same data set",
+                    code=code,
+                )
+    yield from _unseen(found.train, found.test)
+
+
+def _unseen(train: Split, test: Split) -> Iterator[DataError]:
+    if train.class_counts is None or test.class_counts is None:
+        return
+    if train.labels.faults or test.labels.faults:
+        return
+    seen = {label for label, count in enumerate(train.class_counts) if count}
+    unseen = [c for c, count in enumerate(test.class_counts) if count and c not in seen]
+    if unseen:
+        yield DataError(
+            "test labels have classes that training labels have not",
+            where=test.labels.uri,
+            expected=f"the {len(seen)} classes of {train.labels.uri}",
+            found=f"{sum(test.class_counts[c] for c in unseen)} labels of class "
+            + ", ".join(map(str, unseen[:8]))
+            + (" and others" if len(unseen) > 8 else ""),
+            remedy="take both splits from the same data set, or leave these examples out",
+            code=Code.UNSEEN_LABELS,
+        )
+
+
+def _warnings(found: Validation) -> Iterator[DataError]:
+    for split in found.splits.values():
+        yield from split.label_warnings(found.num_classes or 0)
+        yield from split.pixel_warnings(found.config.transposed)
+    train, test = found.train, found.test
+    if not train.pixels or not test.pixels:
+        return
+    if train.images.header.record_bytes != test.images.header.record_bytes:
+        return
+    leaked = duplicates.across(test.pixels.keys, train.pixels.keys)
+    if leaked:
+        yield DataError(
+            "test images that are training images, too",
+            where=test.images.uri,
+            offset=test.images.header.offset(leaked.number),
+            expected="none",
+            found=f"{leaked.count}, the first is image {leaked.number}, which is training image "
+            f"{leaked.original}",
+            remedy="leave them out of one of the splits: accuracy on them says nothing",
+            code=Code.LEAKAGE,
+        )

@@ -78,7 +78,7 @@ def test_a_huge_count_costs_no_memory(tmp_path, packed, shape):
     with pytest.raises(DataError):  # once, so that imports are not counted
         scan(uri, any_header)
     tracemalloc.start()
-    with pytest.raises(DataError, match="cut short"):
+    with pytest.raises(DataError, match=r"cut short|too large"):
         scan(uri, any_header)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
@@ -120,7 +120,7 @@ def test_what_are_no_images_is_refused(header, problem):
     ("header", "problem"),
     [
         (Header("uint8", (5, 4, 3)), "this is an images file, not a labels file"),
-        (Header("uint8", (5, 4)), "not a labels file"),
+        (Header("uint8", (5,) * 5), "not a labels file"),
         (Header("float32", (5,)), "labels are not integers"),
         (Header("uint8", (0,)), "IDX file is empty"),
     ],
@@ -143,7 +143,7 @@ def test_a_label_out_of_range_is_refused_at_its_byte(tmp_path, packed, dtype):
         scan_labels(uri, 10)
     assert caught.value.offset == 8 + 3 * labels.dtype.itemsize
     assert caught.value.expected == "0 to 9"
-    assert caught.value.found == labels[3]
+    assert caught.value.found == str(labels[3])
 
 
 def test_a_negative_label_is_refused_even_without_a_number_of_classes(tmp_path):
@@ -159,7 +159,8 @@ def test_labels_alone_do_not_ask_for_any_number_of_classes(tmp_path):
     uri = write_idx(tmp_path / "f", np.array([1, 10_000, 2**31 - 1], np.int32))
     with pytest.raises(DataError, match="label out of range") as caught:
         scan_labels(uri, 0)
-    assert (caught.value.offset, caught.value.found) == (12, 10_000)
+    assert caught.value.offset == 12
+    assert caught.value.found == "10000, and 1 more out of range"
 
 
 def test_the_largest_label_is_found(tmp_path, packed):

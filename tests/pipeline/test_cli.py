@@ -42,7 +42,7 @@ def test_bad_data_is_one_clear_error_and_exit_code_3(data, capsys):
     assert main(["validate", "--data", str(data)]) == 3
     out, err = capsys.readouterr()
     assert out == ""
-    assert err.startswith(f"error: {name}: byte 28: file goes on after its last record\n")
+    assert err.startswith(f"error: {name}: byte 28: file goes on after its last record [IDX012]\n")
     assert "Traceback" not in err
 
 

@@ -3,6 +3,7 @@ import argparse
 import pytest
 
 from components.core.errors import UsageError
+from components.core.layout import LayoutConfig
 from components.train.config import TrainConfig
 from pipeline.flags import add_config, flag, read_config
 
@@ -26,3 +27,14 @@ def test_each_flag_sets_its_parameter():
 def test_a_bound_holds_on_the_command_line_too():
     with pytest.raises(UsageError, match="too small"):
         parse("--batch-size", "0")
+
+
+def test_yes_or_no_is_written_as_in_json(capsys):
+    parser = argparse.ArgumentParser()
+    add_config(parser, LayoutConfig)
+    assert read_config(parser.parse_args(["--transposed", "true"]), LayoutConfig).transposed
+    assert not read_config(parser.parse_args(["--transposed", "false"]), LayoutConfig).transposed
+    with pytest.raises(SystemExit):
+        parser.parse_args(["--transposed", "yes"])
+    assert "expected true or false, found 'yes'" in capsys.readouterr().err
+    assert "(default: false)" in parser.format_help()

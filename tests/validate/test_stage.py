@@ -1,4 +1,5 @@
 import dataclasses
+import gzip
 import json
 import os
 
@@ -6,10 +7,11 @@ import numpy as np
 import pytest
 
 from components.core.errors import DataError
-from components.core.files import DataConfig, find_files
+from components.core.files import DataConfig, DataFiles, find_files
 from components.validate.config import ValidateConfig
+from components.validate.finding import FaultsError
 from components.validate.stage import validate
-from tests.idxfiles import idx_bytes, make_arrays, write_data_set
+from tests.idxfiles import idx_bytes, make_arrays, write_data_set, write_idx
 
 CONFIG = ValidateConfig()
 
@@ -60,6 +62,12 @@ def faults():
     huge = data[:4] + b"\xff\xff\xff\xff" + data[8:]
     yield "huge", "test_images", huge, (len(data), "cut short")
     yield "swapped", "test_labels", data, (3, "this is an images file")
+    yield (
+        "gzip",
+        "test_labels",
+        gzip.compress(idx_bytes(labels))[:-1],
+        (28, "gzip data is cut short"),
+    )
     yield "html", "train_images", b"<html>404</html>", (0, "HTML")
 
 
@@ -68,7 +76,7 @@ def faults():
     [fault[1:] for fault in faults()],
     ids=[fault[0] for fault in faults()],
 )
-def test_a_fault_is_named_and_nothing_is_written(tmp_path, role, data, expected):
+def test_a_fault_is_named(tmp_path, role, data, expected):
     offset, problem = expected
     files = write_data_set(tmp_path / "data")
     with open(files[role], "wb") as stream:
@@ -81,7 +89,9 @@ def test_a_fault_is_named_and_nothing_is_written(tmp_path, role, data, expected)
     assert error.expected is not None
     assert error.found is not None
     assert error.remedy
-    assert not report.parent.exists()
+    written = json.loads(report.read_text())["findings"]
+    assert written[0]["uri"] == files[role]
+    assert written == error.to_json()["findings"]
 
 
 def test_test_images_of_another_shape_or_type_than_the_training_images(tmp_path):
@@ -114,7 +124,7 @@ def test_the_report_is_the_same_bytes_each_time(tmp_path):
         reports.append((tmp_path / name).read_bytes())
     assert reports[0] == reports[1]
     body = json.loads(reports[0])
-    assert body["schema_version"] == 1
+    assert body["schema_version"] == 2
     assert body["files"]["test_labels"]["shape"] == [20]
     assert sorted(os.listdir(tmp_path)) == ["a.json", "b.json", "data"]
 
@@ -125,3 +135,31 @@ def test_colour_images_of_another_type(tmp_path):
     write_data_set(tmp_path, arrays)
     found = check(tmp_path, dataclasses.replace(CONFIG, image_shape="8x8x3"))
     assert (found.image_shape, found.image_dtype) == ((8, 8, 3), "float32")
+
+
+def test_every_fault_of_every_file_is_found_at_once(tmp_path):
+    files = write_data_set(tmp_path)
+    arrays = make_arrays()
+    labels = arrays["train_labels"].copy()
+    labels[[3, 9]] = 99
+    with open(files["train_images"], "r+b") as stream:
+        stream.truncate(1000)
+    write_idx(tmp_path / "train-labels-idx1-ubyte", labels[:-1])
+    with open(files["test_images"], "wb") as stream:
+        stream.write(b"<!DOCTYPE html>")
+    os.remove(files["test_labels"])
+    with pytest.raises(FaultsError) as caught:
+        validate(DataFiles(**files), CONFIG)
+    errors = [f for f in caught.value.findings if f.is_error]
+    assert [(finding.code, finding.uri) for finding in errors] == [
+        ("IDX011", files["train_images"]),
+        ("IDX040", files["train_labels"]),
+        ("IDX037", files["train_labels"]),
+        ("IDX003", files["test_images"]),
+        ("IDX001", files["test_labels"]),
+    ]
+    assert errors[2].offset == 8 + 3
+    assert errors[2].found == "99, and 1 more out of range"
+    text = str(caught.value)
+    assert text.startswith(f"{files['train_images']}: byte 1000: file is cut short [IDX011]")
+    assert all(f"  also:     {finding}" in text for finding in errors[1:])

@@ -1,0 +1,61 @@
+"""What the labels of a split say beyond their counts: all of them, and where each class begins."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from components.core.idx import Header
+from components.core.labels import MAX_CLASSES, label_column
+from components.core.rows import Rows
+from components.validate.pixels import MAX_COMPARED
+
+SAMPLES_PER_CLASS = 8
+
+
+class Labelled:
+    """Keeps labels, and the numbers of the first examples of each class.
+
+    Args:
+        header: Of the labels file.
+        column: Which number of a record is the label.
+
+    Attributes:
+        first: Numbers of the first `SAMPLES_PER_CLASS` examples of each class.
+    """
+
+    def __init__(self, header: Header, column: int) -> None:
+        self.first: dict[int, list[int]] = {}
+        self._header = header
+        self._column = column
+        # 2 bytes for each image that is compared with others: no label is above `MAX_CLASSES`.
+        self._kept = np.empty(min(header.records, MAX_COMPARED), np.int16)
+        self._seen = 0
+        self._rows = Rows(header.record_bytes, self._take)
+
+    def __call__(self, data: bytes, offset: int) -> None:
+        """Look at the next piece of the file's data."""
+        self._rows(data, offset)
+
+    def labels(self) -> NDArray[np.int16]:
+        """Return the labels seen so far, at most `MAX_COMPARED`."""
+        self._rows.flush()
+        return self._kept[: self._seen]
+
+    def _take(self, data: memoryview, first: int) -> None:
+        labels = label_column(data, self._header, self._column)
+        kept = self._kept[first : first + len(labels)]
+        kept[:] = np.clip(labels[: len(kept)], -1, MAX_CLASSES)
+        self._seen = first + len(labels)
+        inside = np.flatnonzero((labels >= 0) & (labels < MAX_CLASSES))
+        self._sample(labels[inside], inside + first)
+
+    def _sample(self, labels: NDArray[Any], numbers: NDArray[Any]) -> None:
+        order = np.argsort(labels, kind="stable")
+        classes, begins = np.unique(labels[order], return_index=True)
+        for label, begin, end in zip(
+            classes.tolist(), begins, [*begins[1:], len(order)], strict=True
+        ):
+            kept = self.first.setdefault(label, [])
+            room = SAMPLES_PER_CLASS - len(kept)
+            kept += numbers[order[begin : min(end, begin + room)]].tolist()

@@ -1,0 +1,216 @@
+"""What the images of a split look like: figures of every pixel, in one pass and constant memory."""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from components.core.idx import Header
+from components.core.rows import Rows
+
+Array = NDArray[Any]
+
+# Blocks stay in the second-level cache, as they are gone through several times. As many squares of
+# bytes as 256 add up exactly in float32, whose arithmetic is the fastest; 65536 do in uint32.
+_BLOCK_BYTES = 192 << 10
+_EXACT_ROWS = 256
+_MOST_ROWS = 1 << 16
+# Images of a split that are compared with each other: 8 bytes each are kept, 64 MB in all.
+MAX_COMPARED = 1 << 23
+# Figures of all pixels cost as much as all checks together: of a larger file they are taken of one
+# block in so many. Counting for the histogram costs even more.
+ALL_BYTES = 256 << 20
+FIGURES_STRIDE = 8
+HISTOGRAM_STRIDE = 16
+BINS = 64
+_SEED = 0x1D5
+
+
+@dataclasses.dataclass(frozen=True)
+class PixelFacts:
+    """What was seen of the images of one file.
+
+    Attributes:
+        images: How many were seen.
+        minimum: Smallest finite pixel.
+        maximum: Largest finite pixel.
+        averaged: How many of them `mean` and `std` are of: all of a file below `ALL_BYTES`.
+        mean: float64 [H, W] or [H, W, C]: mean of each pixel over images, as stored.
+        std: Their standard deviations, likewise.
+        histogram: Pixels per bin, of one block of images in `HISTOGRAM_STRIDE`.
+        edges: float64 [bins + 1]: edges of these bins.
+        constant: Images of a single value, and the number of the first.
+        not_finite: Images with NaN or infinite pixels, and the number of the first.
+        keys: uint64: a hash of each image's bytes, of the first `MAX_COMPARED`.
+        samples: Images that were asked for, by their numbers.
+    """
+
+    images: int
+    minimum: float
+    maximum: float
+    averaged: int
+    mean: Array
+    std: Array
+    histogram: Array
+    edges: Array
+    constant: tuple[int, int]
+    not_finite: tuple[int, int]
+    keys: NDArray[np.uint64]
+    samples: dict[int, Array]
+
+
+class Pixels:
+    """Looks at images as they are read; see `PixelFacts`.
+
+    Args:
+        header: Of the images file.
+        wanted: Numbers of the images to keep.
+    """
+
+    def __init__(self, header: Header, wanted: Sequence[int] = ()) -> None:
+        self._shape = header.record_shape
+        self._dtype = np.dtype(header.dtype)
+        self._record_bytes = header.record_bytes
+        block = min(_BLOCK_BYTES, _MOST_ROWS * header.record_bytes)
+        self._rows = Rows(header.record_bytes, self._take, block)
+        self._wanted = np.array(sorted(wanted), np.int64)
+        self._samples: dict[int, Array] = {}
+        self._images = self._blocks = self._averaged = 0
+        self._stride = 1 if header.content_bytes < ALL_BYTES else FIGURES_STRIDE
+        self._wide: Array = np.empty((0, 0), np.float32)
+        self._keys = np.empty(min(header.records, MAX_COMPARED), np.uint64)
+        self._hash = RowHash(header.record_bytes)
+        pixels = header.record_bytes // self._dtype.itemsize
+        exact = self._dtype == np.uint8
+        self._sum = np.zeros(pixels, np.uint64 if exact else np.float64)
+        self._squares = np.zeros_like(self._sum)
+        self._low, self._high = np.inf, -np.inf
+        self._constant = self._not_finite = (0, 0)
+        self._edges: Array | None = None
+        self._histogram = np.zeros(BINS, np.int64)
+
+    def __call__(self, data: bytes, offset: int) -> None:
+        """Look at the next piece of the file's data."""
+        self._rows(data, offset)
+
+    def facts(self) -> PixelFacts | None:
+        """Return what was seen so far; None if no whole image was."""
+        self._rows.flush()
+        if not self._images:
+            return None
+        mean = self._sum / self._averaged
+        variance = np.maximum(self._squares / self._averaged - mean**2, 0)
+        edges = np.zeros(BINS + 1) if self._edges is None else self._edges
+        return PixelFacts(
+            images=self._images,
+            minimum=float(self._low) if self._low <= self._high else 0.0,
+            maximum=float(self._high) if self._low <= self._high else 0.0,
+            averaged=self._averaged,
+            mean=mean.reshape(self._shape),
+            std=np.sqrt(variance).reshape(self._shape),
+            histogram=self._histogram,
+            edges=edges,
+            constant=self._constant,
+            not_finite=self._not_finite,
+            keys=self._keys[: self._images],
+            samples=self._samples,
+        )
+
+    def _take(self, data: memoryview, first: int) -> None:
+        rows = np.frombuffer(data, np.uint8).reshape(-1, self._record_bytes)
+        self._images = first + len(rows)
+        keys = self._keys[first : first + len(rows)]
+        keys[:] = self._hash(rows[: len(keys)])
+        pixels = rows.view(self._dtype.newbyteorder(">"))
+        if self._dtype.itemsize > 1:
+            pixels = pixels.astype(self._dtype)
+        begin, end = np.searchsorted(self._wanted, (first, first + len(rows)))
+        for number in self._wanted[begin:end].tolist():
+            self._samples[number] = pixels[number - first].reshape(self._shape).copy()
+        if self._dtype.kind == "f":
+            pixels = self._finite(pixels, first)
+        low, high = pixels.min(axis=1), pixels.max(axis=1)
+        self._constant = _counted(self._constant, low == high, first)
+        self._low, self._high = min(self._low, low.min()), max(self._high, high.max())
+        if self._blocks % self._stride == 0:
+            self._averaged += len(pixels)
+            self._add(pixels)
+        if self._blocks % HISTOGRAM_STRIDE == 0:
+            self._count(pixels)
+        self._blocks += 1
+
+    def _finite(self, pixels: Array, first: int) -> Array:
+        finite = np.isfinite(pixels)
+        bad = np.asarray(~finite.all(axis=1))
+        if not bad.any():
+            return pixels
+        self._not_finite = _counted(self._not_finite, bad, first)
+        return np.where(finite, pixels, 0).astype(pixels.dtype)
+
+    def _add(self, pixels: Array) -> None:
+        # Of bytes, the sums are exact, and so the same on every machine.
+        if pixels.dtype == np.uint8 and len(pixels) <= _EXACT_ROWS:
+            self._sum += pixels.sum(axis=0, dtype=np.uint16)
+            if len(self._wide) < len(pixels):
+                self._wide = np.empty(pixels.shape, np.float32)
+            wide = self._wide[: len(pixels)]
+            wide[:] = pixels
+            self._squares += np.einsum("ij,ij->j", wide, wide).astype(np.uint64)
+            return
+        wide = pixels.astype(np.uint32 if pixels.dtype == np.uint8 else np.float64)
+        self._sum += wide.sum(axis=0, dtype=wide.dtype)
+        self._squares += np.einsum("ij,ij->j", wide, wide)
+
+    def _count(self, pixels: Array) -> None:
+        if self._dtype == np.uint8:
+            counts = np.bincount(pixels.ravel() >> 2, minlength=BINS)
+            self._edges = np.arange(BINS + 1) * 4.0
+        else:
+            if self._edges is None:
+                # The first block says where pixels are; others that lie outside go to the ends.
+                low, high = float(pixels.min()), float(pixels.max())
+                self._edges = np.linspace(low, high if high > low else low + 1, BINS + 1)
+            inside = np.clip(pixels, self._edges[0], self._edges[-1])
+            counts = np.histogram(inside, self._edges)[0]
+        self._histogram += counts
+
+
+class RowHash:
+    """A 64-bit hash of the bytes of each row: two rows that differ share it once in 2**64.
+
+    Multilinear hashing of 32-bit words into the upper halves of two 64-bit sums. Source: D. Lemire,
+    O. Kaser, "Strongly universal string hashing is fast", The Computer Journal 57(11), 2014.
+
+    Args:
+        record_bytes: Length of a row.
+    """
+
+    def __init__(self, record_bytes: int) -> None:
+        self._padding = -record_bytes % 4
+        words = (record_bytes + self._padding) // 4
+        # The same numbers on every machine and in every version of NumPy.
+        generator = np.random.PCG64(_SEED)
+        self._factors = generator.random_raw(2 * words).reshape(2, words)
+        self._words = np.empty((0, words), np.uint64)
+
+    def __call__(self, rows: Array) -> NDArray[np.uint64]:
+        """Return uint64 [n] for uint8 [n, record_bytes]."""
+        if self._padding:
+            rows = np.pad(rows, ((0, 0), (0, self._padding)))
+        if len(self._words) < len(rows):
+            self._words = np.empty((len(rows), self._factors.shape[1]), np.uint64)
+        words = self._words[: len(rows)]
+        words[:] = np.ascontiguousarray(rows).view("<u4")
+        one, other = (np.einsum("ij,j->i", words, f) for f in self._factors)
+        half = np.uint64(32)
+        keys: NDArray[np.uint64] = (one >> half << half) | (other >> half)
+        return keys
+
+
+def _counted(before: tuple[int, int], which: Array, first: int) -> tuple[int, int]:
+    count = int(np.count_nonzero(which))
+    if not count:
+        return before
+    return before[0] + count, before[1] if before[0] else first + int(which.argmax())

@@ -1,0 +1,224 @@
+"""One split: its two files, read one after the other, and what is remarkable about them."""
+
+import dataclasses
+from collections.abc import Iterator
+
+from components.core.checks import check_pair, image_faults, label_faults
+from components.core.codes import Code
+from components.core.errors import DataError
+from components.core.labels import LabelCount
+from components.core.layout import LayoutConfig
+from components.validate import duplicates, looks
+from components.validate.inspect import Inspection, inspect_content, inspect_head
+from components.validate.labelled import Labelled
+from components.validate.pixels import PixelFacts, Pixels
+
+# Classes of a balanced set differ by less; those of EMNIST ByClass by a factor of twenty.
+IMBALANCE_RATIO = 10
+
+
+@dataclasses.dataclass
+class Split:
+    """What is known of one split so far.
+
+    Attributes:
+        name: `train` or `test`.
+        images: Its images file.
+        labels: Its labels file.
+        class_counts: Labels of each class, from 0 to the largest; None if they were not read.
+        labelled: The labels themselves; None likewise.
+        pixels: What the images look like; None if they were not looked at.
+    """
+
+    name: str
+    images: Inspection
+    labels: Inspection
+    class_counts: list[int] | None = None
+    labelled: Labelled | None = None
+    pixels: PixelFacts | None = None
+
+    @classmethod
+    def begin(cls, name: str, images: str, labels: str, layout: LayoutConfig) -> "Split":
+        """Look at the begin of both files.
+
+        Args:
+            name: Of the split.
+            images: URI of its images.
+            labels: URI of its labels.
+            layout: What they should be.
+        """
+        split = cls(
+            name,
+            inspect_head(images, lambda u, header: image_faults(u, header, layout.stored_shape)),
+            inspect_head(labels, lambda u, header: label_faults(u, header, layout.label_column)),
+        )
+        if split.images.fits and split.labels.fits:
+            try:
+                check_pair(split.images, split.labels)
+            except DataError as error:
+                split.labels.faults.append(error)
+        return split
+
+    def read_labels(self, num_classes: int, column: int, keep: bool) -> None:
+        """Read all labels.
+
+        Args:
+            num_classes: They must be below; 0 allows all.
+            column: Which number of a record is the label.
+            keep: Whether to keep them, to say which images they belong to.
+        """
+        if not self.labels.fits or self.labels.has(Code.LABEL_COLUMN):
+            inspect_content(self.labels, None)
+            return
+        header = self.labels.header
+        count = LabelCount(self.labels.uri, header, num_classes, column)
+        labelled = Labelled(header, column) if keep else None
+
+        def look(data: bytes, offset: int) -> None:
+            count(data, offset)
+            if labelled:
+                labelled(data, offset)
+
+        inspect_content(self.labels, look)
+        self.class_counts, self.labelled = count.counts, labelled
+        fault = count.fault()
+        if fault:
+            self.labels.faults.append(fault)
+
+    def read_images(self, look: bool) -> None:
+        """Read all images.
+
+        Args:
+            look: Whether to look at the pixels, too, besides the bytes' number and checksum.
+        """
+        if not look or not self.images.fits:
+            inspect_content(self.images, None)
+            return
+        first = self.labelled.first if self.labelled else {}
+        wanted = [number for numbers in first.values() for number in numbers]
+        pixels = Pixels(self.images.header, wanted or range(64))
+        inspect_content(self.images, pixels)
+        self.pixels = pixels.facts()
+
+    def label_warnings(self, num_classes: int) -> Iterator[DataError]:
+        """Yield what is remarkable about the labels."""
+        counts = self.class_counts
+        if not counts or self.labels.has(Code.LABEL_RANGE):
+            return
+        where = self.labels.uri
+        if len(counts) == 1 and num_classes > 1:
+            yield DataError(
+                "all labels are zero",
+                where=where,
+                offset=self.labels.header.data_offset,
+                expected=f"labels of {num_classes} classes",
+                found=f"{counts[0]} labels, all of them 0",
+                remedy="take the labels from their source again",
+                code=Code.ALL_ZERO,
+            )
+            return
+        missing = [c for c in range(num_classes) if c >= len(counts) or not counts[c]]
+        if missing:
+            yield DataError(
+                "classes without an example",
+                where=where,
+                expected=f"examples of {num_classes} classes",
+                found=f"none of {_listed(missing)}",
+                remedy="add examples, or set num_classes to the number of classes",
+                code=Code.MISSING_CLASSES,
+            )
+        least, most = min(n for n in counts if n), max(counts)
+        if most > IMBALANCE_RATIO * least:
+            yield DataError(
+                "classes are far from equally frequent",
+                where=where,
+                expected=f"at most {IMBALANCE_RATIO} times as many of one class as of another",
+                found=f"{most} of class {counts.index(most)}, {least} of class "
+                f"{counts.index(least)}",
+                remedy="weigh or resample the classes, or judge by figures of each class",
+                code=Code.IMBALANCE,
+            )
+
+    def pixel_warnings(self, transposed: bool) -> Iterator[DataError]:
+        """Yield what is remarkable about the images.
+
+        Args:
+            transposed: Whether they are known to be stored column by column.
+        """
+        facts = self.pixels
+        if not facts:
+            return
+        header, where = self.images.header, self.images.uri
+        if facts.minimum == facts.maximum == 0 and facts.constant[0] == facts.images:
+            yield DataError(
+                "all pixels are zero",
+                where=where,
+                offset=header.data_offset,
+                expected="images",
+                found=f"{facts.images} images of zeros",
+                remedy="take the images from their source again",
+                code=Code.ALL_ZERO,
+            )
+            return
+        for code, what, (count, number) in (
+            (Code.CONSTANT_IMAGES, "images of a single value", facts.constant),
+            (Code.NOT_FINITE, "images with NaN or infinite pixels", facts.not_finite),
+        ):
+            if count:
+                yield DataError(
+                    what,
+                    where=where,
+                    offset=header.offset(number),
+                    expected="none",
+                    found=f"{count}, the first is image {number}",
+                    remedy="take these images from their source again, or leave them out",
+                    code=code,
+                )
+        yield from self._repeats(facts)
+        border = looks.inverted(facts)
+        if border:
+            yield DataError(
+                "images look inverted",
+                where=where,
+                expected="a dark background, as in MNIST",
+                found=f"a border of {100 * border:.0f} % brightness",
+                remedy="subtract the pixels from their maximum, if models or data sets that these "
+                "are used with have it the other way round",
+                code=Code.INVERTED,
+            )
+        if looks.upright(facts) if transposed else looks.transposed(facts):
+            yield DataError(
+                "images look transposed",
+                where=where,
+                expected="signs that stand upright",
+                found=f"signs that lie on their side{' once turned' if transposed else ''}",
+                remedy=f"set transposed to {str(not transposed).lower()}, if the samples in the "
+                "report lie on their side",
+                code=Code.TRANSPOSED,
+            )
+
+    def _repeats(self, facts: PixelFacts) -> Iterator[DataError]:
+        labels = self.labelled.labels() if self.labelled else None
+        every, conflicts = duplicates.within(facts.keys, labels)
+        for code, what, repeats in (
+            (Code.DUPLICATES, "images that are there more than once", every),
+            (Code.LABEL_CONFLICTS, "images that are the same with different labels", conflicts),
+        ):
+            if repeats:
+                yield DataError(
+                    what,
+                    where=self.images.uri,
+                    offset=self.images.header.offset(repeats.number),
+                    expected="each image once",
+                    found=f"{repeats.count} repeated, the first is image {repeats.number}, which "
+                    f"is image {repeats.original} again",
+                    remedy="leave the repeated images out"
+                    if code is Code.DUPLICATES
+                    else "look at these images, and correct their labels",
+                    code=code,
+                )
+
+
+def _listed(numbers: list[int]) -> str:
+    shown = ", ".join(map(str, numbers[:8]))
+    return f"{shown} and {len(numbers) - 8} more" if len(numbers) > 8 else shown
