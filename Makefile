@@ -29,10 +29,11 @@ compile: $(VENV)/.installed
 # The pinned versions: requirements.lock runs the project, requirements-test.lock also tests it,
 # requirements-gpu.lock and requirements-tpu.lock are for the images of a GPU and a TPU.
 lock:
-	uv pip compile setup.py -o requirements.lock --generate-hashes --python-version 3.11 --upgrade
-	uv pip compile setup.py --extra test -c requirements.lock -o requirements-test.lock \
+	uv pip compile setup.py --extra all -o requirements.lock \
 	  --generate-hashes --python-version 3.11 --upgrade
-	uv pip compile setup.py --extra gpu -c requirements.lock -o requirements-gpu.lock \
+	uv pip compile setup.py --extra all --extra test -c requirements.lock -o requirements-test.lock \
+	  --generate-hashes --python-version 3.11 --upgrade
+	uv pip compile setup.py --extra all --extra gpu -c requirements.lock -o requirements-gpu.lock \
 	  --generate-hashes --python-version 3.11 --upgrade
 	uv pip compile requirements-tpu.in -c requirements.lock -o requirements-tpu.lock \
 	  --generate-hashes --python-version 3.11 --upgrade

@@ -1,4 +1,7 @@
-"""The distribution ``idxpipe``; also the ``--setup_file`` that Beam installs on its workers."""
+"""The distribution ``idxpipe``: without an extra, it converts; ``[all]`` is the whole pipeline.
+
+Also what Beam's ``--setup_file`` takes: workers install it without TensorFlow and Kubeflow.
+"""
 
 import re
 from pathlib import Path
@@ -9,6 +12,21 @@ HERE = Path(__file__).resolve().parent
 VERSION = re.search(
     r'^__version__ = "(.+)"$', (HERE / "components/__init__.py").read_text(), re.MULTILINE
 )[1]
+
+WORKER = [
+    line
+    for line in (HERE / "components/convert/worker-requirements.txt").read_text().splitlines()
+    if not line.startswith("#")
+]
+TRAIN = [
+    # Not tensorflow-cpu: it is half the download, but a GPU needs this one, the stages run the same
+    # code on both, and pip does not accept one in place of the other.
+    "tensorflow>=2.21,<2.22",
+    "keras>=3.15,<3.16",
+    # PNG files, for predictions.
+    "pillow>=11",
+]
+PIPELINE = ["kfp>=2.16.1,<2.17", "PyYAML>=6"]
 
 setup(
     name="idxpipe",
@@ -26,31 +44,19 @@ setup(
         "components.evaluate": ["*.html"],
         "pipeline": ["*.json"],
     },
-    install_requires=[
-        # Not tensorflow-cpu: it is half the download, but a GPU needs this one, the stages run the
-        # same code on both, and pip does not accept one in place of the other.
-        "tensorflow>=2.21,<2.22",
-        "keras>=3.15,<3.16",
-        "kfp>=2.16.1,<2.17",
-        "apache-beam>=2.77,<2.78",
-        "google-cloud-storage>=3.17,<4",
-        "google-auth>=2.40",
-        "google-crc32c>=1.7",
-        "fsspec>=2025.1",
-        "isal>=1.7",
-        "numpy>=2.1",
-        # PNG files, for predictions.
-        "pillow>=11",
-        "PyYAML>=6",
-        "requests>=2.32",
-    ],
+    # What the workers of a conversion need: Beam installs no extra there.
+    install_requires=WORKER,
     extras_require={
+        "all": [*TRAIN, *PIPELINE],
+        "train": TRAIN,
+        "pipeline": PIPELINE,
         # Dataflow, and compiling for TPUs and GPUs of Vertex AI.
         "gcp": ["apache-beam[gcp]>=2.77,<2.78", "google-cloud-pipeline-components>=2.22,<3"],
         # Shards in Grain's random-access format.
         "array-record": ["array_record>=0.8"],
         # The CUDA libraries that TensorFlow wants on a machine with GPUs.
         "gpu": ["tensorflow[and-cuda]>=2.21,<2.22"],
+        "dask": ["distributed>=2025.1"],
         "s3": ["s3fs>=2025.1"],
         "tpu": ["tensorflow-tpu==2.20.0", "libtpu==0.0.14"],
         "test": [

@@ -5,8 +5,10 @@ import subprocess
 import sys
 import tarfile
 import zipfile
+from email import message_from_bytes
 
 import pytest
+from packaging.requirements import Requirement
 
 SHIPPED = ("setup.py", "pyproject.toml", "README.md", "CHANGELOG.md", "LICENSE", "MANIFEST.in")
 
@@ -34,6 +36,41 @@ def test_the_wheel(built):
         "components",
         "pipeline",
     }
+
+
+def test_converting_needs_neither_tensorflow_nor_kubeflow(built):
+    (wheel,) = built.glob("*.whl")
+    archive = zipfile.ZipFile(wheel)
+    (name,) = [name for name in archive.namelist() if name.endswith("METADATA")]
+    lines = message_from_bytes(archive.read(name)).get_all("Requires-Dist")
+
+    def installed(extra):
+        needs = map(Requirement, lines)
+        return {n.name for n in needs if not n.marker or n.marker.evaluate({"extra": extra})}
+
+    heavy = {"tensorflow", "keras", "pillow", "kfp", "PyYAML"}
+    assert not installed("") & heavy
+    assert "apache-beam" in installed("")
+    assert installed("all") == installed("") | heavy
+    assert "components/convert/worker-requirements.txt" in archive.namelist()
+
+
+def test_idxpipe_converts_where_only_that_is_installed(tmp_path):
+    code = """
+import sys
+for name in ("tensorflow", "keras", "PIL", "kfp", "apitools", "distributed"):
+    sys.modules[name] = None
+from pipeline.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+    names = ("t10k-images-idx3", "t10k-labels-idx1")
+    images, labels = (f"data/mnist/{name}-ubyte.gz" for name in names)
+    words = ["convert", "--images", images, "--labels", labels, "--output", str(tmp_path)]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words], check=False, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "dataset.json").exists()
 
 
 def test_the_source_distribution(built):

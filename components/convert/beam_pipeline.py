@@ -81,7 +81,7 @@ def _run_elsewhere(tasks: list[ShardTask], runner: Any, options: PipelineOptions
         shards = pipeline | "Shards" >> beam.Create(tasks, reshuffle=True)
         _ = shards | "MakeShard" >> beam.ParDo(MakeShard())
 
-    run_elsewhere(build, runner, options, tasks[0].file_format)
+    run_elsewhere(build, runner, options, tasks[0])
 
 
 class MakeShard(beam.DoFn):  # type: ignore[misc]

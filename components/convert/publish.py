@@ -3,6 +3,7 @@
 import functools
 import os
 import re
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 from components import __version__
@@ -17,6 +18,8 @@ from components.core.errors import DataError, UsageError
 from components.core.fingerprint import Fingerprint
 from components.core.layout import upright
 
+# Two requests each, where the output is in a bucket.
+_READERS = 16
 _SHARD = re.compile(r"[A-Za-z0-9_]+-[A-Za-z0-9_]+\.(?:tfrecord|array_record)-\d{5}-of-\d{5}")
 
 
@@ -90,7 +93,8 @@ def _assemble(part: Part, sources: tuple[Source, Source], config: ConvertConfig)
     Raises:
         DataError: If the bytes that the workers read are not those that were validated.
     """
-    receipts = [read_receipt(task) for task in part.tasks]
+    with ThreadPoolExecutor(_READERS) as pool:
+        receipts = list(pool.map(read_receipt, part.tasks))
     images, labels = sources
     read = {"images": images.expected, "labels": labels.expected}
     if part.tasks[0].selection.reads_whole_source:

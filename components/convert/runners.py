@@ -26,7 +26,8 @@ from apache_beam.options.pipeline_options import (
 
 from components.convert.config import DIRECT_RUNNER, ConvertConfig
 from components.convert.plan import ShardTask
-from components.convert.worker_package import write_worker_package
+from components.convert.source import STAGING
+from components.convert.worker_package import build_worker_package
 from components.core import storage
 from components.core.errors import FAMILY, IdxpipeError, SetupError, UsageError
 from components.core.google_auth import find_credentials
@@ -84,9 +85,18 @@ def check_runner(config: ConvertConfig, tasks: list[ShardTask]) -> None:
     options = parse_options(config)
     if config.runner == "DataflowRunner":
         _need("apitools", config.runner, "gcp")
+        cloud = options.view_as(GoogleCloudOptions)
+        missing = [name for name in ("project", "region") if not getattr(cloud, name)]
+        if missing:
+            raise UsageError(
+                "Dataflow needs to know where to run",
+                where="beam_options",
+                expected="--project=PROJECT --region=REGION",
+                found=f"no --{missing[0]}",
+            )
         for task in tasks[:1]:
             _check_remote(task)
-        if not options.view_as(GoogleCloudOptions).no_auth:
+        if not cloud.no_auth:
             find_credentials()
     elif config.runner == "DaskRunner":
         from apache_beam.runners.dask.dask_runner import DaskOptions
@@ -100,7 +110,7 @@ def run_elsewhere(
     build: Callable[[beam.Pipeline], object],
     runner: Any,
     options: PipelineOptions,
-    file_format: str,
+    task: ShardTask,
 ) -> None:
     """Run a pipeline to its end.
 
@@ -108,7 +118,7 @@ def run_elsewhere(
         build: Adds the steps to a pipeline.
         runner: A Beam runner, or the name of one.
         options: Its options.
-        file_format: Format of the shards.
+        task: One of the shards.
 
     Raises:
         IdxpipeError: The error of the first worker that failed.
@@ -117,7 +127,7 @@ def run_elsewhere(
     """
     name = runner if isinstance(runner, str) else DIRECT_RUNNER
     with TemporaryDirectory(prefix="idxpipe-workers-") as folder, _narrated_logs():
-        _set_defaults(name, options, folder, file_format)
+        _set_defaults(name, options, folder, task)
         try:
             pipeline = beam.Pipeline(
                 runner=_DASK if name == "DaskRunner" else runner, options=options
@@ -128,6 +138,10 @@ def run_elsewhere(
                 _say_where(result, options)
             try:
                 result.wait_until_finish()
+            except KeyboardInterrupt:
+                # What the workers read and where they write is about to be given up here.
+                result.cancel()
+                raise
             finally:
                 if name == "DaskRunner":
                     result.client.close()
@@ -142,7 +156,7 @@ def carried(error: IdxpipeError) -> RuntimeError:
     return RuntimeError(_MARK + json.dumps(error.to_json()))
 
 
-def _set_defaults(name: str, options: PipelineOptions, folder: str, file_format: str) -> None:
+def _set_defaults(name: str, options: PipelineOptions, folder: str, task: ShardTask) -> None:
     """Set what the user left open and Beam's own defaults do badly."""
     if name == "DaskRunner":
         from apache_beam.runners.dask.dask_runner import DaskOptions
@@ -151,9 +165,14 @@ def _set_defaults(name: str, options: PipelineOptions, folder: str, file_format:
         if dask.npartitions is None and dask.partition_size is None:
             # By Beam's guess, a hundred shards are one worker's work.
             dask.partition_size = 1
-    elif _wants_package(name, options):
-        say(f"{name}: the workers install this idxpipe, as no --setup_file is given")
-        options.view_as(SetupOptions).setup_file = write_worker_package(folder, file_format)
+    cloud = options.view_as(GoogleCloudOptions)
+    if name == "DataflowRunner" and not cloud.temp_location:
+        # Beam would make a bucket for it. This folder goes at the end.
+        cloud.temp_location = storage.join(task.output, STAGING, "beam")
+    if _wants_package(name, options):
+        say(f"{name}: the workers install the conversion's code, as no --setup_file is given")
+        package = build_worker_package(folder, task.file_format)
+        options.view_as(SetupOptions).extra_packages = [package]
 
 
 def _wants_package(name: str, options: PipelineOptions) -> bool:

@@ -1,16 +1,19 @@
-"""What Beam installs on its workers: the code of the conversion, and only what that imports.
+"""What Beam's workers install: the code of the conversion, and only what that imports.
 
-Beam builds a source distribution of the folder that `--setup_file` names. idxpipe may be installed
-from anywhere, a wheel or an image, so that there may be no such folder; and a checkout is not to be
-written into.
+`--setup_file` would have Beam build the whole project, in its checkout; but idxpipe may be
+installed from a wheel or be in an image, and a checkout is not to be written into.
 """
 
+import glob
 import os
 import shutil
+import subprocess
+import sys
 
 import components
 from components import __version__
 from components.core.dataset import ARRAY_RECORD
+from components.core.errors import SetupError
 
 REQUIREMENTS = "worker-requirements.txt"
 _ARRAY_RECORD = "array_record>=0.8"
@@ -20,6 +23,7 @@ setup(
     name="idxpipe-worker",
     version={version!r},
     packages=find_packages(),
+    package_data={{"components.convert": ["*.txt"]}},
     install_requires={requirements!r},
 )
 """
@@ -32,11 +36,18 @@ def worker_requirements() -> list[str]:
     return [line for line in lines if line]
 
 
-def write_worker_package(folder: str, file_format: str) -> str:
-    """Write the source of a package that makes shards of a format.
+def build_worker_package(folder: str, file_format: str) -> str:
+    """Build a source distribution that makes shards of a format.
+
+    Args:
+        folder: An empty folder.
+        file_format: Of the shards.
 
     Returns:
-        Path of its setup.py, below `folder`.
+        Path of the .tar.gz, in `folder`.
+
+    Raises:
+        SetupError: If setuptools is not installed.
     """
     code = os.path.dirname(components.__file__)
     target = os.path.join(folder, "components")
@@ -51,7 +62,16 @@ def write_worker_package(folder: str, file_format: str) -> str:
     requirements = worker_requirements()
     if file_format == ARRAY_RECORD:
         requirements.append(_ARRAY_RECORD)
-    path = os.path.join(folder, "setup.py")
-    with open(path, "w") as stream:
+    with open(os.path.join(folder, "setup.py"), "w") as stream:
         stream.write(_SETUP.format(version=__version__, requirements=requirements))
-    return path
+    command = [sys.executable, "setup.py", "--quiet", "sdist", "--dist-dir", "."]
+    done = subprocess.run(command, cwd=folder, check=False, capture_output=True, text=True)
+    if done.returncode:
+        raise SetupError(
+            "the workers' package could not be built",
+            where="setuptools",
+            found=done.stderr.strip().splitlines()[-1],
+            remedy="pip install setuptools",
+        )
+    (package,) = glob.glob(os.path.join(folder, "*.tar.gz"))
+    return package

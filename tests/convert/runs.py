@@ -23,19 +23,28 @@ def block_a_shard(output: Path) -> str:
     return name
 
 
-def run_cli(sources, output, runner, *options, env=None):
-    """Run `idxpipe convert`."""
+def start_cli(sources, output, runner, *options, env=None) -> subprocess.Popen:
+    """Start `idxpipe convert`."""
     command = [sys.executable, "-m", "pipeline.cli", "convert", "--split", "test"]
     words = ["--images", sources[0], "--labels", sources[1], "--output", str(output)]
     words += ["--num-shards", str(SHARDS), "--runner", runner, "--", *options]
-    return subprocess.run(
+    return subprocess.Popen(
         [*command, *words],
-        check=False,
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        timeout=120,
         env={**os.environ, "PYTHONPATH": str(ROOT), **(env or {})},
     )
+
+
+def run_cli(*args, **more) -> subprocess.CompletedProcess:
+    """Run `idxpipe convert` to its end."""
+    with start_cli(*args, **more) as process:
+        try:
+            out, err = process.communicate(timeout=120)
+        finally:
+            process.kill()
+    return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
 
 def assert_our_error(done, code: int, problem: str) -> None:

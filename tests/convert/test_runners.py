@@ -42,7 +42,12 @@ def test_an_unknown_runner_is_refused_with_the_known_ones(mnist, tmp_path):
         ("DaskRunner", ("--dask_client_address=tcp://ADDRESS",), SetupError, "nobody answers"),
         ("FlinkRunner", ("--job_server_java_launcher=no-java",), SetupError, "needs Java"),
         ("SparkRunner", ("--job_server_java_launcher=no-java",), SetupError, "needs Java"),
-        ("DataflowRunner", ("--project=p",), UsageError, "cannot reach a file of this machine"),
+        (
+            "DataflowRunner",
+            ("--project=p", "--region=r"),
+            UsageError,
+            "cannot reach a file of this machine",
+        ),
         ("DaskRunner", ("--no_such_option=1",), UsageError, "unknown or ill-typed Beam option"),
     ],
 )

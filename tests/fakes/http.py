@@ -70,7 +70,7 @@ class JsonServer:
             def handle_any(self) -> None:
                 server._handle(self)
 
-            do_GET = do_POST = do_DELETE = do_PATCH = handle_any
+            do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = handle_any
 
             def log_message(self, *args) -> None:
                 pass
