@@ -42,6 +42,7 @@ setup(
     package_data={
         "components.convert": ["*.txt"],
         "components.evaluate": ["*.html"],
+        "components.validate": ["*.html"],
         "pipeline": ["*.json"],
     },
     # What the workers of a conversion need: Beam installs no extra there.

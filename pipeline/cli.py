@@ -84,9 +84,8 @@ def build_parser() -> argparse.ArgumentParser:
         subparsers, "validate", commands.validate, "check IDX files and take their fingerprints"
     )
     add_config(validate, DataConfig, ValidateConfig)
-    validate.add_argument(
-        "--report", default="", metavar="URI", help="also write the JSON report here"
-    )
+    for name, what in (("--report", "JSON report"), ("--page", "HTML page, with pictures,")):
+        validate.add_argument(name, default="", metavar="URI", help=f"also write the {what} here")
 
     convert = _command(
         subparsers,

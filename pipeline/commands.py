@@ -16,7 +16,7 @@ from components.convert.config import ConvertConfig
 from components.core import storage
 from components.core.device import DeviceConfig
 from components.core.errors import DataError, UsageError
-from components.core.files import DataConfig, find_files
+from components.core.files import ROLES, DataConfig, find_files
 from components.core.layout import LayoutConfig
 from components.core.narration import say
 from components.evaluate.config import EvaluateConfig, PredictConfig
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from pipeline.spec import Pipeline
     from pipeline.state import RunRecord
 
-DATA_PARAMETERS = tuple(field.name for field in dataclasses.fields(DataConfig))
+DATA_PARAMETERS = ("data", *ROLES)
 URI_PARAMETERS = (*DATA_PARAMETERS, "data_baseline", "baseline")
 DEFAULT_DATA = "data/mnist"
 Result = tuple[Any, str]
@@ -47,7 +47,8 @@ def validate(args: argparse.Namespace) -> Result:
     files = find_files(read_config(args, DataConfig))
     # Here nobody waits for fingerprints.
     fingerprints = config.depth != HEADERS
-    found = run_stage(files, config, args.report or None, fingerprints=fingerprints)
+    outputs = (args.report or None, args.page or None)
+    found = run_stage(files, config, *outputs, fingerprints=fingerprints)
     report = found.to_json()
     lines = [f"{'file':<14}{'records':>9}  {'shape':<10}{'type':<9}{'fingerprint':<20}uri"]
     for role, file in found.files.items():

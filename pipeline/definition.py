@@ -45,6 +45,7 @@ def define(target: Target, train_image: str, registry: RegisterConfig | None) ->
     @documented
     def idx_to_model(
         data: str = "",
+        data_prefix: str = "",
         train_images: str = "",
         train_labels: str = "",
         test_images: str = "",
@@ -90,6 +91,7 @@ def define(target: Target, train_image: str, registry: RegisterConfig | None) ->
         """Validate IDX files, convert them to TFRecord, train a classifier and evaluate it."""
         validated = validate(
             data=data,
+            data_prefix=data_prefix,
             train_images=train_images,
             train_labels=train_labels,
             test_images=test_images,

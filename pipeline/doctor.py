@@ -100,7 +100,7 @@ def _cloud(
     else:
         fix = f"--root gs://{project}-idxpipe/runs"
         yield fail(f"root {plan.root}", "Vertex AI keeps artifacts in gs:// only", fix)
-    uris = [uri for uri in plan.data.to_json().values() if uri]
+    uris = plan.data.uris
     for bucket in dict.fromkeys(urlsplit(uri).netloc for uri in uris if uri.startswith("gs://")):
         use = Use("--data", f"gs://{bucket}", project, region)
         yield from _bucket(services, use, plan, number)

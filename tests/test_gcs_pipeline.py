@@ -51,6 +51,7 @@ def artifacts(root):
 def test_every_artifact_record_and_log_is_in_the_bucket(bucket):
     names = artifacts(f"{bucket}/root").keys()
     assert {
+        "validate/page.html",
         "validate/report.json",
         "convert-train/dataset/dataset.json",
         "convert-test/dataset/mnist-test.tfrecord-00001-of-00002",

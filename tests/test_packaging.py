@@ -31,6 +31,7 @@ def test_the_wheel(built):
     (wheel,) = built.glob("*.whl")
     names = zipfile.ZipFile(wheel).namelist()
     assert "components/evaluate/report.html" in names
+    assert "components/validate/page.html" in names
     assert "pipeline/cli.py" in names
     assert {name.split("/")[0] for name in names if "dist-info" not in name} == {
         "components",

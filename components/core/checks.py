@@ -63,8 +63,19 @@ def read_head(uri: str) -> Head:
     Raises:
         DataError: If it is no IDX file.
     """
-    start, compressed = read_start(uri, MAX_HEADER_BYTES, _HEADER_READ_BYTES)
-    return Head(uri, Header.decode(start, uri), compressed)
+    start, compressed = read_start(uri, _HEADER_READ_BYTES)
+    try:
+        return Head(uri, Header.decode(start[:MAX_HEADER_BYTES], uri), compressed)
+    except DataError:
+        if not compressed:
+            raise
+    # What is wrong may be the gzip data, or that more of it is needed.
+    start = b""
+    for chunk in read_chunks(uri, _HEADER_READ_BYTES):
+        start += chunk
+        if len(start) >= MAX_HEADER_BYTES:
+            break
+    return Head(uri, Header.decode(start[:MAX_HEADER_BYTES], uri), compressed)
 
 
 def length_fault(head: Head) -> DataError | None:
@@ -198,8 +209,9 @@ def image_faults(uri: str, header: Header, shape: tuple[int, ...] | None) -> Ite
             remedy="swap the two files" if labels else "give the images file",
             code=Code.LABELS_AS_IMAGES if labels else Code.IMAGES_RANK,
         )
-    yield from size_faults(uri, header)
-    if rank in (3, 4) and shape is not None and header.record_shape != shape:
+    sizes = list(size_faults(uri, header))
+    yield from sizes
+    if rank in (3, 4) and not sizes and shape is not None and header.record_shape != shape:
         yield DataError(
             "images have another shape",
             where=uri,

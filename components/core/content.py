@@ -28,37 +28,23 @@ def is_gzip(uri: str) -> bool:
     return storage.read_start(uri, len(GZIP_MAGIC)) == GZIP_MAGIC
 
 
-def read_start(uri: str, length: int, stored: int) -> tuple[bytes, bool]:
-    """Return the first bytes of the content of `uri`, and whether it is gzip.
+def read_start(uri: str, length: int) -> tuple[bytes, bool]:
+    """Return what the first `length` bytes of a file say of its content, and whether it is gzip.
 
-    Args:
-        uri: A file, plain or gzip.
-        length: The most that is returned; it is less if the content is shorter.
-        stored: What is read of the file as it is stored, unless that does not unpack to enough.
+    Of gzip it is what they unpack to, at most as many, and none if they are damaged.
 
     Raises:
-        DataError: If there is no such file, or its gzip data is cut short or damaged.
+        DataError: If there is no such file.
     """
-    start = storage.read_start(uri, stored)
+    start = storage.read_start(uri, length)
     if not start.startswith(GZIP_MAGIC):
-        return start[:length], False
-    unpacked = _try_unpack(start, length)
-    if len(unpacked) < length:
-        unpacked = b""
-        for chunk in read_chunks(uri, max(length, stored)):
-            unpacked += chunk
-            if len(unpacked) >= length:
-                break
-    return unpacked[:length], True
-
-
-def _try_unpack(start: bytes, length: int) -> bytes:
+        return start, False
     from isal import igzip_lib, isal_zlib
 
     try:
-        return bytes(isal_zlib.decompressobj(31).decompress(start, length))
+        return bytes(isal_zlib.decompressobj(31).decompress(start, length)), True
     except igzip_lib.IsalError:  # type: ignore[misc]
-        return b""  # Reading all of it tells what is wrong, and where.
+        return b"", True
 
 
 def read_chunks(

@@ -20,10 +20,19 @@ class DataConfig(Config):
     """Where a data set is."""
 
     data: str = parameter("", "folder with the four IDX files, found in it by their usual names")
+    data_prefix: str = parameter(
+        "",
+        "what these names begin with, e.g. `emnist-letters`, where the folder holds several sets",
+    )
     train_images: str = parameter("", "URI of the training images; empty looks in data")
     train_labels: str = parameter("", "URI of the training labels; empty looks in data")
     test_images: str = parameter("", "URI of the test images; empty looks in data")
     test_labels: str = parameter("", "URI of the test labels; empty looks in data")
+
+    @property
+    def uris(self) -> list[str]:
+        """The URIs that are given."""
+        return [uri for name in ("data", *ROLES) if (uri := getattr(self, name))]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,13 +63,14 @@ def find_files(config: DataConfig) -> DataFiles:
         )
     names = storage.list_names(config.data) if missing else []
     for role in missing:
-        given[role] = storage.join(config.data, _find(role, names, config.data))
+        given[role] = storage.join(config.data, _find(role, names, config))
     return DataFiles(**given)
 
 
-def _find(role: str, names: list[str], data: str) -> str:
+def _find(role: str, names: list[str], config: DataConfig) -> str:
     split, kind = role.split("_")
-    pattern = re.compile(rf"(?:.+-)?{_SPLITS[split]}-{_KINDS[kind]}-?[a-z0-9]*(?:\.gz)?")
+    prefix = re.escape(config.data_prefix) + "-" if config.data_prefix else "(?:.+-)?"
+    pattern = re.compile(rf"{prefix}{_SPLITS[split]}-{_KINDS[kind]}-?[a-z0-9]*(?:\.gz)?")
     matches = [name for name in names if pattern.fullmatch(name)]
     # A file and its .gz side by side are the same file; the unpacked one is quicker to read.
     plain = [name for name in matches if f"{name}.gz" in matches]
@@ -69,10 +79,20 @@ def _find(role: str, names: list[str], data: str) -> str:
         rank = 3 if kind == "images" else 1
         raise DataError(
             f"no {split} {kind} file here" if not matches else f"several {split} {kind} files here",
-            where=data,
-            expected=f"one file named like {usual}-{kind}-idx{rank}-ubyte or with .gz",
+            where=config.data,
+            expected=f"one file named like {_begin(config)}{usual}-{kind}-idx{rank}-ubyte "
+            "or with .gz",
             found=", ".join(matches or names[:8]) or "an empty or missing folder",
-            remedy=f"name the file itself: --{role.replace('_', '-')} URI of validate, "
+            remedy=(
+                "set data_prefix to what the names of one of the data sets begin with, or "
+                if matches
+                else ""
+            )
+            + f"name the file itself: --{role.replace('_', '-')} URI of validate, "
             f"--set {role}=URI of run",
         )
     return plain[0] if plain else matches[0]
+
+
+def _begin(config: DataConfig) -> str:
+    return f"{config.data_prefix}-" if config.data_prefix else ""

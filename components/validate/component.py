@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from kfp import dsl
-from kfp.dsl import Artifact, Output
+from kfp.dsl import HTML, Artifact, Output
 
 from components.core.image import IMAGE
 
@@ -11,6 +11,7 @@ from components.core.image import IMAGE
 @dsl.component(base_image=IMAGE, install_kfp_package=False)
 def validate(
     data: str,
+    data_prefix: str,
     train_images: str,
     train_labels: str,
     test_images: str,
@@ -23,6 +24,7 @@ def validate(
     data_baseline: str,
     max_share_change: float,
     report: Output[Artifact],
+    page: Output[HTML],
 ) -> NamedTuple(
     "Validated",
     [
@@ -46,7 +48,10 @@ def validate(
 
     with exit_on_error():
         report.uri += ".json"
-        data_config = DataConfig(data, train_images, train_labels, test_images, test_labels)
+        page.uri += ".html"
+        data_config = DataConfig(
+            data, data_prefix, train_images, train_labels, test_images, test_labels
+        )
         config = ValidateConfig(
             num_classes=num_classes,
             image_shape=image_shape,
@@ -56,4 +61,4 @@ def validate(
             data_baseline=data_baseline,
             max_share_change=max_share_change,
         )
-        return validate(find_files(data_config), config, report.uri).handed_on()
+        return validate(find_files(data_config), config, report.uri, page.uri).handed_on()

@@ -41,7 +41,7 @@ class Finding:
             uri=error.where,
             offset=error.offset,
             expected=None if error.expected is None else str(error.expected),
-            found=None if error.found is None else str(error.found),
+            found=error.problem if error.found is None else str(error.found),
             remedy=error.remedy,
             message=error.problem,
         )

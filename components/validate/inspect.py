@@ -73,7 +73,7 @@ def inspect_head(uri: str, faults: Faults) -> Inspection:
         # Header and bytes may both be right, and only the file be the wrong one.
         wrong_kind = {Code.IMAGE_SHAPE, Code.LABEL_COLUMN}
         file.fits = all(fault.code in wrong_kind for fault in file.faults)
-        fault = length_fault(file.head)
+        fault = None if file.has(Code.ABSURD) else length_fault(file.head)
         if fault:
             file.faults.append(fault)
         else:

@@ -11,6 +11,8 @@ from components.core.rows import Rows
 from components.validate.pixels import MAX_COMPARED
 
 SAMPLES_PER_CLASS = 8
+# A page with more is no longer read.
+SAMPLED_CLASSES = 100
 
 
 class Labelled:
@@ -21,7 +23,8 @@ class Labelled:
         column: Which number of a record is the label.
 
     Attributes:
-        first: Numbers of the first `SAMPLES_PER_CLASS` examples of each class.
+        first: Numbers of the first `SAMPLES_PER_CLASS` examples of each class below
+            `SAMPLED_CLASSES`.
     """
 
     def __init__(self, header: Header, column: int) -> None:
@@ -37,9 +40,13 @@ class Labelled:
         """Look at the next piece of the file's data."""
         self._rows(data, offset)
 
-    def labels(self) -> NDArray[np.int16]:
-        """Return the labels seen so far, at most `MAX_COMPARED`."""
+    def flush(self) -> None:
+        """Look at what is left at the end of the file."""
         self._rows.flush()
+
+    @property
+    def labels(self) -> NDArray[np.int16]:
+        """The labels seen so far, at most `MAX_COMPARED`."""
         return self._kept[: self._seen]
 
     def _take(self, data: memoryview, first: int) -> None:
@@ -47,7 +54,7 @@ class Labelled:
         kept = self._kept[first : first + len(labels)]
         kept[:] = np.clip(labels[: len(kept)], -1, MAX_CLASSES)
         self._seen = first + len(labels)
-        inside = np.flatnonzero((labels >= 0) & (labels < MAX_CLASSES))
+        inside = np.flatnonzero((labels >= 0) & (labels < SAMPLED_CLASSES))
         self._sample(labels[inside], inside + first)
 
     def _sample(self, labels: NDArray[Any], numbers: NDArray[Any]) -> None:

@@ -1,6 +1,7 @@
 """What the images of a split look like: figures of every pixel, in one pass and constant memory."""
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -26,6 +27,11 @@ FIGURES_STRIDE = 8
 HISTOGRAM_STRIDE = 16
 BINS = 64
 _SEED = 0x1D5
+# Of larger images, figures are taken of every second pixel of every second row, or fewer.
+_MOST_PIXELS = 1 << 20
+# Longer side of the samples that are kept: 800 of them are 80 MB at the very most.
+THUMBNAIL = 64
+_HASHED_WORDS = 1 << 18
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,7 +50,7 @@ class PixelFacts:
         constant: Images of a single value, and the number of the first.
         not_finite: Images with NaN or infinite pixels, and the number of the first.
         keys: uint64: a hash of each image's bytes, of the first `MAX_COMPARED`.
-        samples: Images that were asked for, by their numbers.
+        samples: Images that were asked for, by their numbers; no side is above `THUMBNAIL`.
     """
 
     images: int
@@ -82,9 +88,10 @@ class Pixels:
         self._wide: Array = np.empty((0, 0), np.float32)
         self._keys = np.empty(min(header.records, MAX_COMPARED), np.uint64)
         self._hash = RowHash(header.record_bytes)
-        pixels = header.record_bytes // self._dtype.itemsize
+        self._step = math.ceil(math.sqrt(math.prod(self._shape) / _MOST_PIXELS))
+        self._figured = self._thinned(np.empty((1, math.prod(self._shape)), bool), self._step).shape
         exact = self._dtype == np.uint8
-        self._sum = np.zeros(pixels, np.uint64 if exact else np.float64)
+        self._sum = np.zeros(math.prod(self._figured[1:]), np.uint64 if exact else np.float64)
         self._squares = np.zeros_like(self._sum)
         self._low, self._high = np.inf, -np.inf
         self._constant = self._not_finite = (0, 0)
@@ -108,8 +115,8 @@ class Pixels:
             minimum=float(self._low) if self._low <= self._high else 0.0,
             maximum=float(self._high) if self._low <= self._high else 0.0,
             averaged=self._averaged,
-            mean=mean.reshape(self._shape),
-            std=np.sqrt(variance).reshape(self._shape),
+            mean=mean.reshape(self._figured[1:]),
+            std=np.sqrt(variance).reshape(self._figured[1:]),
             histogram=self._histogram,
             edges=edges,
             constant=self._constant,
@@ -128,18 +135,28 @@ class Pixels:
             pixels = pixels.astype(self._dtype)
         begin, end = np.searchsorted(self._wanted, (first, first + len(rows)))
         for number in self._wanted[begin:end].tolist():
-            self._samples[number] = pixels[number - first].reshape(self._shape).copy()
+            self._samples[number] = self._thumbnail(pixels[number - first])
         if self._dtype.kind == "f":
             pixels = self._finite(pixels, first)
         low, high = pixels.min(axis=1), pixels.max(axis=1)
         self._constant = _counted(self._constant, low == high, first)
         self._low, self._high = min(self._low, low.min()), max(self._high, high.max())
+        if self._step > 1:
+            pixels = self._thinned(pixels, self._step).reshape(len(pixels), -1)
         if self._blocks % self._stride == 0:
             self._averaged += len(pixels)
             self._add(pixels)
         if self._blocks % HISTOGRAM_STRIDE == 0:
             self._count(pixels)
         self._blocks += 1
+
+    def _thinned(self, pixels: Array, step: int) -> Array:
+        return pixels.reshape(-1, *self._shape)[:, ::step, ::step]
+
+    def _thumbnail(self, pixels: Array) -> Array:
+        step = math.ceil(max(self._shape[:2]) / THUMBNAIL)
+        image: Array = self._thinned(pixels, step)[0]
+        return image[..., :3].copy() if image.ndim == 3 else image.copy()
 
     def _finite(self, pixels: Array, first: int) -> Array:
         finite = np.isfinite(pixels)
@@ -193,20 +210,30 @@ class RowHash:
         # The same numbers on every machine and in every version of NumPy.
         generator = np.random.PCG64(_SEED)
         self._factors = generator.random_raw(2 * words).reshape(2, words)
-        self._words = np.empty((0, words), np.uint64)
+        self._wide: Array = np.empty((0, 0), np.uint64)
 
     def __call__(self, rows: Array) -> NDArray[np.uint64]:
         """Return uint64 [n] for uint8 [n, record_bytes]."""
         if self._padding:
             rows = np.pad(rows, ((0, 0), (0, self._padding)))
-        if len(self._words) < len(rows):
-            self._words = np.empty((len(rows), self._factors.shape[1]), np.uint64)
-        words = self._words[: len(rows)]
-        words[:] = np.ascontiguousarray(rows).view("<u4")
-        one, other = (np.einsum("ij,j->i", words, f) for f in self._factors)
+        words = np.ascontiguousarray(rows).view("<u4")
+        one = np.zeros(len(rows), np.uint64)
+        other = np.zeros(len(rows), np.uint64)
+        for start in range(0, words.shape[1], _HASHED_WORDS):
+            part = slice(start, start + _HASHED_WORDS)
+            wide = self._widened(words[:, part])
+            one += np.einsum("ij,j->i", wide, self._factors[0, part])
+            other += np.einsum("ij,j->i", wide, self._factors[1, part])
         half = np.uint64(32)
         keys: NDArray[np.uint64] = (one >> half << half) | (other >> half)
         return keys
+
+    def _widened(self, words: Array) -> Array:
+        if self._wide.shape[0] < len(words) or self._wide.shape[1] != words.shape[1]:
+            self._wide = np.empty(words.shape, np.uint64)
+        wide = self._wide[: len(words)]
+        wide[:] = words
+        return wide
 
 
 def _counted(before: tuple[int, int], which: Array, first: int) -> tuple[int, int]:

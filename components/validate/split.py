@@ -80,6 +80,8 @@ class Split:
                 labelled(data, offset)
 
         inspect_content(self.labels, look)
+        if labelled:
+            labelled.flush()
         self.class_counts, self.labelled = count.counts, labelled
         fault = count.fault()
         if fault:
@@ -198,7 +200,7 @@ class Split:
             )
 
     def _repeats(self, facts: PixelFacts) -> Iterator[DataError]:
-        labels = self.labelled.labels() if self.labelled else None
+        labels = self.labelled.labels if self.labelled else None
         every, conflicts = duplicates.within(facts.keys, labels)
         for code, what, repeats in (
             (Code.DUPLICATES, "images that are there more than once", every),

@@ -13,6 +13,7 @@ from components.validate.config import AUTO, FULL, HEADERS, ValidateConfig
 from components.validate.drift import drift, read_baseline
 from components.validate.finding import FaultsError, Finding
 from components.validate.inspect import Inspection
+from components.validate.page import render
 from components.validate.split import Split
 from components.validate.validation import SCHEMA_VERSION, Validation
 
@@ -21,6 +22,7 @@ def validate(
     files: DataFiles,
     config: ValidateConfig,
     report: str | None = None,
+    page: str | None = None,
     *,
     fingerprints: bool = True,
 ) -> Validation:
@@ -32,6 +34,7 @@ def validate(
         files: The four files, plain or gzip.
         config: What they should be, and how far to look.
         report: URI of a JSON report to write, whether the data set is in order or not.
+        page: URI of the same as an HTML page, with pictures.
         fingerprints: Whether to read files for their fingerprints alone, where `headers` would not
             and their store keeps no checksum.
 
@@ -48,8 +51,10 @@ def validate(
     found.findings = sorted(findings, key=lambda finding: not finding.is_error)
     if report:
         storage.write(report, (json.dumps(found.to_json(), indent=2) + "\n").encode())
+    if page:
+        storage.write(page, render(found).encode())
     if any(finding.is_error for finding in findings):
-        raise FaultsError(found.findings, report)
+        raise FaultsError(found.findings, page or report)
     return found
 
 

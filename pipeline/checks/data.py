@@ -23,7 +23,7 @@ SMALL_BYTES = 64 * 2**20
 
 def check_data(data: DataConfig) -> Check:
     """Check that the files are there, readable and of the right kind."""
-    uris = [uri for uri in data.to_json().values() if uri]
+    uris = data.uris
     what = f"data {', '.join(uris)}"
     local = [uri for uri in uris if storage.is_local(uri)]
     if local:

@@ -47,7 +47,7 @@ def test_a_file_and_its_gz_are_one(tmp_path):
 
 
 def test_files_that_are_given_are_not_looked_for():
-    config = DataConfig("", "a", "b", "c", "d")
+    config = DataConfig("", "", "a", "b", "c", "d")
     found = find_files(config)
     assert [getattr(found, role) for role in ROLES] == ["a", "b", "c", "d"]
 
@@ -74,5 +74,30 @@ def test_two_candidates_are_not_guessed_between(tmp_path):
     folder = make(
         tmp_path, "emnist-mnist-train-images-idx3-ubyte", "emnist-letters-train-images-idx3-ubyte"
     )
-    with pytest.raises(DataError, match="several train images files"):
+    with pytest.raises(DataError, match="several train images files") as caught:
         find_files(DataConfig(folder))
+    assert "data_prefix" in caught.value.remedy
+
+
+def test_a_prefix_says_which_of_several_sets(tmp_path):
+    sets = ("emnist-mnist", "emnist-letters", "letters")
+    kinds = ("train-images-idx3", "train-labels-idx1", "test-images-idx3", "test-labels-idx1")
+    folder = make(tmp_path, *(f"{name}-{kind}-ubyte.gz" for name in sets for kind in kinds))
+    for name in sets:
+        found = find_files(DataConfig(folder, name))
+        assert [getattr(found, role) for role in ROLES] == [
+            f"{folder}/{name}-{kind}-ubyte.gz" for kind in kinds
+        ]
+    with pytest.raises(DataError, match="no train images file") as caught:
+        find_files(DataConfig(folder, "emnist"))
+    assert "like emnist-train-images-idx3-ubyte" in caught.value.expected
+
+
+def test_the_names_of_qmnist_are_found(tmp_path):
+    names = [
+        f"qmnist-{split}-{kind}.gz"
+        for split in ("train", "test")
+        for kind in ("images-idx3-ubyte", "labels-idx2-int")
+    ]
+    found = find_files(DataConfig(make(tmp_path, *names, "qmnist-test-labels.tsv.gz")))
+    assert [getattr(found, role) for role in ROLES] == [f"{tmp_path}/{name}" for name in names]
