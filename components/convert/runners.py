@@ -273,8 +273,9 @@ class _Narrator(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         lines = record.getMessage().strip().splitlines()
-        if lines and _MARK not in record.getMessage():
-            say(lines[-1] if lines[0].startswith("Traceback") else lines[0])
+        ours = _MARK in record.getMessage()
+        if lines and not ours and record.name.partition(".")[0] in {"root", "apache_beam"}:
+            say(lines[-1] if "Traceback" in lines[0] else lines[0])
 
 
 @contextmanager

@@ -8,6 +8,8 @@ import pytest
 from tests.convert.runs import SHARDS, assert_our_error, block_a_shard, run_cli, tree
 
 ADDRESS = "--dask_client_address={}"
+# One cluster for all.
+pytestmark = pytest.mark.xdist_group("dask")
 
 
 @pytest.fixture(scope="module")
@@ -16,7 +18,7 @@ def cluster():
 
     with (
         LocalCluster(
-            n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address=None
+            n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address=":0"
         ) as started,
         Client(started) as client,
     ):

@@ -69,6 +69,9 @@ def test_the_same_bytes_from_what_was_staged(mnist, reference, service, one_gcs)
     # Nothing is left of what was staged and unpacked.
     assert tree(f"{one_gcs}/out") == reference
     job, home = only_job(service)
+    # The package, the job; and what google-auth says of a key without a name.
+    said = [line for line in done.stderr.splitlines() if "Access Boundary" not in line]
+    assert len(said) == 2, done.stderr
     assert f"https://console.cloud.google.com/dataflow/jobs/us-central1/{job['id']}" in done.stderr
     (pool,) = job["environment"]["workerPools"]
     assert pool["machineType"] == "n2-standard-4"
@@ -143,8 +146,18 @@ def test_a_worker_that_finds_bad_data_is_our_error_here(service, sources, one_gc
 
 
 def test_a_job_that_fails_by_itself_is_said_in_a_line(service, sources, one_gcs):
-    done = submit(service, sources, f"{one_gcs}/out", f"--setup_file={ROOT}/tests/setup.py")
+    service.meanwhile = lambda: storage.delete(f"{one_gcs}/out/_staging/beam")
+    done = submit(service, sources, f"{one_gcs}/out")
     assert_our_error(done, 5, "the Beam runner failed")
+    assert "found:    urllib.error.HTTPError: HTTP Error 404" in done.stderr
+    (job,) = service.jobs.values()
+    assert job["currentState"] == "JOB_STATE_FAILED"
+
+
+def test_a_job_that_is_refused_is_said_in_a_line(service, sources, one_gcs):
+    done = submit(service, sources, f"{one_gcs}/out", "--project=not-ours", project=False)
+    assert_our_error(done, 5, "the Beam runner failed")
+    assert "Current user has no access to not-ours" in done.stderr
 
 
 def test_an_interrupted_conversion_cancels_its_job(service, sources, one_gcs):

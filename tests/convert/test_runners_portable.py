@@ -11,6 +11,9 @@ import pytest
 from tests.convert.runs import ROOT, assert_our_error, block_a_shard, run_cli, tree
 from tests.emulators import environment, free_port
 
+# One cluster for all.
+pytestmark = pytest.mark.xdist_group("portable")
+
 
 @contextmanager
 def started(folder, module, *words):

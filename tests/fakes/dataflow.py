@@ -67,7 +67,8 @@ class FakeDataflow(JsonServer):
             "project_id": self.project,
             "private_key_id": "1",
             "private_key": pem.decode(),
-            "client_email": f"runner@{self.project}.iam.gserviceaccount.com",
+            # With a name, google-auth asks the real service what locations it may use.
+            "client_email": "",
             "token_uri": f"{self.url}/token",
         }
 
