@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 ARGS ?=
 
-.PHONY: bench bench-convert run test test-images lint compile lock clean
+.PHONY: fuzz bench bench-convert run test test-images lint compile lock clean
 
 run: $(VENV)/.installed
 	$(BIN)/idxpipe run $(ARGS)
@@ -41,6 +41,10 @@ lock:
 # Installs what each image installs into a fresh venv and runs it: 10 GB, some ten minutes in all.
 test-images: $(VENV)/.installed-test
 	IDXPIPE_TEST_IMAGES=1 $(BIN)/pytest tests/test_images.py
+
+# A minute or two; a test of `make test` makes 100,000 of them.
+fuzz: $(VENV)/.installed-test
+	IDXPIPE_FUZZ=2000000 $(BIN)/pytest -n 2 tests/core/test_fuzz.py
 
 bench: bench-convert
 

@@ -17,6 +17,9 @@ from components.core import storage
 from components.core.checks import check_pair
 from components.core.dataset import FILE_ORDER, MANIFEST, Dataset
 from components.core.errors import DataError, TransientError
+from components.core.layout import LayoutConfig
+
+_USUAL = LayoutConfig()
 
 
 def convert(
@@ -26,8 +29,8 @@ def convert(
     config: ConvertConfig,
     *,
     split: str = "train",
-    num_classes: int = 10,
-    image_shape: tuple[int, ...] | None = (28, 28),
+    num_classes: int = _USUAL.num_classes,
+    image_shape: tuple[int, ...] | None = _USUAL.shape,
     expected: tuple[str, str] = ("", ""),
     label_column: int = 0,
     transposed: bool = False,

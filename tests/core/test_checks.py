@@ -6,13 +6,17 @@ import numpy as np
 import pytest
 
 from components.core.checks import (
+    Head,
     check_images,
     check_labels,
     check_pair,
+    image_faults,
+    read_head,
     read_header,
     scan,
     scan_labels,
 )
+from components.core.codes import Code
 from components.core.errors import DataError
 from components.core.fingerprint import Fingerprint
 from components.core.idx import Header
@@ -183,3 +187,56 @@ def test_read_header_checks_the_length_of_plain_files_only(tmp_path):
     with pytest.raises(DataError, match="cut short"):
         read_header(store(tmp_path / "plain", data, packed=False))
     assert read_header(store(tmp_path / "packed", data, packed=True)).records == 5
+
+
+def test_a_little_too_much_in_gzip_is_counted_and_a_bomb_is_not_unpacked(tmp_path):
+    data = idx_bytes(IMAGES)
+    with pytest.raises(DataError, match="goes on after its last record") as caught:
+        scan(store(tmp_path / "f", data + bytes(5000), packed=True), any_header)
+    assert caught.value.found == f"{len(data) + 5000} bytes"
+    with pytest.raises(DataError, match="much more than its header says") as caught:
+        scan(store(tmp_path / "f", data + bytes(50 << 20), packed=True), any_header)
+    assert (caught.value.offset, caught.value.code) == (len(data), Code.GZIP_BOMB)
+
+
+def test_the_head_of_a_damaged_gzip_file_is_read(tmp_path):
+    data = idx_bytes(np.zeros((50, 4, 3), np.uint8))
+    path = tmp_path / "f"
+    path.write_bytes(gzip.compress(data)[:-6])
+    assert read_head(str(path)).header == Header("uint8", (50, 4, 3))
+    path.write_bytes(gzip.compress(data)[:12])
+    with pytest.raises(DataError, match="gzip data is cut short"):
+        read_head(str(path))
+
+
+def test_a_header_behind_a_long_gzip_header_is_found(tmp_path):
+    """A gzip header may hold a name or an extra field of any length."""
+    data = gzip.compress(idx_bytes(IMAGES), mtime=0)
+    path = tmp_path / "f"
+    path.write_bytes(data[:3] + b"\x08" + data[4:10] + b"n" * 9000 + b"\0" + data[10:])
+    assert read_head(str(path)) == Head(str(path), Header("uint8", (5, 4, 3)), True)
+
+
+@pytest.mark.parametrize(
+    ("header", "codes"),
+    [
+        (Header("uint8", (5,)), ["IDX030"]),
+        (Header("float32", (5, 4)), ["IDX032"]),
+        (Header("uint8", (0, 4, 3)), ["IDX008"]),
+        (Header("uint8", (5, 4, 0)), ["IDX009"]),
+        (Header("uint8", (5, 1 << 16, 1 << 16)), ["IDX010"]),
+        (Header("uint8", (5, 7, 7)), ["IDX036"]),
+        (Header("uint8", (5,) * 255), ["IDX032", "IDX010"]),
+    ],
+)
+def test_every_fault_of_a_header_is_given(header, codes):
+    assert [fault.code.code for fault in image_faults("f", header, (4, 3))] == codes
+
+
+def test_labels_in_rows_are_labels_if_they_have_the_column():
+    check_labels("f", Header("int32", (5, 8)), 7)
+    with pytest.raises(DataError, match="no such column") as caught:
+        check_labels("f", Header("int32", (5, 8)), 8)
+    assert caught.value.offset == 8
+    with pytest.raises(DataError, match="no such column"):
+        check_labels("f", Header("int32", (5,)), 1)

@@ -3,7 +3,7 @@ import tracemalloc
 
 import pytest
 
-from components.core.content import CHUNK_BYTES, is_gzip, read_chunks
+from components.core.content import CHUNK_BYTES, is_gzip, read_chunks, read_start
 from components.core.errors import DataError
 
 CONTENT = bytes(range(256)) * 5000
@@ -29,6 +29,48 @@ def test_gzip_is_seen_from_the_content_not_the_name(tmp_path):
 
 def test_members_after_each_other_are_one_content(tmp_path):
     assert read(tmp_path / "f", PACKED + gzip.compress(b"more")) == CONTENT + b"more"
+
+
+def test_where_each_further_member_begins_is_told(tmp_path):
+    (tmp_path / "f").write_bytes(PACKED + gzip.compress(b"more") + gzip.compress(b"and more"))
+    begins = []
+    assert b"".join(read_chunks(str(tmp_path / "f"), 1000, begins.append)).endswith(b"and more")
+    assert begins == [len(CONTENT), len(CONTENT) + 4]
+
+
+@pytest.mark.parametrize("size", [1000, CHUNK_BYTES])
+def test_many_tiny_members_are_fed_little_by_little(tmp_path, monkeypatch, size):
+    """What is fed and not used is copied back: of a megabyte, for each of its members."""
+    from isal import isal_zlib
+
+    fed, make = [0], isal_zlib.decompressobj
+
+    class Counting:
+        def __init__(self, bits):
+            self._member = make(bits)
+
+        def __getattr__(self, name):
+            return getattr(self._member, name)
+
+        def decompress(self, data, length):
+            fed[0] += len(data)
+            return self._member.decompress(data, length)
+
+    monkeypatch.setattr(isal_zlib, "decompressobj", Counting)
+    packed = b"".join(gzip.compress(b"%d" % number, 1) for number in range(20_000))
+    assert read(tmp_path / "f", packed) == b"".join(b"%d" % number for number in range(20_000))
+    assert fed[0] < 16 * len(packed)
+
+
+def test_the_start_costs_no_more_than_was_asked_for(tmp_path):
+    (tmp_path / "plain").write_bytes(CONTENT)
+    assert read_start(str(tmp_path / "plain"), 1000) == (CONTENT[:1000], False)
+    (tmp_path / "packed").write_bytes(PACKED)
+    assert read_start(str(tmp_path / "packed"), 1000) == (CONTENT[:1000], True)
+    (tmp_path / "damaged").write_bytes(PACKED[:10] + b"\xff" * 100)
+    assert read_start(str(tmp_path / "damaged"), 1000) == (b"", True)
+    (tmp_path / "empty").write_bytes(b"")
+    assert read_start(str(tmp_path / "empty"), 100) == (b"", False)
 
 
 @pytest.mark.parametrize("cut", [1, 4, 8, 9, 100, len(PACKED) - 3, len(PACKED) - 10])
