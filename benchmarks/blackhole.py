@@ -84,7 +84,7 @@ def black_hole() -> Iterator[BlackHole]:
         holder.communicate()
 
 
-def against_black_hole(work: Path, sources: list[str]) -> None:
+def against_black_hole(work: Path, sources: tuple[str, str]) -> None:
     """Compare a conversion with and without a network, as whole processes."""
     command = [sys.executable, "-m", "pipeline.cli", "convert", "--output", str(work / "hole")]
     command += ["--images", sources[0], "--labels", sources[1]]

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.blackhole import against_black_hole
 from benchmarks.compare import compare
 from components.convert.beam_pipeline import run_pipeline
 from components.convert.config import ConvertConfig
@@ -44,6 +45,7 @@ def main() -> None:
         against_beam(work, small)
         against_decompression(work, large)
         against_import(work, large)
+        against_black_hole(work, small)
 
 
 def unpacked(folder: Path, times: int) -> tuple[str, str]:
