@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 import shlex
 import shutil
 import socket
@@ -35,11 +36,16 @@ from components.core.narration import say
 
 _MARK = "idxpipe-error:"
 _CONNECT_SECONDS = 5.0
+# Of silence, while a job server is fetched.
+_FETCH_SECONDS = 20.0
 _DASK = "apache_beam.runners.dask.dask_runner.DaskRunner"
 _JAVA_MASTERS = {
     "FlinkRunner": (FlinkRunnerOptions, "flink_master"),
     "SparkRunner": (SparkRunnerOptions, "spark_master_url"),
 }
+# Masters that Beam starts itself; its workers are then threads of this process.
+# Source: MAGIC_HOST_NAMES in Beam's flink_runner.py, LOCAL_MASTER_PATTERN in its spark_runner.py.
+_LOCAL_MASTER = re.compile(r"\[(local|auto)\]|local(\[.+\])?")
 
 
 def parse_options(config: ConvertConfig) -> PipelineOptions:
@@ -186,6 +192,8 @@ def _wants_package(name: str, options: PipelineOptions) -> bool:
         or portable.environment_options
     )
     containers = portable.environment_type in {None, "DOCKER"}
+    if name in _JAVA_MASTERS and not portable.environment_type:
+        containers = not _LOCAL_MASTER.fullmatch(_master(name, options))
     return name in {"DataflowRunner", "PortableRunner", *_JAVA_MASTERS} and containers and not given
 
 
@@ -224,8 +232,7 @@ def _check_job_service(runner: str, options: PipelineOptions) -> None:
             found="none",
         )
     view, name = _JAVA_MASTERS[runner]
-    master = getattr(options.view_as(view), name)
-    _check_answers(master, name)
+    _check_answers(_master(runner, options), name)
     java = options.view_as(JobServerOptions).job_server_java_launcher
     submits = getattr(options.view_as(view), f"{runner[:5].lower()}_submit_uber_jar")
     if not submits and not shutil.which(java):
@@ -236,6 +243,37 @@ def _check_job_service(runner: str, options: PipelineOptions) -> None:
             found="none on the path",
             remedy="install a Java runtime, or give --job_endpoint=HOST:PORT of a job service",
         )
+    if not submits:
+        _fetch_job_server(runner, options)
+
+
+def _master(runner: str, options: PipelineOptions) -> str:
+    view, name = _JAVA_MASTERS[runner]
+    return str(getattr(options.view_as(view), name))
+
+
+def _fetch_job_server(runner: str, options: PipelineOptions) -> None:
+    """Have Beam fetch its job server, which it keeps; by itself it would wait without end."""
+    from apache_beam.runners.portability.flink_runner import FlinkJarJobServer
+    from apache_beam.runners.portability.spark_runner import SparkJarJobServer
+
+    server = {"FlinkRunner": FlinkJarJobServer, "SparkRunner": SparkJarJobServer}[runner](options)
+    cache = options.view_as(JobServerOptions).jar_cache_dir
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(_FETCH_SECONDS)
+    try:
+        with _narrated_logs():
+            server.local_jar(server.path_to_jar(), cache)
+    except (OSError, RuntimeError, ValueError) as error:
+        raise SetupError(
+            "Beam's job server cannot be fetched",
+            where=runner,
+            found=str(error),
+            remedy=f"give --{runner[:5].lower()}_job_server_jar=FILE, or --job_endpoint=HOST:PORT "
+            "of a job service",
+        ) from None
+    finally:
+        socket.setdefaulttimeout(before)
 
 
 def _check_answers(address: str | None, option: str) -> None:

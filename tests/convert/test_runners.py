@@ -1,5 +1,7 @@
 """Every runner makes the same bytes; what one misses is said before it starts."""
 
+import socket
+
 import pytest
 
 from components.convert.config import RUNNERS, ConvertConfig
@@ -64,6 +66,30 @@ def test_what_cannot_work_ends_at_once_and_costs_nothing(
     # Only a runner's own code can fail after the earlier dataset was given up.
     if runner != "no.such.Runner":
         assert tree(tmp_path) == reference
+
+
+@pytest.mark.parametrize(("runner", "option"), [("FlinkRunner", "flink"), ("SparkRunner", "spark")])
+@pytest.mark.parametrize("listens", [True, False], ids=["silent", "refused"])
+def test_a_job_server_that_cannot_be_fetched_is_not_waited_for(
+    mnist, reference, tmp_path, monkeypatch, runner, option, listens
+):
+    from components.convert import runners
+
+    monkeypatch.setattr(runners, "_FETCH_SECONDS", 0.2)
+    output = tmp_path / "out"
+    output.mkdir()
+    for name, data in reference.items():
+        (output / name).write_bytes(data)
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        if listens:
+            server.listen()
+        jar = f"http://127.0.0.1:{server.getsockname()[1]}/server.jar"
+        given = (f"--{option}_job_server_jar={jar}", f"--jar_cache_dir={tmp_path}/jars")
+        with pytest.raises(SetupError, match=f"{runner}: Beam's job server cannot be fetched"):
+            convert_here(mnist["plain"], output, runner, *given)
+    assert tree(output) == reference
+    assert socket.getdefaulttimeout() is None
 
 
 def test_a_runner_whose_package_is_missing_is_refused(mnist, tmp_path, monkeypatch):

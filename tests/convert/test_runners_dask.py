@@ -44,6 +44,18 @@ def test_both_workers_make_the_same_bytes(mnist, reference, cluster, tmp_path, k
     assert sum(after.values()) - sum(before.values()) >= SHARDS * shard
 
 
+def test_how_many_shards_go_to_a_worker_is_the_users_to_say(mnist, reference, cluster, tmp_path):
+    before = written(cluster)
+    options = (ADDRESS.format(cluster.scheduler.address), "--dask_npartitions=1")
+    done = run_cli(mnist["plain"], tmp_path, "DaskRunner", *options)
+    assert done.returncode == 0, done.stderr
+    assert tree(tmp_path) == reference
+    shard = min(len(data) for name, data in reference.items() if "tfrecord" in name)
+    grown = [count - before[worker] for worker, count in written(cluster).items()]
+    assert min(grown) < shard
+    assert max(grown) >= SHARDS * shard
+
+
 def test_what_is_wrong_on_a_worker_is_our_error_here(mnist, cluster, tmp_path):
     name = block_a_shard(tmp_path)
     address = ADDRESS.format(cluster.scheduler.address)

@@ -64,6 +64,17 @@ def test_the_same_bytes(mnist, reference, options, tmp_path, kind):
     assert tree(tmp_path) == reference
 
 
+@pytest.mark.parametrize("runner", ["FlinkRunner", "SparkRunner"])
+def test_flink_and_spark_by_name_at_a_job_service(mnist, reference, options, tmp_path, runner):
+    done = run_cli(mnist["plain"], tmp_path / "pool", runner, *options)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert tree(tmp_path / "pool") == reference
+    # Without an environment, a local master's workers are in the process that submits.
+    done = run_cli(mnist["plain"], tmp_path / "here", runner, options[0])
+    assert (done.returncode, done.stderr) == (0, "")
+    assert tree(tmp_path / "here") == reference
+
+
 def test_what_is_wrong_on_a_worker_is_our_error_here(mnist, options, tmp_path):
     name = block_a_shard(tmp_path)
     done = run_cli(mnist["plain"], tmp_path, "PortableRunner", *options)
