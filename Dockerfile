@@ -14,7 +14,7 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 \
 # A layer of its own: it is large, and changes only with the lock.
 ARG LOCK=requirements.lock
 COPY ${LOCK} /opt/idxpipe/
-RUN pip install --require-hashes --requirement "/opt/idxpipe/${LOCK}"
+RUN pip install --no-deps --require-hashes --requirement "/opt/idxpipe/${LOCK}"
 
 # --no-build-isolation takes the setuptools of the base image and fetches nothing.
 COPY . /opt/idxpipe/

@@ -62,10 +62,10 @@ $(VENV)/bin/python:
 
 $(VENV)/.installed: requirements.lock setup.py pyproject.toml | $(VENV)/bin/python
 	@echo "installing the pinned dependencies into $(VENV): about 1 GB to fetch, once" >&2
-	$(PIP) install --quiet --require-hashes -r requirements.lock
+	$(PIP) install --quiet --no-deps --require-hashes -r requirements.lock
 	$(PIP) install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
 
 $(VENV)/.installed-test: requirements-test.lock $(VENV)/.installed
-	$(PIP) install --quiet --require-hashes -r requirements-test.lock
+	$(PIP) install --quiet --no-deps --require-hashes -r requirements-test.lock
 	touch $@

@@ -39,7 +39,7 @@ def test_both_start_from_one_base_pinned_by_its_digest():
 def test_packages_are_installed_by_hash_and_the_stages_are_not_root():
     for name, lock in zip(DOCKERFILES, ("${LOCK}", "requirements-tpu.lock"), strict=True):
         text = (ROOT / name).read_text().replace('"', "")
-        assert f"--require-hashes --requirement /opt/idxpipe/{lock}" in text
+        assert f"--no-deps --require-hashes --requirement /opt/idxpipe/{lock}" in text
     for lock in ("requirements.lock", "requirements-gpu.lock", "requirements-tpu.lock"):
         assert "--hash=sha256:" in (ROOT / lock).read_text()
     assert re.search(r"^USER 10001$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
@@ -170,7 +170,8 @@ def install(folder, lock):
     subprocess.run([sys.executable, "-m", "venv", folder / "venv"], check=True)
     commands = folder / "venv" / "bin"
     pip = [commands / "pip", "--disable-pip-version-check", "install", "--quiet"]
-    subprocess.run([*pip, "--require-hashes", "--requirement", source / lock], check=True)
+    words = ["--no-deps", "--require-hashes", "--requirement", source / lock]
+    subprocess.run([*pip, *words], check=True)
     subprocess.run([*pip, "--no-deps", "--no-build-isolation", source], check=True)
     subprocess.run([commands / "python", "-m", "kfp.dsl.executor_main", "--help"], check=True)
     return commands
