@@ -19,6 +19,7 @@ def parameter(
     minimum: float | None = None,
     maximum: float | None = None,
     choices: tuple[str, ...] = (),
+    unset: Any = None,
 ) -> Any:
     """Declare one parameter of a `Config`.
 
@@ -29,6 +30,7 @@ def parameter(
         minimum: Smallest value allowed.
         maximum: Largest value allowed.
         choices: The only values allowed; empty allows all.
+        unset: A value that stands for none given; bounds and choices do not hold for it.
     """
     metadata = {
         "help": help,
@@ -36,6 +38,7 @@ def parameter(
         "minimum": minimum,
         "maximum": maximum,
         "choices": choices,
+        "unset": unset,
     }
     return dataclasses.field(default=default, metadata=metadata)
 
@@ -102,6 +105,8 @@ def _as_type(field: dataclasses.Field[Any], value: Any) -> Any:
 def _check_bounds(field: dataclasses.Field[Any], value: Any) -> None:
     meta = field.metadata
     low, high, choices = meta["minimum"], meta["maximum"], meta["choices"]
+    if value == meta["unset"]:
+        return
     if choices and value not in choices:
         raise UsageError(
             "parameter is not one of its choices",

@@ -10,6 +10,7 @@ from components.core import storage
 from components.core.errors import DataError, SetupError
 from components.core.mirror import Mirror
 from components.core.narration import say
+from components.train.model import statistics_of
 
 _NAME = "ckpt"
 
@@ -64,8 +65,8 @@ class Checkpoints:
         return f"step {max(found)} in {self._uri}" if found else "none"
 
     def is_finite(self) -> bool:
-        """Tell whether every weight in memory is a finite number."""
-        weights = self._model.trainable_variables
+        """Tell whether every weight and moving average in memory is a finite number."""
+        weights = [*self._model.trainable_variables, *statistics_of(self._model)]
         return all(bool(tf.reduce_all(tf.math.is_finite(w.value))) for w in weights)
 
     def save(self, loss: float) -> None:

@@ -6,16 +6,29 @@ from kfp.dsl import Artifact, Dataset, Input, Model, Output
 from components.core.image import IMAGE
 
 
+# The parameter `model` is `network` here: the output has that name.
 @dsl.component(base_image=IMAGE, install_kfp_package=False)
 def train(
     dataset: Input[Dataset],
+    recipe: str,
+    network: str,
     batch_size: int,
     train_steps: int,
     iterations: int,
+    precision: str,
+    optimizer: str,
+    momentum: float,
+    weight_decay: float,
+    schedule: str,
     learning_rate: float,
     decay_steps: int,
     decay_rate: float,
+    warmup: float,
     dropout: float,
+    label_smoothing: float,
+    augment_shift: float,
+    augment_rotate: float,
+    augment_scale: float,
     shuffle_buffer: int,
     seed: int,
     checkpoint_steps: int,
@@ -36,13 +49,25 @@ def train(
 
     with exit_on_error():
         config = TrainConfig(
+            recipe=recipe,
+            model=network,
             batch_size=batch_size,
             train_steps=train_steps,
             iterations=iterations,
+            precision=precision,
+            optimizer=optimizer,
+            momentum=momentum,
+            weight_decay=weight_decay,
+            schedule=schedule,
             learning_rate=learning_rate,
             decay_steps=decay_steps,
             decay_rate=decay_rate,
+            warmup=warmup,
             dropout=dropout,
+            label_smoothing=label_smoothing,
+            augment_shift=augment_shift,
+            augment_rotate=augment_rotate,
+            augment_scale=augment_scale,
             shuffle_buffer=shuffle_buffer,
             seed=seed,
             checkpoint_steps=checkpoint_steps,

@@ -12,7 +12,7 @@ from components.core import storage
 from components.core.errors import SetupError, UsageError
 from components.core.local_store import TEMPORARY
 from components.core.transfer import upload
-from components.train.model import to_unit
+from components.train.model import call_model, is_random_state, statistics_of, to_unit
 
 CARD = "model.json"
 
@@ -29,15 +29,18 @@ class Servable(tf.Module):  # type: ignore[misc]
     def __init__(self, model: keras.Model, image_shape: tuple[int, ...], image_dtype: str) -> None:
         super().__init__()
         # Copies: a model that drags its optimizer along is larger, and converters stumble over it.
-        self.weights = [
-            tf.Variable(weight.numpy(), trainable=False, name=weight.name)
-            for weight in model.trainable_variables
-        ]
-        others = [tf.constant(other.numpy()) for other in model.non_trainable_variables]
+        self.weights = [_copy(weight) for weight in model.trainable_variables]
+        self.statistics = [_copy(value) for value in statistics_of(model)]
+        others: list[Any] = list(self.statistics)
+        for number, variable in enumerate(model.non_trainable_variables):
+            if is_random_state(variable):
+                others.insert(number, tf.constant(variable.numpy()))
 
         def serve(images: tf.Tensor) -> dict[str, tf.Tensor]:
-            values = [tf.convert_to_tensor(weight) for weight in self.weights]
-            logits, _ = model.stateless_call(values, others, to_unit(images), training=False)
+            values, states = (
+                [tf.convert_to_tensor(v) for v in vs] for vs in (self.weights, others)
+            )
+            logits, _, _ = call_model(model, values, states, to_unit(images), training=False)
             return {
                 "classes": tf.argmax(logits, axis=-1, output_type=tf.int64),
                 "probabilities": tf.nn.softmax(logits),
@@ -46,6 +49,10 @@ class Servable(tf.Module):  # type: ignore[misc]
 
         spec = tf.TensorSpec([None, *image_shape], image_dtype, name="images")
         self.serve = tf.function(serve, input_signature=[spec])
+
+
+def _copy(variable: keras.Variable) -> tf.Variable:
+    return tf.Variable(variable.numpy(), trainable=False, name=variable.name)
 
 
 def export_model(servable: Servable, uri: str, card: dict[str, Any]) -> None:

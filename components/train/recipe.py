@@ -7,17 +7,28 @@ from components.core import storage
 from components.core.dataset import Dataset
 from components.core.errors import DataError
 from components.train.config import TrainConfig
+from components.train.own_source import source_digest
 
 RECIPE = "recipe.json"
 SCHEMA_VERSION = 1
 
-# How far and how often does not change what a step does.
-_FREE = ("train_steps", "iterations", "checkpoint_steps", "keep_checkpoints")
+# How far, how often and under which name does not change what a step does.
+_FREE = ("recipe", "train_steps", "iterations", "checkpoint_steps", "keep_checkpoints")
 
 
 def recipe_of(config: TrainConfig, dataset: Dataset) -> dict[str, Any]:
-    """Return the facts that fix the weights at every step, as JSON values."""
+    """Return the facts that fix the weights at every step, as JSON values.
+
+    Args:
+        config: A resolved recipe.
+        dataset: What it is trained on.
+    """
     facts = {name: value for name, value in config.to_json().items() if name not in _FREE}
+    if config.schedule != "exponential":
+        # The other schedules end where the training does.
+        facts["train_steps"] = config.train_steps
+    if ":" in config.model:
+        facts["model_source"] = source_digest(config.model)
     return {
         "schema_version": SCHEMA_VERSION,
         **facts,
@@ -54,6 +65,11 @@ def check_recipe(uri: str, recipe: dict[str, Any], resuming: bool) -> None:
                 found=f"{name} {recipe.get(name)!r}",
                 remedy="give the earlier value to go on, or another folder to start anew",
             )
+
+
+def earlier_precision(uri: str, resuming: bool) -> str:
+    """Return the precision of the checkpoints in `uri`; empty if there are none."""
+    return str(_read(storage.join(uri, RECIPE)).get("precision", "")) if resuming else ""
 
 
 def _read(file: str) -> dict[str, Any]:

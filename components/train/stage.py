@@ -16,7 +16,7 @@ from components.core.narration import say
 from components.core.staging import staged_shards
 from components.core.tf_host import quiet_import
 from components.train.config import TrainConfig
-from components.train.recipe import check_recipe, recipe_of
+from components.train.recipe import check_recipe, earlier_precision, recipe_of
 
 SCHEMA_VERSION = 1
 
@@ -59,7 +59,7 @@ def train(
         model: Folder for the SavedModel and its model.json.
         checkpoints: Folder for the checkpoints and their recipe.json.
         logs: Folder for TensorBoard's events and history.json.
-        config: The recipe.
+        config: The recipe, and what overrides it.
         device: What to train on.
 
     Returns:
@@ -74,6 +74,7 @@ def train(
         TransientError: If SIGTERM came, and a checkpoint has been saved; or if a remote store
             failed again and again.
     """
+    config = config.resolved()
     dataset = read_dataset(records)
     shards = shard_uris(records, dataset)
     _check_memory(records, dataset)
@@ -83,8 +84,10 @@ def train(
         from components.train.examples import read_examples
         from components.train.export import Servable, check_folder, export_model
         from components.train.history import History
-        from components.train.model import build_model, build_optimizer
+        from components.train.model import build_model, count_weights, in_float32
+        from components.train.optimizer import build_optimizer
         from components.train.order import Order
+        from components.train.precision import choose_precision
         from components.train.run import run
         from components.train.step import make_loop, make_step
         from components.train.strategy import check_batch_size, choose_strategy
@@ -92,26 +95,31 @@ def train(
         strategy = choose_strategy(device)
     check_batch_size(config.batch_size, strategy.num_replicas_in_sync)
     check_folder(model)
-    check_recipe(checkpoints, recipe_of(config, dataset), bool(list_checkpoints(checkpoints)))
+    resuming = bool(list_checkpoints(checkpoints))
+    earlier = earlier_precision(checkpoints, resuming)
+    precision, reason = choose_precision(config.precision, earlier, strategy)
+    config = dataclasses.replace(config, precision=precision)
+    check_recipe(checkpoints, recipe_of(config, dataset), resuming)
 
+    shapes = dataset.image_shape, dataset.num_classes
     with strategy.scope():
-        network = build_model(dataset.image_shape, dataset.num_classes, config.dropout, config.seed)
-        optimizer = build_optimizer(config)
-        optimizer.build(network.trainable_variables)
+        network = build_model(config, *shapes)
+        optimizer = build_optimizer(config, network.trainable_variables)
     saved = Checkpoints(checkpoints, network, optimizer, config.keep_checkpoints)
     resumed_from = saved.restore()
     _check_not_beyond(saved.step, config.train_steps, checkpoints)
-    parameters = network.count_params()
+    parameters = count_weights(network)
     say(
         f"training on {strategy.num_replicas_in_sync} replica(s), {dataset.num_examples} examples, "
-        f"{parameters} parameters, from step {saved.step} to {config.train_steps}"
+        f"{config.model} of {parameters} parameters in {precision} ({reason}), "
+        f"from step {saved.step} to {config.train_steps}"
     )
 
     with staged_shards(shards, dataset, device.stage_bytes) as paths:
         images, labels = read_examples(paths, dataset)
     order = Order(dataset.num_examples, config.shuffle_buffer, config.seed)
     batches = make_batches(strategy, images, labels, dataset.image_shape, order, config.batch_size)
-    loop = make_loop(strategy, make_step(network, optimizer, config.batch_size, config.seed))
+    loop = make_loop(strategy, make_step(network, optimizer, config))
     rates = run(config, loop, batches, saved, History(logs, resumed_from))
 
     card = {
@@ -123,7 +131,9 @@ def train(
         **_data_facts(dataset),
         "config": config.to_json(),
     }
-    export_model(Servable(network, dataset.image_shape, dataset.image_dtype), model, card)
+    # Whoever serves it need not have the trainer's hardware.
+    served = in_float32(network, config, *shapes)
+    export_model(Servable(served, dataset.image_shape, dataset.image_dtype), model, card)
     return TrainResult(
         step=saved.step,
         loss=saved.loss,

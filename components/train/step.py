@@ -6,22 +6,26 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from components.train.model import to_unit
+from components.train.augment import Augmentation
+from components.train.config import TrainConfig
+from components.train.model import call_model, is_random_state, to_unit
 
-# Source: keras/src/random/seed_generator.py, the name of a SeedGenerator's variable.
-_KERAS_SEED = "seed_generator_state"
+_MEAN = tf.distribute.ReduceOp.MEAN
 
 
 def make_step(
-    model: keras.Model, optimizer: keras.optimizers.Optimizer, batch_size: int, seed: int
+    model: keras.Model, optimizer: keras.optimizers.Optimizer, config: TrainConfig
 ) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
     """Return the step that one replica takes.
+
+    Each step, replica and layer has a dropout mask of its own, a function of the seed. Moving
+    statistics become the mean over the replicas; batch statistics are each replica's own, unless
+    the layer synchronises them, as those of `resnet` do.
 
     Args:
         model: From float32 images to logits; built.
         optimizer: Built for the model's trainable variables; sums gradients over the replicas.
-        batch_size: Global batch size.
-        seed: Seed of the dropout masks; each step, replica and layer has its own.
+        config: A resolved recipe.
 
     Returns:
         A function from the replica's images and labels to its share of the loss: the mean over the
@@ -29,16 +33,25 @@ def make_step(
     """
     weights = model.trainable_variables
     others = model.non_trainable_variables
+    augment = Augmentation.of(config)
 
     def step(images: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
-        seeds = _dropout_seeds(seed, optimizer.iterations.value, others)
+        context = tf.distribute.get_replica_context()
+        replica, number = context.replica_id_in_sync_group, optimizer.iterations.value
+        inputs = to_unit(images)
+        if augment:
+            inputs = augment(inputs, number, replica)
+        states = _with_dropout_seeds(others, config.seed, number, replica)
         values = [tf.convert_to_tensor(weight.value) for weight in weights]
         with tf.GradientTape() as tape:
             tape.watch(values)
-            logits, _ = model.stateless_call(values, seeds, to_unit(images), training=True)
-            losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
-            loss = tf.reduce_sum(losses) / batch_size
+            logits, changed, added = call_model(model, values, states, inputs, training=True)
+            losses = _cross_entropy(labels, logits, config.label_smoothing)
+            loss = tf.reduce_sum(losses) / config.batch_size
+            if added:
+                loss += tf.add_n(added) / context.num_replicas_in_sync
         optimizer.apply(tape.gradient(loss, values), weights)
+        _keep_statistics(others, states, changed)
         return loss
 
     return step
@@ -69,16 +82,53 @@ def make_loop(
     return compiled
 
 
-def _dropout_seeds(seed: int, step: tf.Tensor, variables: list[keras.Variable]) -> list[tf.Tensor]:
+def _cross_entropy(labels: tf.Tensor, logits: tf.Tensor, smoothing: float) -> tf.Tensor:
+    """Return each example's loss, float32 [N]."""
+    if not smoothing:
+        return tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
+    classes = logits.shape[-1]
+    shares = tf.one_hot(labels, classes, 1 - smoothing + smoothing / classes, smoothing / classes)
+    return tf.nn.softmax_cross_entropy_with_logits(shares, logits)
+
+
+def _with_dropout_seeds(
+    variables: list[keras.Variable], seed: int, step: tf.Tensor, replica: tf.Tensor
+) -> list[tf.Tensor]:
     """Return the values of a model's untrained variables, its dropout seeds set for this step."""
-    replica = tf.distribute.get_replica_context().replica_id_in_sync_group
     values = []
     for number, variable in enumerate(variables):
         value = tf.convert_to_tensor(variable.value)
-        if variable.name == _KERAS_SEED:
+        if is_random_state(variable):
             base = tf.constant([seed, number], tf.int64)
             for part in (step, replica):
                 base = tf.random.experimental.stateless_fold_in(base, tf.cast(part, tf.int64))
             value = tf.cast(base, value.dtype)
         values.append(value)
     return values
+
+
+def _keep_statistics(
+    variables: list[keras.Variable], before: list[tf.Tensor], after: list[tf.Tensor]
+) -> None:
+    """Give untrained variables what the step made of them: the mean over the replicas."""
+    context = tf.distribute.get_replica_context()
+    changed, values = [], []
+    for variable, old, new in zip(variables, before, after, strict=True):
+        if new is not old and not is_random_state(variable):
+            changed.append(variable.value)
+            floating = new.dtype.is_floating
+            values.append(context.all_reduce(_MEAN, new) if floating else new)
+    if not changed:
+        return
+
+    def assign(strategy: tf.distribute.Strategy, *values: tf.Tensor) -> None:
+        for variable, value in zip(changed, values, strict=True):
+            strategy.extended.update(variable, _assign, args=(value,), group=False)
+
+    # Variables that several devices hold are written outside of the replicas; so does Keras's
+    # optimizer (keras/src/backend/tensorflow/optimizer.py).
+    tf.__internal__.distribute.interim.maybe_merge_call(assign, context.strategy, *values)
+
+
+def _assign(variable: tf.Variable, value: tf.Tensor) -> tf.Operation:
+    return variable.assign(value)

@@ -184,9 +184,7 @@ def test_help_of_train_names_default_and_unit(capsys):
     with pytest.raises(SystemExit):
         build_parser().parse_args(["train", "--help"])
     text = " ".join(capsys.readouterr().out.split())
-    assert (
-        "global batch size, split over the replicas (examples; at least 1) (default: 128)" in text
-    )
+    assert "global batch size, split over the replicas; -1 is the recipe's: 128 in seed, " in text
 
 
 def test_a_closed_pipe_is_no_error(data):

@@ -1,64 +1,101 @@
+"""Calling a network with values of our own, and what is known of its variables."""
+
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from components.train.config import TrainConfig
-from components.train.model import build_model, build_optimizer, to_unit
+from components.train.model import (
+    build_model,
+    call_model,
+    count_weights,
+    in_float32,
+    is_random_state,
+    statistics_of,
+    to_unit,
+)
+
+IMAGES = tf.constant(np.random.default_rng(0).random((6, 8, 8)), tf.float32)
 
 
-def test_is_the_network_of_2018():
-    model = build_model((28, 28), 10, 0.4, seed=0)
-    layers = {layer.name: layer for layer in model.layers}
-    assert list(layers) == [
-        "channels",
-        "conv1",
-        "pool1",
-        "conv2",
-        "pool2",
-        "flatten",
-        "dense",
-        "dropout",
-        "logits",
+def config(**changes):
+    return TrainConfig(**{"precision": "float32", **changes}).resolved()
+
+
+def values(variables):
+    return [tf.convert_to_tensor(variable.value) for variable in variables]
+
+
+def call(model, training):
+    return call_model(
+        model,
+        values(model.trainable_variables),
+        values(model.non_trainable_variables),
+        IMAGES,
+        training=training,
+    )
+
+
+def test_a_call_leaves_the_variables_as_they_are():
+    model = build_model(config(model="resnet"), (8, 8), 4)
+    before = values(model.variables)
+    logits, updated, losses = call(model, training=True)
+    assert logits.shape == (6, 4)
+    assert losses == []
+    for old, new in zip(before, model.variables, strict=True):
+        np.testing.assert_array_equal(old, new)
+    changed = [
+        not np.array_equal(old.value, new)
+        for old, new in zip(model.non_trainable_variables, updated, strict=True)
     ]
-    for name, filters, side in (("conv1", 32, 28), ("conv2", 64, 14)):
-        config = layers[name].get_config()
-        assert (config["kernel_size"], config["strides"]) == ((5, 5), (1, 1))
-        assert (config["padding"], config["activation"]) == ("same", "relu")
-        assert config["kernel_initializer"]["class_name"] == "GlorotUniform"
-        assert layers[name].output.shape == (None, side, side, filters)
-    for name in ("pool1", "pool2"):
-        config = layers[name].get_config()
-        assert (config["pool_size"], config["strides"]) == ((2, 2), (2, 2))
-        assert config["padding"] == "same"
-    assert layers["dense"].get_config()["activation"] == "relu"
-    assert layers["dense"].units == 1024
-    assert layers["dropout"].rate == 0.4
-    assert layers["logits"].get_config()["activation"] == "linear"
-    assert model.count_params() == 3_274_634
-    biases = [w for w in model.trainable_variables if w.name == "bias"]
-    assert len(biases) == 4
-    assert not any(bias.numpy().any() for bias in biases)
+    assert all(changed)
+    np.testing.assert_allclose(call(model, training=False)[0], model(IMAGES), atol=1e-6)
 
 
-@pytest.mark.parametrize("shape", [(8, 8), (9, 7, 3), (1, 1)])
-def test_takes_any_shape_and_class_count(shape):
-    model = build_model(shape, 62, 0.4, seed=0)
-    assert model(np.zeros((2, *shape), np.float32)).shape == (2, 62)
+class Inner(keras.Model):
+    """A user's model whose call() hands `training` on to nobody, with a loss of its own."""
+
+    def __init__(self):
+        super().__init__()
+        self.flat = keras.layers.Flatten()
+        self.drop = keras.layers.Dropout(0.5)
+        self.out = keras.layers.Dense(4, kernel_regularizer=keras.regularizers.L2(0.1))
+
+    def call(self, images):
+        return self.out(self.drop(self.flat(images)))
 
 
-def test_weights_come_from_the_seed():
-    one, same, other = (build_model((8, 8), 4, 0.4, seed) for seed in (1, 1, 2))
-    for a, b, c in zip(one.weights, same.weights, other.weights, strict=True):
-        np.testing.assert_array_equal(a, b)
-        if a.name == "kernel":
-            assert not np.array_equal(a, c)
+def test_inner_layers_learn_that_this_is_training_and_may_add_losses():
+    model = Inner()
+    model(IMAGES)
+    logits, _, losses = call(model, training=True)
+    assert not np.allclose(logits, model(IMAGES))
+    (loss,) = losses
+    assert float(loss) == pytest.approx(0.1 * float(tf.reduce_sum(model.out.kernel.value**2)))
 
 
-def test_learning_rate_decays_continuously():
-    config = TrainConfig(learning_rate=0.05, decay_steps=100_000, decay_rate=0.96)
-    schedule = build_optimizer(config)._learning_rate
-    for step in (0, 1, 500, 100_000, 250_000):
-        assert float(schedule(step)) == pytest.approx(0.05 * 0.96 ** (step / 100_000))
+def test_random_states_and_statistics_are_told_apart():
+    model = build_model(config(model="resnet"), (8, 8), 4)
+    assert [is_random_state(v) for v in model.non_trainable_variables].count(True) == 1
+    assert {v.name for v in statistics_of(model)} == {"moving_mean", "moving_variance"}
+    assert count_weights(model) == sum(v.numpy().size for v in model.trainable_variables)
+
+
+def test_bfloat16_has_float32_weights_and_logits_and_a_twin_that_computes_in_float32():
+    mixed = config(model="resnet", precision="bfloat16")
+    model = build_model(mixed, (8, 8), 4)
+    assert {v.dtype for v in model.trainable_variables} == {"float32"}
+    assert model.get_layer("a1").compute_dtype == "bfloat16"
+    assert keras.config.dtype_policy().name == "float32"
+    twin = in_float32(model, mixed, (8, 8), 4)
+    assert {layer.compute_dtype for layer in twin.layers} == {"float32"}
+    logits, exact = call(model, training=False)[0], call(twin, training=False)[0]
+    assert logits.dtype == tf.float32
+    assert not np.array_equal(logits, exact)
+    np.testing.assert_allclose(logits, exact, atol=0.05)
+    same = build_model(config(), (8, 8), 4)
+    assert in_float32(same, config(), (8, 8), 4) is same
 
 
 def test_pixels_are_scaled_by_their_type():

@@ -1,6 +1,7 @@
 import json
 import os
 import signal
+import sys
 import threading
 from pathlib import Path
 
@@ -122,6 +123,95 @@ def test_checkpoints_of_another_recipe_are_refused(finished, name, value):
         run.train(**{name: value})
 
 
+OWN = """
+import keras
+
+def net(image_shape, num_classes, dropout, **_):
+    return keras.Sequential([
+        keras.layers.Flatten(),
+        keras.layers.Dense(16),
+        keras.layers.BatchNormalization(),
+        keras.layers.Dropout(dropout),
+        keras.layers.Dense(num_classes),
+    ])
+"""
+
+
+@pytest.fixture
+def own_model(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    Path("own_for_stage.py").write_text(OWN)
+    yield "own_for_stage:net"
+    sys.modules.pop("own_for_stage", None)
+
+
+@pytest.mark.parametrize("name", ["resnet", "own"])
+def test_statistics_and_momentum_go_on_to_the_bit_and_are_exported(
+    name, new_run, tmp_path, own_model
+):
+    changes = {
+        "model": own_model if name == "own" else name,
+        "augment_shift": 0.1,
+        "augment_rotate": 10.0,
+        "label_smoothing": 0.1,
+        "momentum": 0.9,
+        "weight_decay": 0.01,
+        "train_steps": 10,
+    }
+    new_run.train(**changes | {"train_steps": 5})
+    new_run.train(**changes)
+    whole = Run(new_run.records, str(tmp_path / "whole"))
+    whole.train(**changes)
+    served, other = (tf.saved_model.load(run.model) for run in (new_run, whole))
+    assert new_run.weights() == whole.weights()
+    assert len(served.statistics) == (14 if name == "resnet" else 2)
+    for mine, same in zip(served.statistics, other.statistics, strict=True):
+        assert mine.numpy().tobytes() == same.numpy().tobytes()
+        assert np.abs(mine.numpy()).max() not in (0, 1)
+    card = json.loads(Path(f"{new_run.model}/model.json").read_text())
+    assert card["config"]["model"] == changes["model"]
+
+
+def test_checkpoints_of_an_own_model_that_was_edited_are_refused(new_run, own_model):
+    new_run.train(model=own_model, train_steps=5)
+    Path("own_for_stage.py").write_text(OWN.replace("16", "17"))
+    with pytest.raises(DataError, match="another model_source"):
+        new_run.train(model=own_model)
+
+
+def test_a_schedule_that_ends_with_the_training_cannot_be_prolonged(new_run):
+    new_run.train(schedule="cosine", train_steps=5)
+    with pytest.raises(DataError, match="another train_steps"):
+        new_run.train(schedule="cosine", train_steps=10)
+
+
+def test_auto_keeps_the_precision_of_the_checkpoints(new_run, monkeypatch, capsys):
+    monkeypatch.setattr("components.train.precision._cpu_flags", lambda: {"amx_bf16"})
+    new_run.train(train_steps=5, model="tiny")
+    assert "in bfloat16 (native to this CPU: amx_bf16)" in capsys.readouterr().err
+    monkeypatch.undo()
+    new_run.train(train_steps=6, model="tiny")
+    assert "in bfloat16 (as its checkpoints)" in capsys.readouterr().err
+    card = json.loads(Path(f"{new_run.model}/model.json").read_text())
+    assert card["config"]["precision"] == "bfloat16"
+    with pytest.raises(DataError, match="another precision"):
+        new_run.train(model="tiny", precision="float32")
+    # Whoever serves it need not have bfloat16.
+    servable = tf.saved_model.load(new_run.model)
+    graph = servable.signatures["serving_default"].graph.as_graph_def()
+    assert "DT_BFLOAT16" not in str(graph)
+
+
+@pytest.mark.parametrize("recipe", ["fast", "best"])
+def test_recipes_train(new_run, recipe):
+    result = new_run.train(recipe=recipe, learning_rate=-1.0, train_steps=2)
+    assert result.step == 2
+    card = json.loads(Path(f"{new_run.model}/model.json").read_text())
+    assert card["config"]["recipe"] == recipe
+    assert card["config"]["learning_rate"] > 0
+
+
 def test_checkpoints_of_another_dataset_are_refused(finished, tmp_path):
     run, _ = finished
     other = write_dataset(tmp_path, *spots(50), 4, sources={"images": "10-cc", "labels": "2-bb"})
@@ -159,7 +249,7 @@ def test_weight_that_is_no_number_names_the_last_good_checkpoint(tmp_path):
     images[-1] = np.nan
     run = Run(write_dataset(tmp_path / "d", images, labels, 4), str(tmp_path))
     # In the file's order, 8 at a time, the last of 50 comes in step 6.
-    with pytest.raises(DataError, match="steps 5 to 9: training diverged: a weight") as caught:
+    with pytest.raises(DataError, match="steps 5 to 9: training diverged") as caught:
         run.train(shuffle_buffer=1, checkpoint_steps=5)
     assert caught.value.found == f"last good checkpoint: step 5 in {run.checkpoints}"
     assert not os.path.exists(run.model)

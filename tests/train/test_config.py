@@ -1,0 +1,58 @@
+import dataclasses
+
+import pytest
+
+from components.core.config import describe, fields
+from components.core.errors import UsageError
+from components.train.config import TrainConfig
+from components.train.recipes import RECIPES, Recipe
+
+
+def test_the_default_is_the_recipe_of_2018():
+    config = TrainConfig().resolved()
+    assert config.recipe == "seed"
+    assert (config.model, config.batch_size, config.train_steps) == ("cnn", 128, 1000)
+    assert (config.optimizer, config.momentum, config.weight_decay) == ("sgd", 0.0, 0.0)
+    assert (config.schedule, config.learning_rate) == ("exponential", 0.05)
+    assert (config.decay_steps, config.decay_rate) == (100_000, 0.96)
+    assert (config.dropout, config.label_smoothing) == (0.4, 0.0)
+    assert (config.augment_shift, config.augment_rotate, config.augment_scale) == (0, 0, 0)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_hyperparameter_comes_from_the_recipe_or_overrides_it(name):
+    resolved = TrainConfig(recipe=name).resolved()
+    for field in dataclasses.fields(Recipe):
+        expected = getattr(RECIPES[name], field.name)
+        found = getattr(resolved, field.name)
+        assert found == expected
+        assert type(found) is type(expected)
+    given = TrainConfig(recipe=name, dropout=0.0, train_steps=7, model="a.b:c").resolved()
+    assert (given.dropout, given.train_steps, given.model) == (0.0, 7, "a.b:c")
+    assert given.batch_size == RECIPES[name].batch_size
+    assert given.resolved() == given
+
+
+@pytest.mark.parametrize("field", dataclasses.fields(Recipe), ids=lambda field: field.name)
+def test_help_tells_what_each_recipe_has(field):
+    (declared,) = (f for f in fields(TrainConfig) if f.name == field.name)
+    text = describe(declared)
+    for name, recipe in RECIPES.items():
+        assert f"{getattr(recipe, field.name)} in {name}" in text
+    assert declared.default in (-1, "recipe")
+
+
+@pytest.mark.parametrize("model", ["alexnet", "a:", ":b", "", "a:b:c"])
+def test_a_model_that_cannot_be_meant_is_refused(model):
+    with pytest.raises(UsageError, match="no such model") as caught:
+        TrainConfig(model=model)
+    assert "cnn, tiny, resnet" in caught.value.expected
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [("dropout", -0.5, "too small"), ("train_steps", -2, "too small"), ("schedule", "", "choices")],
+)
+def test_bounds_hold_for_all_other_values(name, value, message):
+    with pytest.raises(UsageError, match=message):
+        TrainConfig(**{name: value})
