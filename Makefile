@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 ARGS ?=
 
-.PHONY: fuzz bench bench-convert run test test-images lint compile lock clean
+.PHONY: fuzz bench bench-convert bench-train run test test-images lint compile lock clean
 
 run: $(VENV)/.installed
 	$(BIN)/idxpipe run $(ARGS)
@@ -46,14 +46,23 @@ test-images: $(VENV)/.installed-test
 fuzz: $(VENV)/.installed-test
 	IDXPIPE_FUZZ=2000000 $(BIN)/pytest -n 2 tests/core/test_fuzz.py
 
-bench: bench-convert
+bench: bench-convert bench-train
 
 # Ratios from interleaved runs; on a machine with other work they say little.
 bench-convert: $(VENV)/.installed-test
 	$(BIN)/python -m benchmarks.convert
 
+# PyTorch and JAX, to compare with, have a venv of their own: 6 GB. Without it they are left out.
+bench-train: $(VENV)/.installed-test $(VENV)-bench/.installed
+	$(BIN)/python -m benchmarks.train $(ARGS)
+
+$(VENV)-bench/.installed: | $(VENV)/bin/python
+	$(PYTHON) -m venv $(VENV)-bench
+	-$(VENV)-bench/bin/python -m pip --disable-pip-version-check install --quiet torch jax numpy
+	touch $@
+
 clean:
-	rm -rf $(VENV) out build *.egg-info .coverage* .*_cache
+	rm -rf $(VENV) $(VENV)-bench out build *.egg-info .coverage* .*_cache
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || \

@@ -89,22 +89,18 @@ def resnet(
     def conv(x: keras.KerasTensor, filters: int, name: str) -> keras.KerasTensor:
         x = _conv(name, filters, seeds, use_bias=False)(x)
         norm = keras.layers.BatchNormalization(momentum=0.9, synchronized=True, name=f"{name}_norm")
-        return norm(x)
-
-    def relu(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
-        return keras.layers.ReLU(name=f"{name}_relu")(x)
+        return keras.layers.ReLU(name=f"{name}_relu")(norm(x))
 
     images = keras.Input(image_shape, dtype="float32")
     x = images
     for layer in [_channels(image_shape), *_blocks(image_shape)]:
         x = layer(x)
-    for stage, filters in (("a", 32), ("b", 64)):
-        x = relu(conv(x, filters, f"{stage}1"), f"{stage}1")
-        inner = relu(conv(x, filters, f"{stage}2"), f"{stage}2")
-        x = keras.layers.Add(name=f"{stage}_add")([x, conv(inner, filters, f"{stage}3")])
-        x = _pool(f"{stage}_pool")(relu(x, stage))
-    x = relu(conv(x, 128, "c1"), "c1")
-    x = keras.layers.GlobalAveragePooling2D(data_format="channels_last", name="mean")(x)
+    for number, filters in (("1", 32), ("2", 64)):
+        x = conv(x, filters, f"conv{number}")
+        x = keras.layers.Add(name=f"add{number}")([x, conv(x, filters, f"residual{number}")])
+        x = _pool(f"pool{number}")(x)
+    x = conv(x, 128, "conv3")
+    x = keras.layers.Flatten(data_format="channels_last", name="flatten")(x)
     x = _dropout(dropout)(x)
     logits = _logits(num_classes, _he(seeds))(x)
     return keras.Model(images, logits, name="resnet")

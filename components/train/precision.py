@@ -25,21 +25,11 @@ def choose_precision(asked: str, earlier: str, strategy: tf.distribute.Strategy)
         return asked, "as asked for"
     if earlier:
         return earlier, "as its checkpoints"
-    return _native(strategy)
+    return native_precision(strategy)
 
 
-@contextmanager
-def computing_in(precision: str) -> Iterator[None]:
-    """Let the layers that are made inside this block compute in `precision`."""
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy("mixed_bfloat16" if precision == "bfloat16" else "float32")
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(before)
-
-
-def _native(strategy: tf.distribute.Strategy) -> tuple[str, str]:
+def native_precision(strategy: tf.distribute.Strategy) -> tuple[str, str]:
+    """Return bfloat16 where the devices compute in it natively, else float32, and why."""
     if isinstance(strategy, tf.distribute.TPUStrategy):
         return "bfloat16", "native to TPUs"
     gpus = tf.config.get_visible_devices("GPU")
@@ -54,6 +44,17 @@ def _native(strategy: tf.distribute.Strategy) -> tuple[str, str]:
     if flags:
         return "bfloat16", f"native to this CPU: {', '.join(sorted(flags))}"
     return "float32", "this CPU has no native bfloat16"
+
+
+@contextmanager
+def computing_in(precision: str) -> Iterator[None]:
+    """Let the layers that are made inside this block compute in `precision`."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16" if precision == "bfloat16" else "float32")
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
 
 
 def _cpu_flags(path: str = "/proc/cpuinfo") -> set[str]:

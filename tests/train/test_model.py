@@ -86,7 +86,7 @@ def test_bfloat16_has_float32_weights_and_logits_and_a_twin_that_computes_in_flo
     mixed = config(model="resnet", precision="bfloat16")
     model = build_model(mixed, (8, 8), 4)
     assert {v.dtype for v in model.trainable_variables} == {"float32"}
-    assert model.get_layer("a1").compute_dtype == "bfloat16"
+    assert model.get_layer("conv1").compute_dtype == "bfloat16"
     assert keras.config.dtype_policy().name == "float32"
     twin = in_float32(model, mixed, (8, 8), 4)
     assert {layer.compute_dtype for layer in twin.layers} == {"float32"}

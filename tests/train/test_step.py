@@ -79,7 +79,7 @@ def test_moving_statistics_follow_the_batches():
     fresh = build_model(config(model="resnet", dropout=0.0), (8, 8), 4)
     fresh(images[:8].astype(np.float32) / 255, training=True)
     statistics = statistics_of(fresh)
-    assert len(statistics) == 14
+    assert len(statistics) == 10
     for value, expected in zip(statistics_of(found), statistics, strict=True):
         np.testing.assert_allclose(value, expected.numpy(), rtol=1e-4, atol=1e-6)
 
