@@ -26,6 +26,7 @@ from components.convert.progress import Progress
 from components.convert.shard import make_shard
 from components.convert.source import Source
 from components.convert.stage import convert
+from components.core.checks import read_header
 from components.core.content import read_chunks
 from components.core.idx import Header
 
@@ -64,7 +65,7 @@ def unpacked(folder: Path, times: int) -> tuple[str, str]:
 
 def shard_tasks(sources: tuple[str, str], output: Path, shards: int = SHARDS) -> list[ShardTask]:
     """Return the shards of a conversion, to be made without Beam."""
-    headers = [Header.decode(Path(uri).read_bytes()[:1024], uri) for uri in sources]
+    headers = [read_header(uri) for uri in sources]
     images, labels = (Source(u, u, h, "") for u, h in zip(sources, headers, strict=True))
     config = ConvertConfig(num_shards=shards)
     return plan((images, labels), str(output), "train", config, num_classes=10)[0].tasks

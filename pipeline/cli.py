@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from components import __version__
-from components.convert.config import ConvertConfig
+from components.convert.config import EXPORTS, ConvertConfig
 from components.core.config import describe, fields
 from components.core.device import DeviceConfig
 from components.core.errors import PREFIX, IdxpipeError
@@ -105,13 +105,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_config(convert, ConvertConfig, LayoutConfig)
     convert.add_argument("beam_arguments", nargs="*", metavar="-- BEAM OPTIONS")
 
-    records = _command(
-        subparsers, "records", commands.records, "check every record of a dataset, show the first"
-    )
-    records.add_argument("records", metavar="URI", help="folder of a converted dataset")
-    records.add_argument(
-        "--show", type=int, default=0, metavar="N", help="draw the first N examples (default: 0)"
-    )
+    _add_dataset_commands(subparsers)
 
     train = _command(
         subparsers, "train", commands.train, "train a model on a dataset, or go on training it"
@@ -176,6 +170,24 @@ def build_parser() -> argparse.ArgumentParser:
     add_commands(lambda name, command, text: _command(subparsers, name, command, text))
     cli_cloud.add_commands(lambda name, command, text: _command(subparsers, name, command, text))
     return parser
+
+
+def _add_dataset_commands(subparsers: Any) -> None:
+    records = _command(
+        subparsers, "records", commands.records, "check every record of a dataset, show the first"
+    )
+    records.add_argument("records", metavar="URI", help="folder of a converted dataset")
+    records.add_argument(
+        "--show", type=int, default=0, metavar="N", help="draw the first N examples (default: 0)"
+    )
+
+    export = _command(
+        subparsers, "export", commands.export, "write a dataset as IDX, NumPy or PNG files again"
+    )
+    export.add_argument("records", metavar="URI", help="folder of a converted dataset")
+    what = "PNG: a folder per class"
+    export.add_argument("--to", required=True, choices=EXPORTS, help=what)
+    _uri(export, "--output", "folder that gets the files; both splits may share one")
 
 
 def _command(subparsers: Any, name: str, command: Command, text: str) -> argparse.ArgumentParser:

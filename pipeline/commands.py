@@ -142,6 +142,16 @@ def records(args: argparse.Namespace) -> Result:
     return data, "\n".join(lines)
 
 
+def export(args: argparse.Namespace) -> Result:
+    """Write a dataset as files of another format."""
+    from components.convert.export import export as run_export
+
+    made = run_export(args.records, args.to, args.output)
+    order = "" if made.in_source_order else ", in the dataset's own order, as it is a shuffled part"
+    text = "\n".join([*made.uris, f"{made.num_examples} examples{order}"])
+    return dataclasses.asdict(made), text
+
+
 def train(args: argparse.Namespace) -> Result:
     """Train a model, or go on training it."""
     from components.train.stage import train as run_stage

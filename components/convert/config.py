@@ -15,6 +15,7 @@ from components.core.dataset import (
 )
 from components.core.errors import UsageError
 
+IDX, NPY, PNG = EXPORTS = ("idx", "npy", "png")
 DIRECT_RUNNER = "DirectRunner"
 # Beam's, without those for its own tests and for notebooks.
 RUNNERS = (

@@ -8,6 +8,7 @@ import queue
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import Any
 
 from components.core.errors import IdxpipeError
 
@@ -30,7 +31,7 @@ class Feed:
     def __init__(self, start: int) -> None:
         self._chunks: queue.Queue[bytes | IdxpipeError] = queue.Queue(_CHUNKS_AHEAD)
         self._abandoned = threading.Event()
-        self._held = b""
+        self._held = memoryview(b"")
         self._offset = start
 
     def put(self, chunk: bytes | IdxpipeError) -> None:
@@ -49,25 +50,37 @@ class Feed:
         """Say that no more is wanted."""
         self._abandoned.set()
 
-    def read(self, offset: int, length: int) -> bytes:
-        """Return the bytes from `offset`, which is where the last call ended.
+    def readinto(self, buffer: Any) -> int:
+        """Fill `buffer`, of bytes, with the next ones; return its length.
 
         Raises:
             IdxpipeError: What came in their place.
         """
+        room, filled = memoryview(buffer), 0
+        while filled < len(room):
+            if not self._held:
+                self._held = self._next()
+            part = self._held[: len(room) - filled]
+            room[filled : filled + len(part)] = part
+            self._held = self._held[len(part) :]
+            filled += len(part)
+        self._offset += filled
+        return filled
+
+    def check_at(self, offset: int) -> None:
+        """Check that `offset` is where the next byte is from.
+
+        Raises:
+            ValueError: If it is not: what was read cannot be read again.
+        """
         if offset != self._offset:
             raise ValueError(f"fed in order: byte {self._offset} comes next, not {offset}")
-        parts, missing = [self._held], length - len(self._held)
-        while missing > 0:
-            chunk = self._chunks.get()
-            if isinstance(chunk, IdxpipeError):
-                raise chunk
-            parts.append(chunk)
-            missing -= len(chunk)
-        data = b"".join(parts)
-        self._held = data[length:]
-        self._offset += length
-        return data[:length] if self._held else data
+
+    def _next(self) -> memoryview:
+        chunk = self._chunks.get()
+        if isinstance(chunk, IdxpipeError):
+            raise chunk
+        return memoryview(chunk)
 
 
 # By name: what a worker gets of a file is its name.
@@ -85,6 +98,18 @@ def feed(name: str, start: int) -> Iterator[Feed]:
         del _feeds[name]
 
 
-def find_feed(name: str) -> Feed | None:
-    """Return the feed of that name, if the file is one."""
-    return _feeds.get(name)
+def is_fed(name: str) -> bool:
+    """Tell whether the file of that name is a feed."""
+    return name in _feeds
+
+
+def find_feed(name: str, offset: int) -> Feed | None:
+    """Return the feed of that name, if the file is one.
+
+    Raises:
+        ValueError: If its next byte is not that at `offset`.
+    """
+    found = _feeds.get(name)
+    if found:
+        found.check_at(offset)
+    return found

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 from components import __version__
+from components.convert import tfds
 from components.convert.config import ConvertConfig
 from components.convert.interference import in_the_way
 from components.convert.plan import Part
@@ -51,6 +52,8 @@ def publish(part: Part, sources: tuple[Source, Source], config: ConvertConfig) -
         TransientError: If another conversion deleted some of it.
     """
     dataset = _assemble(part, sources, config)
+    for name, content in tfds.describe(dataset).items():
+        storage.write(storage.join(part.output, name), content)
     storage.write(storage.join(part.output, MANIFEST), dataset.dumps())
     _delete_stale(part.output, {shard.name for shard in dataset.shards})
     _check_alone(part.output, dataset)
@@ -78,9 +81,15 @@ def made_by_another(
     return dataset if same else None
 
 
+def unpublish(folder: str) -> None:
+    """Delete what makes shards a dataset; from now on they may be replaced one by one."""
+    for name in (MANIFEST, *tfds.FILES):
+        storage.delete(storage.join(folder, name))
+
+
 def clear(folder: str) -> None:
     """Delete a dataset that a conversion made here, or began; what else is here stays."""
-    storage.delete(storage.join(folder, MANIFEST))
+    unpublish(folder)
     _delete_stale(folder, set())
     if storage.is_local(folder):
         with suppress(OSError):

@@ -6,11 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from components.core import storage
+from components.convert.reader import read_shard
 from components.core.dataset import Dataset, Shard, read_dataset, shard_uris
 from components.core.errors import CONVERT_AGAIN, DataError
-from components.core.fingerprint import Fingerprint
-from components.core.tfrecord_reader import decode, read_records
 
 # From dark to light, as terminals mostly are.
 _SHADES = " .:-=+*#%@"
@@ -70,58 +68,23 @@ def first_examples(uri: str, count: int) -> list[Example]:
     dataset = read_dataset(uri)
     examples: list[Example] = []
     for shard, shard_uri in zip(dataset.shards, shard_uris(uri, dataset), strict=True):
-        with storage.open_read(shard_uri) as stream:
-            for rows in read_records(stream, shard.bytes, shard_uri):
-                images, labels = decode(
-                    rows[: count - len(examples)], dataset.image_bytes, shard_uri
-                )
-                pixels = np.ascontiguousarray(images).view(_little_endian(dataset))
-                pixels = pixels.reshape(-1, *dataset.image_shape)
-                examples += [Example(i, int(n)) for i, n in zip(pixels, labels, strict=True)]
-                if len(examples) >= count:
-                    return examples
+        for images, labels in read_shard(shard_uri, shard, dataset):
+            taken = slice(count - len(examples))
+            pixels = np.ascontiguousarray(images[taken]).view(_little_endian(dataset))
+            pixels = pixels.reshape(-1, *dataset.image_shape)
+            examples += [Example(i, int(n)) for i, n in zip(pixels, labels[taken], strict=True)]
+            if len(examples) >= count:
+                return examples
+    return examples
     return examples
 
 
 def _check_shard(uri: str, shard: Shard, dataset: Dataset) -> "np.ndarray[Any, np.dtype[np.int64]]":
     """Return how many examples of each class the shard has."""
     counts = np.zeros(dataset.num_classes, np.int64)
-    content = _Fingerprinted(storage.open_read(uri))
-    with content.stream:
-        for rows in read_records(content, shard.bytes, uri):  # type: ignore[arg-type]
-            _, labels = decode(rows, dataset.image_bytes, uri)
-            if labels.max() >= dataset.num_classes:
-                raise DataError(
-                    "label is no class of this dataset",
-                    where=uri,
-                    expected=f"0 to {dataset.num_classes - 1}",
-                    found=int(labels.max()),
-                    remedy=CONVERT_AGAIN,
-                )
-            counts += np.bincount(labels, minlength=dataset.num_classes)
-    found = content.fingerprint
-    if (int(counts.sum()), found.crc32c) != (shard.examples, shard.crc32c):
-        raise DataError(
-            "shard is not the one that the manifest lists",
-            where=uri,
-            expected=f"{shard.examples} examples, CRC32C {shard.crc32c:08x}",
-            found=f"{counts.sum()} examples, CRC32C {found.crc32c:08x}",
-            remedy=CONVERT_AGAIN,
-        )
+    for _, labels in read_shard(uri, shard, dataset):
+        counts += np.bincount(labels, minlength=dataset.num_classes)
     return counts
-
-
-class _Fingerprinted:
-    """A stream that takes the fingerprint of what is read from it."""
-
-    def __init__(self, stream: Any) -> None:
-        self.stream = stream
-        self.fingerprint = Fingerprint()
-
-    def read(self, size: int = -1) -> bytes:
-        data: bytes = self.stream.read(size)
-        self.fingerprint = self.fingerprint.extend(data)
-        return data
 
 
 def _little_endian(dataset: Dataset) -> "np.dtype[Any]":

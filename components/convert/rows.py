@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from itertools import repeat
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,12 +28,13 @@ from components.core.labels import label_column
 CHUNK_ROWS = 2048
 CHUNK_BYTES = 4 << 20
 
+Bytes = bytes | NDArray[np.uint8]
 Reader = Callable[[NDArray[np.int64]], "Chunk"]
 
 
 @dataclasses.dataclass(frozen=True)
 class Chunk:
-    """Some rows of the source.
+    """Some rows of the source; valid until the next are read.
 
     Attributes:
         images: What was read of the images file.
@@ -40,8 +42,8 @@ class Chunk:
         kept: bool [rows], which of them belong to the dataset; None stands for all.
     """
 
-    images: bytes
-    labels: bytes
+    images: Bytes
+    labels: Bytes
     kept: NDArray[np.bool_] | None
 
 
@@ -63,14 +65,14 @@ def read_chunks(task: ShardTask) -> Iterator[Chunk]:
             yield read(np.arange(start, min(start + rows, task.stop)))
 
 
-def numbers(data: bytes, header: Header) -> NDArray[np.generic]:
+def numbers(data: Bytes, header: Header) -> NDArray[np.generic]:
     """Return the numbers in some bytes of an IDX file, in its big-endian type."""
     return np.frombuffer(data, np.dtype(header.dtype).newbyteorder(">"))
 
 
 def _ranges(task: ShardTask, stack: ExitStack) -> Reader:
-    images = _Range(task.images, task.images_header, task.start, stack)
-    labels = _Range(task.labels, task.labels_header, task.start, stack)
+    images = _Range(task.images, task.images_header, task, stack)
+    labels = _Range(task.labels, task.labels_header, task, stack)
 
     def read(positions: NDArray[np.int64]) -> Chunk:
         image_bytes, label_bytes = images.read(len(positions)), labels.read(len(positions))
@@ -82,24 +84,24 @@ def _ranges(task: ShardTask, stack: ExitStack) -> Reader:
 
 
 class _Range:
-    """Records of an IDX file in their order, from one of them on."""
+    """Records of an IDX file in their order, from one of them on, read into the same memory."""
 
-    def __init__(self, uri: str, header: Header, start: int, stack: ExitStack) -> None:
+    def __init__(self, uri: str, header: Header, task: ShardTask, stack: ExitStack) -> None:
         self._uri = uri
-        self._header = header
-        self._next = start
-        self._feed = find_feed(uri)
-        if not self._feed:
-            self._stream = stack.enter_context(storage.open_read(uri, header.offset(start)))
+        self._record_bytes = header.record_bytes
+        offset = header.offset(task.start)
+        fed = find_feed(uri, offset)
+        self._stream: Any = fed or stack.enter_context(storage.open_read(uri, offset))
+        # Fresh memory for each chunk costs as much as all that is done with it.
+        rows = min(chunk_rows(task.images_header), task.stop - task.start)
+        self._memory = np.empty(rows * header.record_bytes, np.uint8)
 
-    def read(self, count: int) -> bytes:
-        """Return the bytes of the next records."""
-        length = count * self._header.record_bytes
-        offset = self._header.offset(self._next)
-        self._next += count
-        if self._feed:
-            return self._feed.read(offset, length)
-        return _whole(self._stream.read(length), length, self._uri)
+    def read(self, count: int) -> NDArray[np.uint8]:
+        """Return the bytes of the next records: uint8 [bytes], valid until the next call."""
+        wanted = self._memory[: count * self._record_bytes]
+        found = self._stream.readinto(wanted)
+        _check_length(found, len(wanted), self._uri)
+        return wanted
 
 
 def _scattered(task: ShardTask, stack: ExitStack) -> Reader:
@@ -139,7 +141,8 @@ class _Records:
         offsets = (self._header.data_offset + indices * length).tolist()
         # Not mapped into memory: a file that became shorter would end the process.
         data = b"".join(map(os.pread, repeat(self._descriptor), repeat(length), offsets))
-        return _whole(data, len(indices) * length, self._uri)
+        _check_length(len(data), len(indices) * length, self._uri)
+        return data
 
 
 _copying = threading.Lock()
@@ -165,13 +168,12 @@ def _copy_once(uri: str, content: str) -> str:
     return path
 
 
-def _whole(data: bytes, length: int, uri: str) -> bytes:
-    if len(data) != length:
+def _check_length(found: int, length: int, uri: str) -> None:
+    if found != length:
         raise DataError(
             "file became shorter while it was read",
             where=uri,
             expected=f"{length} more bytes",
-            found=f"{len(data)} bytes",
+            found=f"{found} bytes",
             remedy="leave the file alone until the conversion ends, then convert again",
         )
-    return data

@@ -10,7 +10,7 @@ import numpy as np
 
 from components.convert.interference import in_the_way
 from components.convert.plan import ShardTask
-from components.convert.rows import CHUNK_BYTES, chunk_rows, numbers, read_chunks
+from components.convert.rows import CHUNK_BYTES, Bytes, chunk_rows, numbers, read_chunks
 from components.convert.writers import open_shard
 from components.core import storage
 from components.core.dataset import Shard
@@ -152,7 +152,7 @@ def _recipe(task: ShardTask) -> str:
     return json.dumps({name: value for name, value in values if name not in where})
 
 
-def _little_endian(data: bytes, header: Header, transposed: bool) -> np.ndarray:
+def _little_endian(data: Bytes, header: Header, transposed: bool) -> np.ndarray:
     """Return uint8 [rows, record_bytes]: the pixels as TensorFlow decodes them, upright."""
     values = numbers(data, header)
     if transposed:

@@ -9,7 +9,7 @@ from types import ModuleType
 from components.convert.config import DIRECT_RUNNER, ConvertConfig, check_name
 from components.convert.plan import VALIDATION, Part, ShardTask, plan
 from components.convert.progress import Progress
-from components.convert.publish import check_folder, clear, made_by_another, publish
+from components.convert.publish import check_folder, clear, made_by_another, publish, unpublish
 from components.convert.shard import RECEIPTS
 from components.convert.source import Access, Source, open_images, open_labels, staging_folder
 from components.convert.writers import check_format
@@ -123,7 +123,7 @@ def _make(
     # Until the new manifest is there, there is no dataset: shards may be replaced one by one, and
     # must not be read under the manifest of an earlier conversion.
     for folder in (parts[0].output, storage.join(parts[0].output, VALIDATION)):
-        storage.delete(storage.join(folder, MANIFEST))
+        unpublish(folder)
     progress = Progress(f"convert {split}", len(tasks), _bytes_to_read(tasks))
     try:
         with progress.shown():

@@ -4,6 +4,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -77,7 +78,7 @@ class ArrayRecordWriter(ShardWriter):
     def __init__(self, write: Callable[[Any], object], scratch: str) -> None:
         super().__init__(write)
         self._path = os.path.join(scratch, "shard")
-        self._writer = _array_record_writer()(self._path, "group_size:1,uncompressed")
+        self._writer = array_record_class("Writer")(self._path, "group_size:1,uncompressed")
 
     def write(self, records: NDArray[np.uint8], lengths: Lengths) -> None:
         """Append records; the frames are left out, the format has its own."""
@@ -121,16 +122,21 @@ def check_format(file_format: str) -> None:
         SetupError: If the package is missing.
     """
     if file_format == ARRAY_RECORD:
-        _array_record_writer()
+        array_record_class("Writer")
 
 
-def _array_record_writer() -> Any:
+def array_record_class(what: str) -> Any:
+    """Return the `Reader` or `Writer` of the package array_record.
+
+    Raises:
+        SetupError: If it is not installed.
+    """
     try:
-        from array_record.python.array_record_module import ArrayRecordWriter
+        module = import_module("array_record.python.array_record_module")
     except ImportError:
         raise SetupError(
             "the package array_record is not installed",
             where=f"file_format={ARRAY_RECORD}",
             remedy="pip install 'idxpipe[array-record]', or take the file_format tfrecord",
         ) from None
-    return ArrayRecordWriter
+    return getattr(module, f"ArrayRecord{what}")

@@ -11,12 +11,14 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    Buffer = bytes | memoryview | NDArray[np.uint8]
+
 LABEL_TYPES = ("uint8", "int8", "int16", "int32")
 # A confusion matrix of so many classes is 800 MB; one damaged int32 label would ask for 2**31.
 MAX_CLASSES = 10_000
 
 
-def label_column(data: bytes | memoryview, header: Header, column: int) -> "NDArray[np.integer]":
+def label_column(data: "Buffer", header: Header, column: int) -> "NDArray[np.integer]":
     """Return the labels in some whole records of a labels file.
 
     Args:

@@ -68,7 +68,7 @@ class RangedStream(io.BufferedIOBase):
     def readinto(self, buffer: Any) -> int:
         """Fill `buffer` as far as the file goes; return the number of bytes."""
         data = self.read(len(buffer))
-        buffer[: len(data)] = data
+        memoryview(buffer).cast("B")[: len(data)] = data
         return len(data)
 
     def _advance(self, wanted: int) -> bool:

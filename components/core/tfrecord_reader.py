@@ -6,25 +6,35 @@ the layout of the examples, the only one that `decode` takes.
 
 import struct
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import Protocol
 
 import google_crc32c
 import numpy as np
 from numpy.typing import NDArray
 
 from components.core.errors import CONVERT_AGAIN, DataError
+from components.core.idx import MAX_RECORD_BYTES
 from components.core.tfrecord import CRC_BYTES, LENGTH_BYTES, Bytes2D, Template, mask_all, masked
 
 _BLOCK_BYTES = 4 << 20
+
+
+class Readable(Protocol):
+    """What bytes can be read from, in order."""
+
+    def read(self, size: int, /) -> bytes:
+        """Return some bytes, `size` at the most if that is not negative; none at the end."""
+
+
 _FRAME = struct.Struct("<QI")
 
 
-def read_records(stream: BinaryIO, size: int, where: str) -> Iterator[Bytes2D]:
+def read_records(stream: Readable, size: int | None, where: str) -> Iterator[Bytes2D]:
     """Yield the records of a file, as many at a time as have the same length and fit a block.
 
     Args:
         stream: The file, from its first byte.
-        size: Its length in bytes.
+        size: Its length in bytes; None if it is known only when it ends.
         where: What to call it in errors.
 
     Yields:
@@ -85,7 +95,7 @@ def decode(rows: Bytes2D, image_bytes: int, where: str) -> tuple[Bytes2D, NDArra
     return rows[:, start : start + image_bytes], labels
 
 
-def _take(held: bytes, offset: int, size: int, where: str) -> Bytes2D | None:
+def _take(held: bytes, offset: int, size: int | None, where: str) -> Bytes2D | None:
     """Return the framed records at the start of `held`; None if it holds less than one."""
     if len(held) < LENGTH_BYTES:
         return None
@@ -93,6 +103,8 @@ def _take(held: bytes, offset: int, size: int, where: str) -> Bytes2D | None:
     if masked(google_crc32c.value(held[:8])) != crc:
         raise _damaged("length of a record is damaged", where, offset)
     whole = LENGTH_BYTES + length + CRC_BYTES
+    if size is None:
+        size = offset + len(held) + MAX_RECORD_BYTES
     if whole > size - offset:
         raise DataError(
             "file ends within a record",

@@ -28,5 +28,5 @@ def reference(mnist, tmp_path_factory):
     folder = tmp_path_factory.mktemp("reference")
     convert(*mnist["plain"], str(folder), ConvertConfig(num_shards=SHARDS), split="test")
     made = tree(folder)
-    assert len(made) == SHARDS + 1
+    assert len(made) == SHARDS + 3
     return made

@@ -77,7 +77,7 @@ def main(folder):
         whole(number + number // 2, f"{folder}/out", shards)
         assert tree(f"{folder}/out") == right[shards]
         # Not even the file system's view has more: no temporary file, no unpacked source.
-        assert len(os.listdir(f"{folder}/out")) == shards + 1
+        assert len(os.listdir(f"{folder}/out")) == shards + 3
         assert not [name for name in os.listdir(folder) if name.startswith("idxpipe-")]
     print(ends[True], ends[False])
 

@@ -106,6 +106,8 @@ def test_a_validation_set_goes_when_it_is_not_asked_for_any_more(files, tmp_path
     run(files, tmp_path)
     assert sorted(storage.list_files(str(tmp_path))) == [
         "dataset.json",
+        "dataset_info.json",
+        "features.json",
         "mnist-train.tfrecord-00000-of-00001",
         "validation/notes.txt",
     ]

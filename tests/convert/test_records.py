@@ -84,3 +84,22 @@ def test_a_manifest_with_other_classes(tmp_path, arrays):
     storage.write(f"{uri}/dataset.json", json.dumps(body).encode())
     with pytest.raises(DataError, match="classes are not what the manifest says"):
         check_records(uri)
+
+
+@pytest.mark.parametrize(
+    "config", [{"compression": "gzip"}, {"file_format": "array_record", "shuffle_seed": 1}]
+)
+def test_other_formats_are_checked_too(tmp_path, arrays, config):
+    sources = write_idx(tmp_path / "i", arrays[0]), write_idx(tmp_path / "l", arrays[1])
+    uri, options = str(tmp_path / "out"), {"num_classes": 0, "image_shape": None}
+    dataset = convert(*sources, uri, ConvertConfig(num_shards=2, **config), **options)
+    assert check_records(uri).num_examples == 40
+    if not config.get("shuffle_seed"):
+        np.testing.assert_array_equal([e.image for e in first_examples(uri, 21)], arrays[0][:21])
+    shard = f"{uri}/{dataset.shards[1].name}"
+    content = bytearray(storage.read(shard))
+    content[len(content) // 2] ^= 1
+    storage.write(shard, content)
+    with pytest.raises(DataError) as caught:
+        check_records(uri)
+    assert caught.value.where == shard

@@ -15,9 +15,9 @@ __all__ = ["task"]
 
 
 def read(task):
-    chunks = list(rows.read_chunks(task))
-    images = np.frombuffer(b"".join(chunk.images for chunk in chunks), np.uint8)
-    labels = np.frombuffer(b"".join(chunk.labels for chunk in chunks), np.uint8)
+    # Copies: a chunk is valid until the next one is read.
+    chunks = [(bytes(chunk.images), bytes(chunk.labels)) for chunk in rows.read_chunks(task)]
+    images, labels = (np.frombuffer(b"".join(part), np.uint8) for part in zip(*chunks, strict=True))
     return images.reshape(-1, *IMAGES.shape[1:]), labels
 
 

@@ -8,7 +8,7 @@ import tempfile
 import numpy as np
 import pytest
 
-from components.convert.feed import AbandonedError, find_feed
+from components.convert.feed import AbandonedError, find_feed, is_fed
 from components.convert.source import Access, open_images, open_labels, staging_folder
 from components.core import storage
 from components.core.errors import DataError
@@ -50,11 +50,12 @@ FED = dataclasses.replace(IN_ORDER, fed=True)
 def test_gzip_that_is_read_once_is_not_copied(tmp_path):
     uri = write_idx(tmp_path / "i.gz", IMAGES)
     with open_images(uri, (3, 4), "", str(tmp_path / "s"), FED) as (source, whole):
-        data = find_feed(source.plain).read(source.header.data_offset, IMAGES.nbytes)
+        data = bytearray(IMAGES.nbytes)
+        find_feed(source.plain, source.header.data_offset).readinto(data)
         assert whole.result().expected == str(Fingerprint().extend(idx_bytes(IMAGES)))
     assert source.header.encode() + data == idx_bytes(IMAGES)
     assert not (tmp_path / "s").exists()
-    assert find_feed(source.plain) is None
+    assert not is_fed(source.plain)
 
 
 def test_who_leaves_before_the_end_does_not_wait_for_it(tmp_path):
@@ -71,7 +72,8 @@ def test_damage_reaches_the_reader(tmp_path):
         stream.truncate(os.path.getsize(uri) - 5)
     with open_images(uri, None, "", str(tmp_path / "s"), FED) as (source, whole):
         with pytest.raises(DataError, match="cut short"):
-            find_feed(source.plain).read(source.header.data_offset, 10**9)
+            fed = find_feed(source.plain, source.header.data_offset)
+            fed.readinto(bytearray(5 * 10**6 + 1))
         with pytest.raises(DataError, match="cut short"):
             whole.result()
 

@@ -77,10 +77,12 @@ def test_every_pixel_and_label_of_mnist(tmp_path, split, name, count):
     assert labels.astype(np.uint8).tobytes() == classes[8:]
 
 
-def test_only_the_shards_and_the_manifest_are_left(files, tmp_path):
+def test_only_the_shards_and_what_describes_them_are_left(files, tmp_path):
     run(files, tmp_path, 2)
     assert sorted(storage.list_files(str(tmp_path))) == [
         "dataset.json",
+        "dataset_info.json",
+        "features.json",
         "mnist-train.tfrecord-00000-of-00002",
         "mnist-train.tfrecord-00001-of-00002",
     ]
@@ -166,7 +168,7 @@ convert({files["train_images"]!r}, {files["train_labels"]!r}, {str(tmp_path)!r},
     with pytest.raises(DataError, match="no dataset here"):
         read_dataset(str(tmp_path))
     run(files, tmp_path, 2)
-    assert len(os.listdir(tmp_path)) == 3
+    assert len(os.listdir(tmp_path)) == 2 + 3
     images, labels = read_back(tmp_path)
     np.testing.assert_array_equal(images, IMAGES)
     np.testing.assert_array_equal(labels, LABELS)
@@ -265,7 +267,7 @@ def test_conversions_at_once_into_one_folder_leave_one_whole_dataset(files, tmp_
     ]
     assert [process.wait() for process in processes] == [0, 0, 0]
     dataset = read_dataset(str(tmp_path))
-    assert len(os.listdir(tmp_path)) == len(dataset.shards) + 1
+    assert len(os.listdir(tmp_path)) == len(dataset.shards) + 3
     images, _ = read_back(tmp_path)
     np.testing.assert_array_equal(images, IMAGES)
 

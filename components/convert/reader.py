@@ -1,0 +1,135 @@
+"""The examples of a shard read back, whatever its format: a matrix of them at a time."""
+
+import itertools
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from components.convert.writers import array_record_class
+from components.core import storage
+from components.core.content import read_chunks
+from components.core.dataset import ARRAY_RECORD, GZIP, Dataset, Shard
+from components.core.errors import CONVERT_AGAIN, DataError
+from components.core.fingerprint import Fingerprint
+from components.core.tfrecord import Bytes2D
+from components.core.tfrecord_reader import decode, read_records
+from components.core.transfer import download
+
+_BLOCK_BYTES = 4 << 20
+
+
+def read_shard(
+    uri: str, shard: Shard, dataset: Dataset
+) -> Iterator[tuple[Bytes2D, NDArray[np.int64]]]:
+    """Yield the images and labels of a shard; by the time it ends, all of it was checked.
+
+    Args:
+        uri: The shard.
+        shard: What the manifest says of it.
+        dataset: The manifest.
+
+    Yields:
+        Images, uint8 [rows, image_bytes], little-endian pixels in C order; labels, int64 [rows].
+
+    Raises:
+        DataError: With the byte of the first damage, or if the shard is not what the manifest says.
+        SetupError: If the format's package is missing.
+    """
+    ways = {ARRAY_RECORD: _array_records, GZIP: _packed}
+    way = ways.get(dataset.file_format) or ways.get(dataset.compression) or _plain
+    examples = 0
+    for rows in way(uri, shard):
+        images, labels = decode(rows, dataset.image_bytes, uri)
+        if labels.max() >= dataset.num_classes:
+            raise DataError(
+                "label is no class of this dataset",
+                where=uri,
+                expected=f"0 to {dataset.num_classes - 1}",
+                found=int(labels.max()),
+                remedy=CONVERT_AGAIN,
+            )
+        examples += len(rows)
+        yield images, labels
+    if examples != shard.examples:
+        raise _another(uri, f"{shard.examples} examples", f"{examples} examples")
+
+
+def _plain(uri: str, shard: Shard) -> Iterator[Bytes2D]:
+    with storage.open_read(uri) as stream:
+        content = _Fingerprinted(stream)
+        yield from read_records(content, shard.bytes, uri)
+    _check_file(uri, shard, content.fingerprint)
+
+
+def _packed(uri: str, shard: Shard) -> Iterator[Bytes2D]:
+    yield from read_records(_Chunks(read_chunks(uri)), None, uri)
+    _check_file(uri, shard, _fingerprint(uri))
+
+
+def _array_records(uri: str, shard: Shard) -> Iterator[Bytes2D]:
+    # First: of a damaged file the package reads what it can, without a word.
+    _check_file(uri, shard, _fingerprint(uri))
+    with ExitStack() as stack:
+        path = storage.local_path(uri)
+        if not storage.is_local(uri):
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="idxpipe-shard-"))
+            base, _, name = uri.rpartition("/")
+            (path,) = download(base, folder, [name])
+        reader = array_record_class("Reader")(path)
+        stack.callback(reader.close)
+        at_a_time = max(1, _BLOCK_BYTES * shard.examples // max(1, shard.bytes))
+        for start in range(0, reader.num_records(), at_a_time):
+            records = reader.read(start, min(start + at_a_time, reader.num_records()))
+            for length, group in itertools.groupby(records, len):
+                yield np.frombuffer(b"".join(group), np.uint8).reshape(-1, length)
+
+
+class _Fingerprinted:
+    """A stream that takes the fingerprint of what is read from it."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+        self.fingerprint = Fingerprint()
+
+    def read(self, size: int = -1) -> bytes:
+        data: bytes = self._stream.read(size)
+        self.fingerprint = self.fingerprint.extend(data)
+        return data
+
+
+class _Chunks:
+    """A stream of the pieces of another; a read gives the next one, however long it is."""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self._chunks = chunks
+
+    def read(self, _size: int = -1) -> bytes:
+        return next(self._chunks, b"")
+
+
+def _fingerprint(uri: str) -> Fingerprint:
+    with storage.open_read(uri) as stream:
+        content = _Fingerprinted(stream)
+        while content.read(_BLOCK_BYTES):
+            pass
+    return content.fingerprint
+
+
+def _check_file(uri: str, shard: Shard, found: Fingerprint) -> None:
+    if (found.size, found.crc32c) != (shard.bytes, shard.crc32c):
+        listed = Fingerprint(shard.bytes, shard.crc32c)
+        raise _another(uri, f"fingerprint {listed}", f"fingerprint {found}")
+
+
+def _another(uri: str, expected: str, found: str) -> DataError:
+    return DataError(
+        "shard is not the one that the manifest lists",
+        where=uri,
+        expected=expected,
+        found=found,
+        remedy=CONVERT_AGAIN,
+    )
