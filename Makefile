@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 ARGS ?=
 
-.PHONY: fuzz bench bench-convert bench-train run test test-images lint compile lock clean
+.PHONY: chaos fuzz bench bench-convert bench-train run test test-images lint compile lock clean
 
 run: $(VENV)/.installed
 	$(BIN)/idxpipe run $(ARGS)
@@ -37,6 +37,10 @@ lock:
 	  --generate-hashes --python-version 3.11 --upgrade
 	uv pip compile requirements-tpu.in -c requirements.lock -o requirements-tpu.lock \
 	  --generate-hashes --python-version 3.11 --upgrade
+
+# Kills twenty real trainings at random instants, some five minutes; make test kills forks of one.
+chaos: $(VENV)/.installed-test
+	IDXPIPE_CHAOS=1 $(BIN)/pytest -s tests/train/test_kills.py
 
 # Installs what each image installs into a fresh venv and runs it: 10 GB, some ten minutes in all.
 test-images: $(VENV)/.installed-test

@@ -36,12 +36,10 @@ class Checkpoints:
         self._mirror.pull()
         self._model = model
         self._optimizer = optimizer
+        self._keep = keep
         # The mean loss of the last loop, so that a finished training can be exported again.
         self._loss = tf.Variable(0.0, trainable=False, dtype=tf.float32)
         self._state = tf.train.Checkpoint(model=model, optimizer=optimizer, loss=self._loss)
-        self._manager = tf.train.CheckpointManager(
-            self._state, self._mirror.path, max_to_keep=keep, checkpoint_name=_NAME
-        )
 
     @property
     def step(self) -> int:
@@ -78,7 +76,8 @@ class Checkpoints:
         """
         self._loss.assign(loss)
         try:
-            self._manager.save(checkpoint_number=self.step)
+            self._state.write(os.path.join(self._mirror.path, _name(self.step)))
+            self.tidy()
         except (tf.errors.OpError, OSError) as error:
             raise SetupError(
                 "cannot write a checkpoint",
@@ -86,7 +85,6 @@ class Checkpoints:
                 found=str(error).splitlines()[0],
                 remedy="free disk space or give another folder; training goes on from the last one",
             ) from None
-        self._mirror.push()
 
     def restore(self) -> int | None:
         """Load the newest checkpoint that can be read, with a warning for each that cannot.
@@ -101,9 +99,10 @@ class Checkpoints:
         for step, path in found:
             local = os.path.join(self._mirror.path, storage.name_of(path))
             try:
-                self._state.restore(local).assert_consumed()
-            except tf.errors.OpError as error:
-                say(f"warning: checkpoint of step {step} is skipped: {error.message}")
+                self._state.read(local).assert_consumed()
+            # A file that is too short is an IndexError to TensorFlow.
+            except (tf.errors.OpError, IndexError) as error:
+                say(f"warning: checkpoint of step {step} is skipped: {error}")
                 continue
             except (ValueError, AssertionError) as error:
                 raise DataError(
@@ -123,6 +122,37 @@ class Checkpoints:
             )
         return None
 
+    def tidy(self) -> None:
+        """Delete all but the newest, and what a killed process or a damaged disk left of others.
+
+        Raises:
+            TransientError: If a remote store fails again and again.
+        """
+        # A later one than the state in memory was not readable, or training would be there.
+        steps = sorted(s for s in list_checkpoints(self._mirror.path) if s <= self.step)
+        kept = [_name(step) for step in steps[-self._keep :]]
+        if kept:
+            self._list(kept)
+        old = [
+            name
+            for name in os.listdir(self._mirror.path)
+            if name.startswith(f"{_NAME}-") and name.partition(".")[0] not in kept
+        ]
+        # Without its index a checkpoint is none, whenever this is interrupted.
+        for name in sorted(old, key=lambda name: not name.endswith(".index")):
+            storage.delete(os.path.join(self._mirror.path, name))
+        self._mirror.push()
+
+    def _list(self, names: list[str]) -> None:
+        """Write the list that tf.train.latest_checkpoint reads; here the files themselves count.
+
+        Source: tensorflow/python/training/checkpoint_state.proto, as text.
+        """
+        lines = [f'model_checkpoint_path: "{names[-1]}"']
+        lines += [f'all_model_checkpoint_paths: "{name}"' for name in names]
+        text = "\n".join(lines) + "\n"
+        storage.write(os.path.join(self._mirror.path, "checkpoint"), text.encode())
+
 
 def list_checkpoints(uri: str) -> dict[int, str]:
     """Return the URI of every checkpoint in the folder `uri`, without a suffix, by global step.
@@ -136,6 +166,10 @@ def list_checkpoints(uri: str) -> dict[int, str]:
         if match:
             found[int(match[1])] = storage.join(uri, name.removesuffix(".index"))
     return found
+
+
+def _name(step: int) -> str:
+    return f"{_NAME}-{step}"
 
 
 def _rank(name: str) -> int:

@@ -44,6 +44,7 @@ def run(
         TransientError: If SIGTERM came before the last step; the state is saved.
     """
     rates: list[float] = []
+    saved.tidy()
     step = saved.step
     if step >= config.train_steps:
         return rates

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from components import __version__
+from components.core import storage
 from components.core.dataset import Dataset, read_dataset, shard_uris
 from components.core.device import DeviceConfig
 from components.core.errors import SetupError, UsageError
@@ -95,6 +96,8 @@ def train(
         strategy = choose_strategy(device)
     check_batch_size(config.batch_size, strategy.num_replicas_in_sync)
     check_folder(model)
+    for folder in (checkpoints, logs):
+        storage.sweep(folder)
     resuming = bool(list_checkpoints(checkpoints))
     earlier = earlier_precision(checkpoints, resuming)
     precision, reason = choose_precision(config.precision, earlier, strategy)

@@ -1,7 +1,9 @@
 """What only a process of its own can show."""
 
+import json
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -58,27 +60,38 @@ REPLICAS = """
 import sys
 import tensorflow as tf
 cpu = tf.config.list_physical_devices("CPU")[0]
-tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 8)
 from components.core.errors import exit_on_error
 from tests.train.conftest import Run
+records, folder = sys.argv[1:]
 with exit_on_error():
-    run = Run(*sys.argv[1:])
-    run.train(dropout=0.0, train_steps=10)
-    assert run.train(dropout=0.0).resumed_from == 10
-    run.train(batch_size=7)
+    Run(records, folder + "/equal").train(dropout=0.0, train_steps=50)
+    whole, parts = Run(records, folder + "/whole"), Run(records, folder + "/parts")
+    whole.train()
+    parts.train(train_steps=10)
+    assert parts.train().resumed_from == 10
+    assert parts.weights() == whole.weights()
+    parts.train(batch_size=12)
 """
 
 
-def test_two_replicas_train_as_one_does(new_run, tmp_path):
+def test_eight_replicas_train_as_one_does_and_resume_to_the_bit(new_run, tmp_path):
     child = python(REPLICAS, new_run.records, new_run.folder)
-    assert "training on 2 replica(s)" in child.stderr
+    assert "training on 8 replica(s)" in child.stderr
     assert child.returncode == 2, child.stderr
-    assert "a multiple of 2 replicas" in child.stderr
-    assert "found:    7" in child.stderr
+    assert "a multiple of 8 replicas" in child.stderr
+    assert "found:    12" in child.stderr
 
-    one = Run(new_run.records, str(tmp_path / "one"))
-    one.train(dropout=0.0)
-    assert_alike(one, new_run)
+    one, eight = Run(new_run.records, str(tmp_path / "one")), f"{new_run.folder}/equal"
+    one.train(dropout=0.0, train_steps=50)
+    runs = one, Run(new_run.records, eight)
+    losses = [
+        [p["loss"] for p in json.loads(Path(f"{run.logs}/history.json").read_text())["points"]]
+        for run in runs
+    ]
+    assert len(losses[0]) == 10
+    np.testing.assert_allclose(losses[1], losses[0], rtol=1e-4)
+    assert_alike(*runs)
 
 
 def assert_alike(one, other):

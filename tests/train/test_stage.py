@@ -114,6 +114,35 @@ def test_damaged_newest_checkpoint_is_skipped(finished, new_run, capsys):
         new_run.train()
 
 
+def cut_short(path):
+    path.write_bytes(path.read_bytes()[:100])
+
+
+def zeros(path):
+    # What a power cut can leave of a file that was renamed and not yet on the disk.
+    path.write_bytes(bytes(path.stat().st_size))
+
+
+@pytest.mark.parametrize("damage", [Path.unlink, cut_short, zeros, lambda p: p.write_bytes(b"")])
+@pytest.mark.parametrize("suffix", [".index", ".data-00000-of-00001"])
+def test_checkpoint_that_is_half_there_is_skipped(new_run, capsys, suffix, damage):
+    new_run.train(train_steps=10)
+    new_run.train(train_steps=12)
+    newest = list_checkpoints(new_run.checkpoints)[12]
+    damage(Path(newest + suffix))
+    # And so TensorFlow's saver leaves a killed process's.
+    os.makedirs(f"{new_run.checkpoints}/ckpt-13_temp")
+    # The damaged one must not count as the one that is kept.
+    result = new_run.train(train_steps=11, keep_checkpoints=1)
+    assert result.resumed_from == 10
+    whole = suffix == ".index" and damage is Path.unlink
+    assert ("warning: checkpoint of step 12 is skipped" in capsys.readouterr().err) is not whole
+    assert list(list_checkpoints(new_run.checkpoints)) == [11]
+    left = {name.partition(".")[0] for name in os.listdir(new_run.checkpoints)}
+    assert left == {"ckpt-11", "checkpoint", "recipe"}
+    assert tf.train.latest_checkpoint(new_run.checkpoints).endswith("ckpt-11")
+
+
 @pytest.mark.parametrize(
     ("name", "value"), [("batch_size", 4), ("seed", 1), ("dropout", 0.5), ("learning_rate", 0.2)]
 )
@@ -244,7 +273,7 @@ def test_loss_that_is_no_number_names_the_steps(new_run, monkeypatch):
     assert not os.path.exists(new_run.model)
 
 
-def test_weight_that_is_no_number_names_the_last_good_checkpoint(tmp_path):
+def test_pixel_that_is_no_number_names_the_last_good_checkpoint(tmp_path):
     images, labels = spots(50, dtype="float32")
     images[-1] = np.nan
     run = Run(write_dataset(tmp_path / "d", images, labels, 4), str(tmp_path))
@@ -253,6 +282,13 @@ def test_weight_that_is_no_number_names_the_last_good_checkpoint(tmp_path):
         run.train(shuffle_buffer=1, checkpoint_steps=5)
     assert caught.value.found == f"last good checkpoint: step 5 in {run.checkpoints}"
     assert not os.path.exists(run.model)
+
+
+def test_weight_that_is_no_number_is_noticed_behind_a_loss_that_is_one(new_run, monkeypatch):
+    monkeypatch.setattr("components.train.step.make_loop", lambda *_: lambda *_: 0.5)
+    monkeypatch.setattr("components.train.checkpoints.Checkpoints.is_finite", lambda _: False)
+    with pytest.raises(DataError, match="steps 0 to 4: training diverged: a weight"):
+        new_run.train()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -313,7 +349,7 @@ def test_full_disk_says_what_could_not_be_written(new_run, monkeypatch):
         raise tf.errors.ResourceExhaustedError(None, None, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(tf.train.CheckpointManager, "save", full)
+        patch.setattr(tf.train.Checkpoint, "write", full)
         with pytest.raises(SetupError, match="cannot write a checkpoint"):
             new_run.train(train_steps=5)
     monkeypatch.setattr(tf.saved_model, "save", full)
