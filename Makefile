@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 ARGS ?=
 
-.PHONY: chaos fuzz bench bench-convert bench-train run test test-images lint compile lock clean
+.PHONY: chaos fuzz bench bench-convert bench-train bench-validate run test test-images lint compile lock clean
 
 run: $(VENV)/.installed
 	$(BIN)/idxpipe run $(ARGS)
@@ -50,11 +50,14 @@ test-images: $(VENV)/.installed-test
 fuzz: $(VENV)/.installed-test
 	IDXPIPE_FUZZ=2000000 $(BIN)/pytest -n 2 tests/core/test_fuzz.py
 
-bench: bench-convert bench-train
+bench: bench-validate bench-convert bench-train
 
 # Ratios from interleaved runs; on a machine with other work they say little.
 bench-convert: $(VENV)/.installed-test
 	$(BIN)/python -m benchmarks.convert
+
+bench-validate: $(VENV)/.installed-test
+	$(BIN)/python -m benchmarks.validate
 
 # PyTorch and JAX, to compare with, have a venv of their own: 6 GB. Without it they are left out.
 bench-train: $(VENV)/.installed-test $(VENV)-bench/.installed

@@ -7,7 +7,6 @@ import functools
 import gzip
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterable
@@ -19,6 +18,8 @@ import numpy as np
 
 from benchmarks.blackhole import against_black_hole
 from benchmarks.compare import compare
+from benchmarks.mnist import MNIST, NAMES, pack, unpacked
+from benchmarks.processes import IDXPIPE, print_peaks, run
 from components.convert.beam_pipeline import run_pipeline
 from components.convert.config import ConvertConfig
 from components.convert.plan import ShardTask, plan
@@ -28,12 +29,8 @@ from components.convert.source import Source
 from components.convert.stage import convert
 from components.core.checks import read_header
 from components.core.content import read_chunks
-from components.core.idx import Header
 
-MNIST = Path("data/mnist")
-NAMES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte")
 SHARDS = 8
-CLI = "from pipeline.cli import main; raise SystemExit(main())"
 
 
 def main() -> None:
@@ -47,20 +44,6 @@ def main() -> None:
         against_decompression(work, large)
         against_import(work, large)
         against_black_hole(work, small)
-
-
-def unpacked(folder: Path, times: int) -> tuple[str, str]:
-    """Write MNIST's training split unpacked, repeated `times`; return images and labels."""
-    folder.mkdir()
-    for name in NAMES:
-        content = b"".join(read_chunks(str(MNIST / f"{name}.gz")))
-        header = Header.decode(content[:1024], name)
-        repeated = Header(header.dtype, (header.records * times, *header.record_shape))
-        with open(folder / name, "wb") as stream:
-            stream.write(repeated.encode())
-            for _ in range(times):
-                stream.write(content[header.data_offset :])
-    return str(folder / NAMES[0]), str(folder / NAMES[1])
 
 
 def shard_tasks(sources: tuple[str, str], output: Path, shards: int = SHARDS) -> list[ShardTask]:
@@ -229,15 +212,6 @@ def against_decompression(work: Path, large: tuple[str, str]) -> None:
     decompression("1.2 million examples from .gz", packed, work)
 
 
-def pack(path: str) -> str:
-    """Write a file beside `path` with its content as gzip; return its path."""
-    from isal import igzip
-
-    with open(path, "rb") as source, igzip.open(f"{path}.gz", "wb", compresslevel=2) as packed:
-        shutil.copyfileobj(source, packed, 1 << 20)
-    return f"{path}.gz"
-
-
 def decompression(title: str, packed: list[str], work: Path) -> None:
     """Compare for one pair of files."""
 
@@ -263,7 +237,7 @@ def decompression(title: str, packed: list[str], work: Path) -> None:
 
 def against_import(work: Path, large: tuple[str, str]) -> None:
     """Compare whole processes: converting MNIST, and only importing Beam."""
-    idxpipe = [sys.executable, "-c", CLI, "convert", "--output", str(work / "process")]
+    idxpipe = [*IDXPIPE, "convert", "--output", str(work / "process")]
     importing = [sys.executable, "-c", "import apache_beam"]
     mnist = [*idxpipe, "--data", str(MNIST)]
     ways = {
@@ -282,25 +256,7 @@ def against_import(work: Path, large: tuple[str, str]) -> None:
         return run_it
 
     compare("whole processes", {name: fresh(way) for name, way in list(ways.items())[:2]})
-    print("\npeak memory of whole processes")
-    peaks = {name: peak_bytes(way, work / "process") for name, way in ways.items()}
-    for name, peak in peaks.items():
-        print(f"  {name:<44}{peak / 1e6:>9.0f} MB{peak / next(iter(peaks.values())):>8.2f} x")
-
-
-def peak_bytes(command: list[str], output: Path) -> int:
-    """Return the largest resident set of a process."""
-    shutil.rmtree(output, ignore_errors=True)
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    if status:
-        raise RuntimeError(f"{command} failed")
-    return usage.ru_maxrss * 1024
-
-
-def run(command: list[str]) -> None:
-    """Run a command to its end."""
-    subprocess.run(command, check=True, capture_output=True)
+    print_peaks(ways, lambda: shutil.rmtree(work / "process", ignore_errors=True))
 
 
 if __name__ == "__main__":

@@ -34,6 +34,10 @@ def within(
         All of them, and those among them that are labelled otherwise than the image before them of
         the same bytes.
     """
+    ordered = np.sort(keys)
+    # Most often there are none, and this takes a tenth of the time of telling which.
+    if not (ordered[1:] == ordered[:-1]).any():
+        return None, None
     order = np.argsort(keys, kind="stable")
     ordered = keys[order]
     same = np.flatnonzero(ordered[1:] == ordered[:-1])
@@ -51,6 +55,10 @@ def across(keys: NDArray[np.uint64], others: NDArray[np.uint64]) -> Repeats | No
         keys: Hash of each image of the split.
         others: Hash of each image of the other one.
     """
+    # Most often there are none; and sorted ones are looked up several times as fast.
+    mine, theirs = np.sort(keys), np.sort(others)
+    if not (theirs[np.minimum(np.searchsorted(theirs, mine), len(theirs) - 1)] == mine).any():
+        return None
     order = np.argsort(others, kind="stable")
     place = np.searchsorted(others, keys, sorter=order)
     found = order[np.minimum(place, len(others) - 1)]

@@ -13,18 +13,21 @@ from components.core.rows import Rows
 
 Array = NDArray[Any]
 
-# Blocks stay in the second-level cache, as they are gone through several times. As many squares of
-# bytes as 256 add up exactly in float32, whose arithmetic is the fastest; 65536 do in uint32.
-_BLOCK_BYTES = 192 << 10
+# Blocks stay in the processor's cache, as they are gone through several times; of smaller ones, two
+# threads would wait for the interpreter. As many squares of bytes as 256 add up exactly in float32,
+# whose arithmetic is the fastest where rows are not short; 65536 do in uint32.
+_BLOCK_BYTES = 768 << 10
 _EXACT_ROWS = 256
+_LONG_ROW = 64
 _MOST_ROWS = 1 << 16
 # Images of a split that are compared with each other: 8 bytes each are kept, 64 MB in all.
 MAX_COMPARED = 1 << 23
-# Figures of all pixels cost as much as all checks together: of a larger file they are taken of one
-# block in so many. Counting for the histogram costs even more.
+# Figures of all pixels cost as much as all checks together, and counting them for the histogram
+# four times that: they are taken of one block in so many, and in more of a larger file.
 ALL_BYTES = 256 << 20
 FIGURES_STRIDE = 8
 HISTOGRAM_STRIDE = 16
+LARGE_HISTOGRAM_STRIDE = 64
 BINS = 64
 _SEED = 0x1D5
 # Of larger images, figures are taken of every second pixel of every second row, or fewer.
@@ -45,7 +48,8 @@ class PixelFacts:
         averaged: How many of them `mean` and `std` are of: all of a file below `ALL_BYTES`.
         mean: float64 [H, W] or [H, W, C]: mean of each pixel over images, as stored.
         std: Their standard deviations, likewise.
-        histogram: Pixels per bin, of one block of images in `HISTOGRAM_STRIDE`.
+        histogram: Pixels per bin, of one block of images in `HISTOGRAM_STRIDE`, of a large file in
+            `LARGE_HISTOGRAM_STRIDE`.
         edges: float64 [bins + 1]: edges of these bins.
         constant: Images of a single value, and the number of the first.
         not_finite: Images with NaN or infinite pixels, and the number of the first.
@@ -84,7 +88,9 @@ class Pixels:
         self._wanted = np.array(sorted(wanted), np.int64)
         self._samples: dict[int, Array] = {}
         self._images = self._blocks = self._averaged = 0
-        self._stride = 1 if header.content_bytes < ALL_BYTES else FIGURES_STRIDE
+        large = header.content_bytes >= ALL_BYTES
+        self._stride = FIGURES_STRIDE if large else 1
+        self._histogram_stride = LARGE_HISTOGRAM_STRIDE if large else HISTOGRAM_STRIDE
         self._wide: Array = np.empty((0, 0), np.float32)
         self._keys = np.empty(min(header.records, MAX_COMPARED), np.uint64)
         self._hash = RowHash(header.record_bytes)
@@ -146,7 +152,7 @@ class Pixels:
         if self._blocks % self._stride == 0:
             self._averaged += len(pixels)
             self._add(pixels)
-        if self._blocks % HISTOGRAM_STRIDE == 0:
+        if self._blocks % self._histogram_stride == 0:
             self._count(pixels)
         self._blocks += 1
 
@@ -168,17 +174,19 @@ class Pixels:
 
     def _add(self, pixels: Array) -> None:
         # Of bytes, the sums are exact, and so the same on every machine.
-        if pixels.dtype == np.uint8 and len(pixels) <= _EXACT_ROWS:
-            self._sum += pixels.sum(axis=0, dtype=np.uint16)
-            if len(self._wide) < len(pixels):
-                self._wide = np.empty(pixels.shape, np.float32)
-            wide = self._wide[: len(pixels)]
-            wide[:] = pixels
-            self._squares += np.einsum("ij,ij->j", wide, wide).astype(np.uint64)
+        if pixels.dtype != np.uint8 or pixels.shape[1] < _LONG_ROW:
+            wide: Array = pixels.astype(np.uint32 if pixels.dtype == np.uint8 else np.float64)
+            self._sum += wide.sum(axis=0, dtype=wide.dtype)
+            self._squares += np.einsum("ij,ij->j", wide, wide)
             return
-        wide = pixels.astype(np.uint32 if pixels.dtype == np.uint8 else np.float64)
-        self._sum += wide.sum(axis=0, dtype=wide.dtype)
-        self._squares += np.einsum("ij,ij->j", wide, wide)
+        for start in range(0, len(pixels), _EXACT_ROWS):
+            part = pixels[start : start + _EXACT_ROWS]
+            self._sum += part.sum(axis=0, dtype=np.uint16)
+            if len(self._wide) < len(part):
+                self._wide = np.empty(part.shape, np.float32)
+            exact = self._wide[: len(part)]
+            exact[:] = part
+            self._squares += np.einsum("ij,ij->j", exact, exact).astype(np.uint64)
 
     def _count(self, pixels: Array) -> None:
         if self._dtype == np.uint8:
@@ -195,10 +203,12 @@ class Pixels:
 
 
 class RowHash:
-    """A 64-bit hash of the bytes of each row: two rows that differ share it once in 2**64.
+    """A 64-bit hash of the bytes of each row.
 
-    Multilinear hashing of 32-bit words into the upper halves of two 64-bit sums. Source: D. Lemire,
-    O. Kaser, "Strongly universal string hashing is fast", The Computer Journal 57(11), 2014.
+    Multilinear hashing: the sum, modulo 2**64, of 32-bit words times random factors. Two rows share
+    it with probability 2**(t-64), t being how many zero bits all differences of their words end in:
+    0 for nearly all, 31 at worst. Source: D. Lemire, O. Kaser, "Strongly universal string hashing
+    is fast", The Computer Journal 57(11), 2014; they keep the upper half, which makes t no matter.
 
     Args:
         record_bytes: Length of a row.
@@ -208,8 +218,7 @@ class RowHash:
         self._padding = -record_bytes % 4
         words = (record_bytes + self._padding) // 4
         # The same numbers on every machine and in every version of NumPy.
-        generator = np.random.PCG64(_SEED)
-        self._factors = generator.random_raw(2 * words).reshape(2, words)
+        self._factors = np.random.PCG64(_SEED).random_raw(words)
         self._wide: Array = np.empty((0, 0), np.uint64)
 
     def __call__(self, rows: Array) -> NDArray[np.uint64]:
@@ -217,15 +226,10 @@ class RowHash:
         if self._padding:
             rows = np.pad(rows, ((0, 0), (0, self._padding)))
         words = np.ascontiguousarray(rows).view("<u4")
-        one = np.zeros(len(rows), np.uint64)
-        other = np.zeros(len(rows), np.uint64)
+        keys = np.zeros(len(rows), np.uint64)
         for start in range(0, words.shape[1], _HASHED_WORDS):
             part = slice(start, start + _HASHED_WORDS)
-            wide = self._widened(words[:, part])
-            one += np.einsum("ij,j->i", wide, self._factors[0, part])
-            other += np.einsum("ij,j->i", wide, self._factors[1, part])
-        half = np.uint64(32)
-        keys: NDArray[np.uint64] = (one >> half << half) | (other >> half)
+            keys += np.einsum("ij,j->i", self._widened(words[:, part]), self._factors[part])
         return keys
 
     def _widened(self, words: Array) -> Array:

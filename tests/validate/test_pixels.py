@@ -64,6 +64,7 @@ def test_large_images_are_thinned_in_pictures_but_not_in_checks(monkeypatch):
 
 def test_of_large_files_every_eighth_block_is_averaged(monkeypatch):
     monkeypatch.setattr(pixels, "ALL_BYTES", 1 << 20)
+    monkeypatch.setattr(pixels, "_BLOCK_BYTES", 100_000)
     images = make((30_000, 10, 10), np.uint8)
     images[29_000] = 0
     facts = look(images)
@@ -105,14 +106,14 @@ def test_rows_that_differ_in_one_byte_have_another_hash(length, seed, data):
 def test_hashes_are_the_same_on_every_machine_and_do_not_collide():
     rows = np.arange(8, dtype=np.uint8).reshape(2, 4)
     assert [f"{key:016x}" for key in RowHash(4)(rows).tolist()] == [
-        "5ed75284c930920b",
-        "8d03eec96808520c",
+        "5ed75284a14add00",
+        "8d03eec9fea49474",
     ]
     # Every row of one or two bits: images differ by as little.
-    single = np.packbits(np.eye(98 * 8, dtype=bool), axis=1)
-    pairs = (single[:, None] | single[None]).reshape(-1, 98)
-    keys = RowHash(98)(pairs)
-    assert len(np.unique(keys)) == len(np.unique(pairs, axis=0))
+    single = np.packbits(np.eye(40 * 8, dtype=bool), axis=1)
+    one, other = np.triu_indices(len(single))
+    rows = single[one] | single[other]
+    assert len(np.unique(RowHash(40)(rows))) == len(rows)
 
 
 def test_no_whole_image_gives_no_facts():
