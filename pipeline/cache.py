@@ -20,6 +20,7 @@ from enum import Enum
 
 from components.core import storage
 from components.core.errors import IdxpipeError
+from components.train.own_source import source_digest
 from pipeline import code
 from pipeline.artifact import Values
 from pipeline.params import whole
@@ -75,6 +76,7 @@ def key(task: Task, container: Container, inputs: Values, root: str) -> str:
         "command": command,
         "env": container.env,
         "code": code.identity(command),
+        "network": _network(inputs.parameters.get("network", "")),
         "parameters": inputs.parameters,
         "artifacts": {
             name: {
@@ -89,6 +91,11 @@ def key(task: Task, container: Container, inputs: Values, root: str) -> str:
     # Numbers in metadata come back from a compiled pipeline as doubles.
     text = json.dumps(whole(work), sort_keys=True, separators=(",", ":"), default=dict)
     return hashlib.sha256(text.encode()).hexdigest()[:20]
+
+
+def _network(name: object) -> str:
+    """Return a digest of the code of a user's own network, where the train stage is given one."""
+    return source_digest(name) if isinstance(name, str) and ":" in name else ""
 
 
 @contextmanager

@@ -54,7 +54,7 @@ def cnn(
 def tiny(
     image_shape: tuple[int, ...], num_classes: int, dropout: float, seed: int
 ) -> keras.Sequential:
-    """Return a network for a few seconds: two convolutions over blocks of 2x2 pixels."""
+    """Return a network for a few seconds: three convolutions over blocks of 2x2 pixels."""
     seeds = _seeds(seed)
     return keras.Sequential(
         [
@@ -66,6 +66,8 @@ def tiny(
             _pool("pool1"),
             _conv("conv2", 64, seeds),
             keras.layers.ReLU(name="relu2"),
+            _conv("conv3", 64, seeds),
+            keras.layers.ReLU(name="relu3"),
             _pool("pool2"),
             keras.layers.Flatten(data_format="channels_last", name="flatten"),
             _dropout(dropout),

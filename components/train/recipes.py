@@ -33,7 +33,7 @@ RECIPES = {
     "fast": Recipe(
         model="tiny",
         batch_size=64,
-        train_steps=800,
+        train_steps=1200,
         optimizer="sgd",
         momentum=0.9,
         schedule="one-cycle",
@@ -45,7 +45,7 @@ RECIPES = {
     "best": Recipe(
         model="resnet",
         batch_size=128,
-        train_steps=4000,
+        train_steps=3500,
         optimizer="adamw",
         weight_decay=0.05,
         schedule="one-cycle",
