@@ -17,6 +17,7 @@ from components.core import storage
 from components.core.checks import check_pair
 from components.core.dataset import FILE_ORDER, MANIFEST, Dataset
 from components.core.errors import DataError, TransientError
+from components.core.lasting import lasting
 from components.core.layout import LayoutConfig
 
 _USUAL = LayoutConfig()
@@ -149,7 +150,8 @@ def _publish_or_find(part: Part, sources: tuple[Source, Source], config: Convert
 def _import_beam() -> ModuleType:
     # Without its [gcp] extra, Beam warns on import of clients that are not used here.
     logging.getLogger().addFilter(lambda record: "apitools not found" not in record.getMessage())
-    return import_module("components.convert.beam_pipeline")
+    with lasting():
+        return import_module("components.convert.beam_pipeline")
 
 
 def _bytes_to_read(tasks: list[ShardTask]) -> int:

@@ -14,6 +14,7 @@ from components.core.errors import (
     SetupError,
     TransientError,
 )
+from components.core.lasting import lasting
 
 # Source: https://github.com/abseil/abseil-cpp/blob/master/absl/status/status.h
 _PASSING = {4, 10, 14}  # deadline exceeded, aborted, unavailable
@@ -35,7 +36,8 @@ def quiet_import() -> Iterator[None]:
         stderr = os.dup(2)
         os.dup2(log.fileno(), 2)
         try:
-            yield
+            with lasting():
+                yield
         except IdxpipeError:
             raise
         except BaseException:

@@ -1,0 +1,27 @@
+import gc
+
+import pytest
+
+from components.core.lasting import lasting
+
+
+def test_what_is_made_is_never_looked_at_again():
+    before = gc.get_freeze_count()
+    with lasting():
+        assert not gc.isenabled()
+        made = [[] for _ in range(1000)]
+    assert gc.isenabled()
+    assert gc.get_freeze_count() > before + len(made)
+    gc.unfreeze()
+
+
+def test_the_collector_is_left_as_it_was():
+    with pytest.raises(ImportError), lasting():
+        raise ImportError
+    assert gc.isenabled()
+    gc.disable()
+    with lasting():
+        pass
+    assert not gc.isenabled()
+    gc.enable()
+    gc.unfreeze()
