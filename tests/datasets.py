@@ -54,4 +54,5 @@ def _example(tf, image, label):
         "image": tf.train.Feature(bytes_list=tf.train.BytesList(value=[pixels])),
         "label": tf.train.Feature(int64_list=tf.train.Int64List(value=[int(label)])),
     }
-    return tf.train.Example(features=tf.train.Features(feature=feature)).SerializeToString()
+    example = tf.train.Example(features=tf.train.Features(feature=feature))
+    return example.SerializeToString(deterministic=True)

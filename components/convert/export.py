@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.convert.config import IDX, NPY, PNG
-from components.convert.reader import read_shard
 from components.core import storage
 from components.core.dataset import FILE_ORDER, Dataset, read_dataset, shard_uris
 from components.core.errors import SetupError, UsageError
+from components.core.examples import read_shard
 from components.core.idx import Header
 from components.core.local_store import TEMPORARY
 from components.core.order import source_indices

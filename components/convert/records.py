@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from components.convert.reader import read_shard
 from components.core.dataset import Dataset, Shard, read_dataset, shard_uris
 from components.core.errors import CONVERT_AGAIN, DataError
+from components.core.examples import read_shard
 
 # From dark to light, as terminals mostly are.
 _SHADES = " .:-=+*#%@"

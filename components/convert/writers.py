@@ -4,7 +4,6 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 
 from components.core import storage
 from components.core.dataset import ARRAY_RECORD, GZIP
-from components.core.errors import SetupError
+from components.core.examples import array_record_class
 from components.core.fingerprint import Fingerprint
 from components.core.tfrecord import CRC_BYTES, LENGTH_BYTES
 
@@ -123,20 +122,3 @@ def check_format(file_format: str) -> None:
     """
     if file_format == ARRAY_RECORD:
         array_record_class("Writer")
-
-
-def array_record_class(what: str) -> Any:
-    """Return the `Reader` or `Writer` of the package array_record.
-
-    Raises:
-        SetupError: If it is not installed.
-    """
-    try:
-        module = import_module("array_record.python.array_record_module")
-    except ImportError:
-        raise SetupError(
-            "the package array_record is not installed",
-            where=f"file_format={ARRAY_RECORD}",
-            remedy="pip install 'idxpipe[array-record]', or take the file_format tfrecord",
-        ) from None
-    return getattr(module, f"ArrayRecord{what}")

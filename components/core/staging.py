@@ -18,10 +18,10 @@ _BLOCK_BYTES = 4 << 20
 
 @contextmanager
 def staged_shards(uris: list[str], dataset: Dataset, stage_bytes: int) -> Iterator[list[str]]:
-    """Yield the shards of a dataset as paths that TensorFlow reads.
+    """Yield the shards of a dataset as paths or URIs to read.
 
-    Local ones are read where they are. Those on gs:// are copied if they are `stage_bytes` or less
-    in all, and otherwise streamed by TensorFlow; other stores it does not know.
+    Local ones are read where they are, and those on gs:// if they are more than `stage_bytes` in
+    all; everything else is copied first.
 
     Args:
         uris: The shards, in order.

@@ -6,19 +6,8 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from components.core import storage
-from components.core.errors import (
-    CONVERT_AGAIN,
-    DataError,
-    IdxpipeError,
-    SetupError,
-    TransientError,
-)
+from components.core.errors import IdxpipeError
 from components.core.lasting import lasting
-
-# Source: https://github.com/abseil/abseil-cpp/blob/master/absl/status/status.h
-_PASSING = {4, 10, 14}  # deadline exceeded, aborted, unavailable
-_FORBIDDEN = {7, 16}  # permission denied, unauthenticated
 
 
 @contextmanager
@@ -47,41 +36,3 @@ def quiet_import() -> Iterator[None]:
         finally:
             os.dup2(stderr, 2)
             os.close(stderr)
-
-
-def records_error(uri: str, code: int, message: str) -> IdxpipeError:
-    """Return the error for records that TensorFlow could not read.
-
-    Args:
-        uri: Where they are.
-        code: TensorFlow's error code.
-        message: Its message.
-    """
-    found = (message.partition("}} ")[2] or message).partition(" [Op:")[0]
-    if not storage.is_local(uri) and code in _PASSING:
-        return TransientError(
-            "records cannot be streamed",
-            where=uri,
-            found=found,
-            remedy="check the network, then run the same command again; "
-            "with a stage_bytes above their size they are copied first",
-        )
-    if not storage.is_local(uri) and code in _FORBIDDEN:
-        return SetupError(
-            "no right to stream these records",
-            where=uri,
-            found=found,
-            remedy="gcloud auth application-default login, with an account that may read them",
-        )
-    return DataError(
-        "records cannot be read",
-        where=uri,
-        expected="TFRecords of tf.train.Example with `image` and `label`",
-        found=found,
-        remedy=CONVERT_AGAIN,
-    )
-
-
-def tf_path(uri: str) -> str:
-    """Return `uri` as TensorFlow's file layer takes it: a plain path if it is local."""
-    return storage.local_path(uri) if storage.is_local(uri) else uri

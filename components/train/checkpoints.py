@@ -32,6 +32,7 @@ class Checkpoints:
         self, uri: str, model: keras.Model, optimizer: keras.optimizers.Optimizer, keep: int
     ) -> None:
         self._uri = uri
+        storage.sweep(uri)
         self._mirror = Mirror(uri, _rank)
         self._mirror.pull()
         self._model = model

@@ -31,6 +31,7 @@ def train(
     augment_scale: float,
     shuffle_buffer: int,
     seed: int,
+    memory_bytes: int,
     checkpoint_steps: int,
     keep_checkpoints: int,
     accelerator: str,
@@ -70,6 +71,7 @@ def train(
             augment_scale=augment_scale,
             shuffle_buffer=shuffle_buffer,
             seed=seed,
+            memory_bytes=memory_bytes,
             checkpoint_steps=checkpoint_steps,
             keep_checkpoints=keep_checkpoints,
         )

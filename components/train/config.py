@@ -134,6 +134,13 @@ class TrainConfig(Config):
     seed: int = parameter(
         0, "seed of initial weights, order, dropout and augmentation", minimum=0, maximum=2**31 - 1
     )
+    memory_bytes: int = parameter(
+        0,
+        "most memory that examples take; a set that needs more is streamed, window by window, in "
+        "the same order; 0 takes what is free",
+        unit="bytes",
+        minimum=0,
+    )
     checkpoint_steps: int = parameter(
         250, "steps between two checkpoints, rounded up to whole loops", unit="steps", minimum=1
     )

@@ -1,26 +1,50 @@
-"""A whole split in memory, read once, a batch of records at a time."""
+"""Whether the examples of a split fit in memory, and the split there."""
 
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 
 from components.core.dataset import Dataset
-from components.core.errors import CONVERT_AGAIN, DataError
-from components.core.tf_host import records_error, tf_path
-
-_BATCH_BYTES = 8 << 20
-
-# Source: components/core/tfrecord.py, which writes them.
-_FEATURES = {
-    "image": tf.io.FixedLenFeature([], tf.string),
-    "label": tf.io.FixedLenFeature([], tf.int64),
-}
+from components.core.errors import SetupError
+from components.core.examples import read_examples
+from components.core.memory import available_memory
 
 
-def read_examples(
+def fit_in_memory(records: str, dataset: Dataset, window: int, memory_bytes: int) -> bool:
+    """Tell whether the split is to be held in memory whole; else it is streamed by windows.
+
+    Either way the batches are the same.
+
+    Args:
+        records: What to call the dataset in errors.
+        dataset: Its manifest.
+        window: Examples that are shuffled among themselves.
+        memory_bytes: The most that examples may take; 0 stands for what is free.
+
+    Raises:
+        SetupError: If not even two windows fit: the one that is trained on, and the next.
+    """
+    limit = memory_bytes or available_memory()
+    example_bytes = dataset.image_bytes + np.dtype(np.int64).itemsize
+    # Once as read and once as TensorFlow's.
+    if 2 * dataset.num_examples * example_bytes <= limit:
+        return True
+    window = min(window, dataset.num_examples)
+    if window < dataset.num_examples and 2 * window * example_bytes <= limit:
+        return False
+    raise SetupError(
+        "examples do not fit in memory, and their windows neither",
+        where=records,
+        expected=f"{2 * window * example_bytes / 2**20:,.1f} MiB, for two windows of {window}",
+        found=f"{limit / 2**20:,.1f} MiB",
+        remedy=f"a shuffle_buffer of {limit // (2 * example_bytes)} or less; with a dataset "
+        "converted with a shuffle_seed its batches are as mixed",
+    )
+
+
+def load_examples(
     uris: list[str], dataset: Dataset
 ) -> tuple[NDArray[np.generic], NDArray[np.int64]]:
-    """Read every record of a dataset.
+    """Read the whole split.
 
     Args:
         uris: The shards, in order.
@@ -30,69 +54,16 @@ def read_examples(
         Images [N, pixels] in the dataset's dtype and labels int64 [N], in the records' order.
 
     Raises:
-        DataError: If a shard is corrupt, has another number of records than the manifest says,
-            or holds an image or a label that cannot be in this dataset.
-        SetupError: If a shard on gs:// may not be read.
-        TransientError: If the stream from gs:// broke.
+        DataError: With the byte of the first damage, or if a shard is not what the manifest says.
+        SetupError: If the format's package is missing, or a shard may not be read.
+        TransientError: If a remote store fails again and again.
     """
-    pixels = int(np.prod(dataset.image_shape))
+    pixels = dataset.image_bytes // np.dtype(dataset.image_dtype).itemsize
     images = np.empty((dataset.num_examples, pixels), dataset.image_dtype)
     labels = np.empty(dataset.num_examples, np.int64)
     start = 0
-    for uri, shard in zip(uris, dataset.shards, strict=True):
-        stop = start + shard.examples
-        _read_shard(uri, images[start:stop], labels[start:stop])
+    for rows, row_labels in read_examples(uris, dataset):
+        stop = start + len(rows)
+        images[start:stop], labels[start:stop] = rows, row_labels
         start = stop
-    _check_labels(labels, dataset, uris)
     return images, labels
-
-
-def _read_shard(uri: str, images: NDArray[np.generic], labels: NDArray[np.int64]) -> None:
-    """Fill `images` and `labels` with the records of one shard."""
-    dtype = images.dtype
-    records = tf.data.TFRecordDataset(tf_path(uri))
-    batch = max(1, _BATCH_BYTES // (images[:1].nbytes or 1))
-    options = tf.data.Options()
-    options.autotune.enabled = False
-    options.deterministic = True
-
-    def parse(serialized: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        features = tf.io.parse_example(serialized, _FEATURES)
-        return tf.io.decode_raw(features["image"], dtype, little_endian=True), features["label"]
-
-    done = 0
-    try:
-        for rows, row_labels in records.batch(batch).map(parse).with_options(options):
-            stop = done + len(row_labels)
-            if rows.shape[1] != images.shape[1] or stop > len(labels):
-                raise DataError(
-                    "records are not what the manifest says",
-                    where=uri,
-                    expected=f"{len(labels)} images of {images.shape[1]} pixels ({dtype})",
-                    found=f"{stop} or more, of {rows.shape[1]} pixels",
-                    remedy=CONVERT_AGAIN,
-                )
-            images[done:stop], labels[done:stop] = rows.numpy(), row_labels.numpy()
-            done = stop
-    except tf.errors.OpError as error:
-        raise records_error(uri, error.error_code, error.message) from None
-    if done != len(labels):
-        raise DataError(
-            "shard has fewer records than the manifest says",
-            where=uri,
-            expected=len(labels),
-            found=done,
-            remedy=CONVERT_AGAIN,
-        )
-
-
-def _check_labels(labels: NDArray[np.int64], dataset: Dataset, uris: list[str]) -> None:
-    wrong = np.flatnonzero((labels < 0) | (labels >= dataset.num_classes))
-    if wrong.size:
-        raise DataError(
-            f"record {wrong[0]} of the split has a label that is no class",
-            where=uris[0],
-            expected=f"0 to {dataset.num_classes - 1}",
-            found=int(labels[wrong[0]]),
-            remedy=CONVERT_AGAIN,
-        )

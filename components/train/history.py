@@ -25,6 +25,7 @@ class History:
     """
 
     def __init__(self, uri: str, resumed_from: int | None) -> None:
+        storage.sweep(uri)
         self._mirror = Mirror(uri)
         if storage.exists(storage.join(uri, HISTORY)):
             self._mirror.pull([HISTORY])

@@ -13,7 +13,14 @@ RECIPE = "recipe.json"
 SCHEMA_VERSION = 1
 
 # How far, how often and under which name does not change what a step does.
-_FREE = ("recipe", "train_steps", "iterations", "checkpoint_steps", "keep_checkpoints")
+_FREE = (
+    "recipe",
+    "train_steps",
+    "iterations",
+    "checkpoint_steps",
+    "keep_checkpoints",
+    "memory_bytes",
+)
 
 
 def recipe_of(config: TrainConfig, dataset: Dataset) -> dict[str, Any]:

@@ -1,22 +1,19 @@
 """Train a classifier on a TFRecord dataset, from scratch or from its last checkpoint."""
 
 import dataclasses
-import math
 import statistics
+from contextlib import ExitStack
 from typing import Any
 
-import numpy as np
-
 from components import __version__
-from components.core import storage
 from components.core.dataset import Dataset, read_dataset, shard_uris
 from components.core.device import DeviceConfig
-from components.core.errors import SetupError, UsageError
-from components.core.memory import available_memory
+from components.core.errors import UsageError
 from components.core.narration import say
 from components.core.staging import staged_shards
 from components.core.tf_host import quiet_import
 from components.train.config import TrainConfig
+from components.train.examples import fit_in_memory, load_examples
 from components.train.recipe import check_recipe, earlier_precision, recipe_of
 
 SCHEMA_VERSION = 1
@@ -78,11 +75,10 @@ def train(
     config = config.resolved()
     dataset = read_dataset(records)
     shards = shard_uris(records, dataset)
-    _check_memory(records, dataset)
+    in_memory = fit_in_memory(records, dataset, config.shuffle_buffer, config.memory_bytes)
     with quiet_import():
         from components.train.batches import make_batches
         from components.train.checkpoints import Checkpoints, list_checkpoints
-        from components.train.examples import read_examples
         from components.train.export import Servable, check_folder, export_model
         from components.train.history import History
         from components.train.model import build_model, count_weights, in_float32
@@ -92,12 +88,11 @@ def train(
         from components.train.run import run
         from components.train.step import make_loop, make_step
         from components.train.strategy import check_batch_size, choose_strategy
+        from components.train.streaming import streamed_batches
 
         strategy = choose_strategy(device)
     check_batch_size(config.batch_size, strategy.num_replicas_in_sync)
     check_folder(model)
-    for folder in (checkpoints, logs):
-        storage.sweep(folder)
     resuming = bool(list_checkpoints(checkpoints))
     earlier = earlier_precision(checkpoints, resuming)
     precision, reason = choose_precision(config.precision, earlier, strategy)
@@ -118,12 +113,22 @@ def train(
         f"from step {saved.step} to {config.train_steps}"
     )
 
-    with staged_shards(shards, dataset, device.stage_bytes) as paths:
-        images, labels = read_examples(paths, dataset)
     order = Order(dataset.num_examples, config.shuffle_buffer, config.seed)
-    batches = make_batches(strategy, images, labels, dataset.image_shape, order, config.batch_size)
     loop = make_loop(strategy, make_step(network, optimizer, config))
-    rates = run(config, loop, batches, saved, History(logs, resumed_from))
+    with ExitStack() as stack:
+        paths = stack.enter_context(staged_shards(shards, dataset, device.stage_bytes))
+        if in_memory:
+            examples = load_examples(paths, dataset)
+            stack.close()
+            batches = make_batches(
+                strategy, *examples, dataset.image_shape, order, config.batch_size
+            )
+        else:
+            say(f"examples are streamed, in windows of {order.window}")
+            batches = stack.enter_context(
+                streamed_batches(strategy, paths, dataset, order, config.batch_size)
+            )
+        rates = run(config, loop, batches, saved, History(logs, resumed_from))
 
     card = {
         "schema_version": SCHEMA_VERSION,
@@ -154,21 +159,6 @@ def _data_facts(dataset: Dataset) -> dict[str, Any]:
         "num_examples": dataset.num_examples,
         "sources": dataset.sources,
     }
-
-
-def _check_memory(records: str, dataset: Dataset) -> None:
-    """Refuse a dataset that would not fit: it is held once as read and once as TensorFlow's."""
-    pixels = math.prod(dataset.image_shape) * np.dtype(dataset.image_dtype).itemsize
-    needed = 2 * dataset.num_examples * (pixels + np.dtype(np.int64).itemsize)
-    available = available_memory()
-    if needed > available:
-        raise SetupError(
-            "dataset does not fit in memory",
-            where=records,
-            expected=f"at least {needed / 2**30:.1f} GiB free",
-            found=f"{available / 2**30:.1f} GiB",
-            remedy="use a machine with more memory, or a smaller split",
-        )
 
 
 def _check_not_beyond(step: int, train_steps: int, checkpoints: str) -> None:

@@ -44,11 +44,11 @@ class Run:
     def logs(self):
         return f"{self.folder}/logs"
 
-    def train(self, **changes):
+    def train(self, device=CPU, **changes):
         from components.train.stage import train
 
         config = dataclasses.replace(CONFIG, **changes)
-        return train(self.records, self.model, self.checkpoints, self.logs, config, CPU)
+        return train(self.records, self.model, self.checkpoints, self.logs, config, device)
 
     def weights(self):
         """The exported weights as one string of bytes."""

@@ -1,9 +1,6 @@
 """Training with records, checkpoints, logs and model in a store that TensorFlow does not see."""
 
-import os
-import subprocess
-import sys
-from pathlib import Path
+import dataclasses
 
 import pytest
 import tensorflow as tf
@@ -13,9 +10,7 @@ from components.core.errors import DataError
 from components.core.staging import local_copy
 from components.core.transfer import upload
 from components.train.checkpoints import list_checkpoints
-from tests.emulators import gcs_at
-from tests.tls_proxy import tls_proxy
-from tests.train.conftest import Run
+from tests.train.conftest import CPU, Run
 
 pytestmark = pytest.mark.xdist_group("gcs")
 
@@ -78,21 +73,9 @@ def test_a_shard_that_changed_is_named(run):
     assert caught.value.where == uri
 
 
-def test_records_beyond_the_threshold_are_streamed_by_tensorflow(fake_gcs, records, tmp_path):
-    with gcs_at(fake_gcs), tls_proxy(fake_gcs, tmp_path) as (proxy, variables):
-        folder = f"gs://bucket/{tmp_path.name}"
-        upload(records, f"{folder}/records", storage.list_files(records))
-        command = [str(Path(sys.executable).with_name("idxpipe")), "train"]
-        words = ["--records", f"{folder}/records", "--output", f"{folder}/out"]
-        numbers = ["--stage-bytes", "0", "--train-steps", "2", "--batch-size", "8"]
-        done = subprocess.run(
-            [*command, *words, *numbers],
-            env=os.environ | variables,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        assert "copying" not in done.stderr
-        assert proxy.downloads == 2  # one per shard
-        assert storage.exists(f"{folder}/out/model/model.json")
+def test_records_beyond_the_threshold_are_streamed(one_gcs, records, finished, capsys):
+    upload(records, f"{one_gcs}/records", storage.list_files(records))
+    run = Run(f"{one_gcs}/records", f"{one_gcs}/run")
+    run.train(device=dataclasses.replace(CPU, stage_bytes=0))
+    assert "copying" not in capsys.readouterr().err
+    assert weights(run) == finished[0].weights()

@@ -330,8 +330,8 @@ def test_trains_in_a_thread_too(new_run):
 
 
 def test_dataset_larger_than_memory_is_refused(new_run, monkeypatch):
-    monkeypatch.setattr(stage, "available_memory", lambda: 1000)
-    with pytest.raises(SetupError, match="does not fit in memory"):
+    monkeypatch.setattr("components.train.examples.available_memory", lambda: 1000)
+    with pytest.raises(SetupError, match="do not fit in memory"):
         new_run.train()
     assert not os.path.exists(new_run.folder)
 

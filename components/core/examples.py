@@ -1,25 +1,74 @@
-"""The examples of a shard read back, whatever its format: a matrix of them at a time."""
+"""The examples of a dataset read back, whatever its format: a matrix of them at a time."""
 
 import itertools
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
+from importlib import import_module
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from components.convert.writers import array_record_class
 from components.core import storage
 from components.core.content import read_chunks
 from components.core.dataset import ARRAY_RECORD, GZIP, Dataset, Shard
-from components.core.errors import CONVERT_AGAIN, DataError
+from components.core.errors import CONVERT_AGAIN, DataError, SetupError
 from components.core.fingerprint import Fingerprint
 from components.core.tfrecord import Bytes2D
 from components.core.tfrecord_reader import decode, read_records
 from components.core.transfer import download
 
 _BLOCK_BYTES = 4 << 20
+
+Examples = tuple[NDArray[np.generic], NDArray[np.int64]]
+
+
+def read_examples(uris: list[str], dataset: Dataset, start: int = 0) -> Iterator[Examples]:
+    """Yield the examples of a dataset in the records' order, as many at a time as are at hand.
+
+    Args:
+        uris: The shards, in order.
+        dataset: Their manifest.
+        start: The first so many examples are left out, and the shards of them not read.
+
+    Yields:
+        Images [rows, pixels] in the dataset's dtype, labels int64 [rows].
+
+    Raises:
+        DataError: With the byte of the first damage, or if a shard is not what the manifest says.
+        SetupError: If the format's package is missing, or a shard may not be read.
+        TransientError: If a remote store fails again and again.
+    """
+    dtype = np.dtype(dataset.image_dtype).newbyteorder("<")
+    for uri, shard in zip(uris, dataset.shards, strict=True):
+        if start >= shard.examples:
+            start -= shard.examples
+            continue
+        for rows, labels in read_shard(uri, shard, dataset):
+            if start < len(rows):
+                yield np.ascontiguousarray(rows[start:]).view(dtype), labels[start:]
+            start = max(0, start - len(rows))
+
+
+def regroup(examples: Iterator[Examples], rows: int) -> Iterator[Examples]:
+    """Yield the same examples, `rows` at a time in arrays of their own; the last may be fewer."""
+    filled = 0
+    for images, labels in examples:
+        taken = 0
+        while taken < len(labels):
+            if not filled:
+                group = np.empty((rows, *images.shape[1:]), images.dtype), np.empty(rows, np.int64)
+            count = min(rows - filled, len(labels) - taken)
+            for target, source in zip(group, (images, labels), strict=True):
+                target[filled : filled + count] = source[taken : taken + count]
+            filled += count
+            taken += count
+            if filled == rows:
+                yield group
+                filled = 0
+    if filled:
+        yield group[0][:filled], group[1][:filled]
 
 
 def read_shard(
@@ -56,6 +105,23 @@ def read_shard(
         yield images, labels
     if examples != shard.examples:
         raise _another(uri, f"{shard.examples} examples", f"{examples} examples")
+
+
+def array_record_class(what: str) -> Any:
+    """Return the `Reader` or `Writer` of the package array_record.
+
+    Raises:
+        SetupError: If it is not installed.
+    """
+    try:
+        module = import_module("array_record.python.array_record_module")
+    except ImportError:
+        raise SetupError(
+            "the package array_record is not installed",
+            where=f"file_format={ARRAY_RECORD}",
+            remedy="pip install 'idxpipe[array-record]', or take the file_format tfrecord",
+        ) from None
+    return getattr(module, f"ArrayRecord{what}")
 
 
 def _plain(uri: str, shard: Shard) -> Iterator[Bytes2D]:
