@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 ARGS ?=
 
-.PHONY: chaos fuzz bench bench-convert bench-train bench-validate run test test-images lint compile lock clean
+.PHONY: tpu-check chaos fuzz bench bench-convert bench-train bench-validate run test test-images lint compile lock clean
 
 run: $(VENV)/.installed
 	$(BIN)/idxpipe run $(ARGS)
@@ -45,6 +45,13 @@ chaos: $(VENV)/.installed-test
 # Installs what each image installs into a fresh venv and runs it: 10 GB, some ten minutes in all.
 test-images: $(VENV)/.installed-test
 	IDXPIPE_TEST_IMAGES=1 $(BIN)/pytest tests/test_images.py
+
+# Every recipe in both precisions, for a TPU of each generation: an hour or two. `make test`
+# compiles for one.
+tpu-check: $(VENV)/.installed-test
+	for recipe in seed fast best; do for precision in bfloat16 float32; do \
+	  $(BIN)/idxpipe tpu-check --topology all --recipe $$recipe --precision $$precision $(ARGS) || exit; \
+	done; done
 
 # A minute or two; a test of `make test` makes 100,000 of them.
 fuzz: $(VENV)/.installed-test

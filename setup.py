@@ -26,6 +26,9 @@ TRAIN = [
     # PNG files, for predictions.
     "pillow>=11",
 ]
+# Google's TPU compiler, for machines without a TPU: pipeline/tpu/worker.py names the versions, too.
+# Not for one that has a TPU: TensorFlow for TPUs needs the libtpu of the extra `tpu`.
+TPU_CHECK = ["jax==0.10.2", "jaxlib==0.10.2", "libtpu==0.0.52"]
 PIPELINE = ["kfp>=2.16.1,<2.17", "PyYAML>=6"]
 
 setup(
@@ -44,6 +47,7 @@ setup(
         "components.evaluate": ["*.html"],
         "components.validate": ["*.html"],
         "pipeline": ["*.json"],
+        "pipeline.tpu": ["*.json"],
     },
     # What the workers of a conversion need: Beam installs no extra there.
     install_requires=WORKER,
@@ -60,7 +64,9 @@ setup(
         "dask": ["distributed>=2025.1"],
         "s3": ["s3fs>=2025.1"],
         "tpu": ["tensorflow-tpu==2.20.0", "libtpu==0.0.14"],
+        "tpu-check": TPU_CHECK,
         "test": [
+            *TPU_CHECK,
             "apache-beam[gcp]>=2.77,<2.78",
             "array_record>=0.8",
             "distributed>=2025.1",

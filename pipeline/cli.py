@@ -25,6 +25,7 @@ from pipeline import cli_cloud, commands
 from pipeline.flags import add_assignments, add_config, add_stages, flag
 from pipeline.predictions import FORMATS, TABLE
 from pipeline.targets import TARGETS
+from pipeline.tpu import command as tpu_command
 from pipeline.vertex_flags import add_commands
 
 Command = Callable[[argparse.Namespace], tuple[Any, str | Iterator[str]]]
@@ -168,6 +169,7 @@ def build_parser() -> argparse.ArgumentParser:
     _root(runs)
 
     add_commands(lambda name, command, text: _command(subparsers, name, command, text))
+    tpu_command.add_commands(lambda name, command, text: _command(subparsers, name, command, text))
     cli_cloud.add_commands(lambda name, command, text: _command(subparsers, name, command, text))
     return parser
 

@@ -138,6 +138,11 @@ def read_table() -> dict[str, Any]:
     return table
 
 
+def price(stage: Stage) -> Line:
+    """Return what one stage costs, for the duration that the table assumes."""
+    return _line(stage, read_table(), None)
+
+
 def _line(stage: Stage, table: dict[str, Any], minutes: float | None) -> Line:
     parts = [table["machines"].get(stage.machine)]
     if stage.accelerator:

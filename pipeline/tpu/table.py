@@ -1,0 +1,82 @@
+"""The reports as text."""
+
+from pipeline.tpu.check import Finding, Report
+from pipeline.tpu.compiler import Compiled, Refused
+
+# What a reader must not take the table for.
+LIMITS = """\
+It proves that these programs compile and fit; it ran nothing. TPUStrategy, the input from the host
+and the network between the replicas are not in it. HBM, FLOPs and bytes are per replica and run of
+the program; the roofline is an estimate from them and the chip's peaks."""
+
+
+_HEAD = (
+    *("topology", "program", "replicas", "batch", "compiles", "HBM GiB", "of"),
+    *("GFLOP", "GB", "roofline", "examples/s"),
+)
+
+
+def text(reports: list[Report]) -> str:
+    """Return the reports as a table, the compiler's reasons, costs and largest batches."""
+    rows = [_HEAD, *(_row(report, f) for report in reports for f in report.findings)]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(_HEAD))]
+    lines = [
+        "  ".join(
+            cell.ljust(width) if i < 2 else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
+    for report in reports:
+        lines += ["", *_notes(report)]
+    return "\n".join([*lines, "", LIMITS])
+
+
+def _row(report: Report, finding: Finding) -> tuple[str, ...]:
+    outcome, bound = finding.outcome, finding.bound
+    about = (report.topology.name, finding.name, str(finding.replicas), str(finding.examples))
+    hbm = report.topology.chip.hbm_bytes
+    if isinstance(outcome, Refused):
+        used = _gib(outcome.used) if outcome.used else "-"
+        return (*about, "no", used, _gib(outcome.limit or hbm), "-", "-", "-", "-")
+    work = (f"{outcome.flops / 1e9:.3f}", f"{outcome.bytes / 1e9:.4f}")
+    speed = ("-", "-")
+    if bound:
+        rate = f"{finding.examples / bound.seconds:,.0f}"
+        speed = (f"{bound.seconds * 1e6:,.0f} us, {bound.bound}", rate)
+    return (*about, "yes", _gib(outcome.hbm_bytes), _gib(hbm), *work, *speed)
+
+
+def _notes(report: Report) -> list[str]:
+    name = report.topology.name
+    lines = []
+    for finding in report.findings:
+        if isinstance(finding.outcome, Refused):
+            lines.append(f"{name}: {finding.name}: {finding.outcome.reason}")
+        elif finding.steps > 1:
+            lines.append(
+                f"{name}: {finding.name}: FLOPs and bytes of one of its {finding.steps} steps"
+            )
+    if not report.topology.chip.tensorflow:
+        lines.append(f"{name}: TensorFlow does not run on this generation; JAX and PyTorch do")
+    money, largest = report.cost, report.largest
+    if money:
+        star = "" if money.verified else " (not a verified price)"
+        lines.append(
+            f"{name}: the training costs ${money.at_roofline:.4f} at the roofline, and "
+            f"${money.assumed:.2f} if it takes {money.minutes:g} minutes with the machine's start, "
+            f"at ${money.hourly:.2f} an hour{star}"
+        )
+    elif isinstance(report.findings[0].outcome, Compiled):
+        lines.append(f"{name}: no price in the table for a machine of Vertex AI with this slice")
+    if largest:
+        above = f"{largest.does_not} does not fit" if largest.does_not else "no limit was found"
+        lines.append(
+            f"{name}: largest batch size that compiled {largest.fits}, {above} "
+            f"({largest.compiles} more compilations)"
+        )
+    return lines
+
+
+def _gib(size: int) -> str:
+    return f"{size / 2**30:.3f}"
