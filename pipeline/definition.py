@@ -89,6 +89,7 @@ def define(target: Target, train_image: str, registry: RegisterConfig | None) ->
         seed: int = TrainConfig.seed,
         memory_bytes: int = TrainConfig.memory_bytes,
         checkpoint_steps: int = TrainConfig.checkpoint_steps,
+        validation_steps: int = TrainConfig.validation_steps,
         keep_checkpoints: int = TrainConfig.keep_checkpoints,
         accelerator: str = target.accelerator,
         tpu: str = DeviceConfig.tpu,
@@ -177,6 +178,7 @@ def define(target: Target, train_image: str, registry: RegisterConfig | None) ->
             seed=seed,
             memory_bytes=memory_bytes,
             checkpoint_steps=checkpoint_steps,
+            validation_steps=validation_steps,
             keep_checkpoints=keep_checkpoints,
             **device,
         )

@@ -12,11 +12,10 @@ from components.convert.config import ConvertConfig
 from components.convert.selection import Selection, count, cut, limited
 from components.convert.source import Source
 from components.core import storage
+from components.core.dataset import VALIDATION
 from components.core.errors import UsageError
 from components.core.idx import Header
 from components.core.labels import label_column
-
-VALIDATION = "validation"
 
 # TFRecord readers like files of 100 to 200 MB.
 # Source: https://www.tensorflow.org/guide/data_performance, and the TFDS default shard sizes.

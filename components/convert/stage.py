@@ -7,7 +7,7 @@ from importlib import import_module
 from types import ModuleType
 
 from components.convert.config import DIRECT_RUNNER, ConvertConfig, check_name
-from components.convert.plan import VALIDATION, Part, ShardTask, plan
+from components.convert.plan import Part, ShardTask, plan
 from components.convert.progress import Progress
 from components.convert.publish import check_folder, clear, made_by_another, publish, unpublish
 from components.convert.shard import RECEIPTS
@@ -15,7 +15,7 @@ from components.convert.source import Access, Source, open_images, open_labels, 
 from components.convert.writers import check_format
 from components.core import storage
 from components.core.checks import check_pair
-from components.core.dataset import FILE_ORDER, MANIFEST, Dataset
+from components.core.dataset import FILE_ORDER, MANIFEST, VALIDATION, Dataset
 from components.core.errors import DataError, TransientError
 from components.core.lasting import lasting
 from components.core.layout import LayoutConfig

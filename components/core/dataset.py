@@ -15,6 +15,8 @@ SCHEMA_VERSION = 2
 TFRECORD, ARRAY_RECORD = FILE_FORMATS = ("tfrecord", "array_record")
 NO_COMPRESSION, GZIP = COMPRESSIONS = ("none", "gzip")
 FILE_ORDER = -1
+# Folder below a dataset that holds its validation set.
+VALIDATION = "validation"
 _QUESTIONS_AT_A_TIME = 8
 
 

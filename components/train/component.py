@@ -33,6 +33,7 @@ def train(
     seed: int,
     memory_bytes: int,
     checkpoint_steps: int,
+    validation_steps: int,
     keep_checkpoints: int,
     accelerator: str,
     tpu: str,
@@ -73,6 +74,7 @@ def train(
             seed=seed,
             memory_bytes=memory_bytes,
             checkpoint_steps=checkpoint_steps,
+            validation_steps=validation_steps,
             keep_checkpoints=keep_checkpoints,
         )
         device = DeviceConfig(

@@ -144,6 +144,13 @@ class TrainConfig(Config):
     checkpoint_steps: int = parameter(
         250, "steps between two checkpoints, rounded up to whole loops", unit="steps", minimum=1
     )
+    validation_steps: int = parameter(
+        250,
+        "steps between two evaluations on the validation set, if the dataset has one; rounded up "
+        "to whole loops",
+        unit="steps",
+        minimum=1,
+    )
     keep_checkpoints: int = parameter(3, "newest checkpoints that are kept", minimum=1)
 
     def __post_init__(self) -> None:

@@ -12,6 +12,16 @@ from components.core.mirror import Mirror
 HISTORY = "history.json"
 SCHEMA_VERSION = 1
 
+# TensorBoard groups by what stands before the slash.
+_TAGS = {
+    "loss": "train/loss",
+    "learning_rate": "train/learning_rate",
+    "examples_per_second": "speed/examples_per_second",
+    "input_wait": "speed/input_wait",
+    "validation_loss": "validation/loss",
+    "validation_accuracy": "validation/accuracy",
+}
+
 
 class History:
     """Writes one point per host loop; a resumed training continues the earlier points.
@@ -46,7 +56,7 @@ class History:
         self._points.append({"step": step, **values})
         with self._writer.as_default():
             for name, value in values.items():
-                tf.summary.write(name, value, step=step, metadata=_scalar())
+                tf.summary.write(_TAGS[name], value, step=step, metadata=_scalar())
 
     def save(self) -> None:
         """Publish what was noted so far."""

@@ -20,6 +20,7 @@ _FREE = (
     "checkpoint_steps",
     "keep_checkpoints",
     "memory_bytes",
+    "validation_steps",
 )
 
 

@@ -13,6 +13,8 @@ from components.train.checkpoints import Checkpoints
 from components.train.config import TrainConfig
 from components.train.history import History
 from components.train.preemption import noticed_preemption
+from components.train.validation import Scores
+from components.train.waiting import TimedBatches
 
 _SECONDS_BETWEEN_LINES = 10.0
 
@@ -23,6 +25,7 @@ def run(
     batches: Callable[[int, int], Any],
     saved: Checkpoints,
     history: History,
+    validate: Callable[[], Scores] | None = None,
 ) -> list[float]:
     """Train from the step in memory to `config.train_steps`.
 
@@ -35,6 +38,7 @@ def run(
         batches: From the first step and the end step to the batches.
         saved: The state in memory and its checkpoints.
         history: Takes a point per loop; published and closed at the end.
+        validate: Scores the state in memory, if there is a validation set.
 
     Returns:
         Examples per second of each loop.
@@ -48,28 +52,37 @@ def run(
     step = saved.step
     if step >= config.train_steps:
         return rates
-    stream = batches(step, config.train_steps)
+    stream = TimedBatches(batches(step, config.train_steps))
+    periods = config.checkpoint_steps, config.validation_steps
     last_line = time.monotonic()
     with noticed_preemption() as preempted, history:
         while step < config.train_steps:
             end = min((step // config.iterations + 1) * config.iterations, config.train_steps)
             began = time.perf_counter()
             loss = float(loop(stream, tf.constant(end - step)))
-            rate = (end - step) * config.batch_size / (time.perf_counter() - began)
+            seconds = time.perf_counter() - began
+            rate = (end - step) * config.batch_size / seconds
             rates.append(rate)
             if not math.isfinite(loss):
                 raise _diverged(f"the loss became {loss}", step, end, saved)
             # Not the same: relu and pooling can turn NaN into a number on the way to the loss.
             if not saved.is_finite():
                 raise _diverged("a weight is no longer finite", step, end, saved)
-            history.add(end, loss=loss, learning_rate=saved.learning_rate, examples_per_second=rate)
-
-            stop = preempted() and end < config.train_steps
-            due = end // config.checkpoint_steps > step // config.checkpoint_steps
-            if due or stop or end == config.train_steps:
+            last = end == config.train_steps
+            due = [every for every in periods if last or end // every > step // every]
+            history.add(
+                end,
+                loss=loss,
+                learning_rate=saved.learning_rate,
+                examples_per_second=rate,
+                input_wait=stream.take_seconds() / seconds,
+                **(validate() if validate and config.validation_steps in due else {}),
+            )
+            stop = preempted() and not last
+            if config.checkpoint_steps in due or stop:
                 history.save()
                 saved.save(loss)
-            if end == config.train_steps or time.monotonic() - last_line > _SECONDS_BETWEEN_LINES:
+            if last or time.monotonic() - last_line > _SECONDS_BETWEEN_LINES:
                 say(f"step {end}/{config.train_steps}  loss {loss:.4f}  {rate:,.0f} examples/s")
                 last_line = time.monotonic()
             step = end

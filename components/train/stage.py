@@ -2,11 +2,13 @@
 
 import dataclasses
 import statistics
+from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
 
 from components import __version__
-from components.core.dataset import Dataset, read_dataset, shard_uris
+from components.core import storage
+from components.core.dataset import MANIFEST, VALIDATION, Dataset, read_dataset, shard_uris
 from components.core.device import DeviceConfig
 from components.core.errors import UsageError
 from components.core.narration import say
@@ -128,7 +130,14 @@ def train(
             batches = stack.enter_context(
                 streamed_batches(strategy, paths, dataset, order, config.batch_size)
             )
-        rates = run(config, loop, batches, saved, History(logs, resumed_from))
+        rates = run(
+            config,
+            loop,
+            batches,
+            saved,
+            History(logs, resumed_from),
+            _validation(network, records, config),
+        )
 
     card = {
         "schema_version": SCHEMA_VERSION,
@@ -149,6 +158,19 @@ def train(
         resumed_from=resumed_from,
         parameters=parameters,
     )
+
+
+def _validation(
+    network: Any, records: str, config: TrainConfig
+) -> Callable[[], dict[str, float]] | None:
+    """Return what scores the network on the dataset's own validation set, if it has one."""
+    from components.train.validation import make_validation
+
+    folder = storage.join(records, VALIDATION)
+    if not storage.exists(storage.join(folder, MANIFEST)):
+        return None
+    dataset = read_dataset(folder)
+    return make_validation(network, shard_uris(folder, dataset), dataset, config.batch_size)
 
 
 def _data_facts(dataset: Dataset) -> dict[str, Any]:

@@ -25,6 +25,7 @@ def test_learns_and_says_what_it_came_to(finished):
     points = json.loads(Path(f"{run.logs}/history.json").read_text())["points"]
     assert [p["step"] for p in points] == [5, 10, 15, 20]
     assert points[-1]["loss"] == result.loss < points[0]["loss"]
+    assert all(0 <= p["input_wait"] < 0.9 for p in points)
     assert points[0]["learning_rate"] == pytest.approx(0.1 * 0.96 ** (5 / 100_000))
 
 
@@ -37,7 +38,12 @@ def test_tensorboard_events_hold_the_scalars(finished):
         for value in event.summary.value:
             assert value.metadata.plugin_data.plugin_name == "scalars"
             found.setdefault(value.tag, []).append(event.step)
-    assert sorted(found) == ["examples_per_second", "learning_rate", "loss"]
+    assert sorted(found) == [
+        "speed/examples_per_second",
+        "speed/input_wait",
+        "train/learning_rate",
+        "train/loss",
+    ]
     assert all(steps == [5, 10, 15, 20] for steps in found.values())
 
 
@@ -386,3 +392,20 @@ def test_other_shapes_and_types_train_and_export(tmp_path, shape, dtype):
     assert outputs["classes"].dtype == tf.int64
     assert outputs["probabilities"].shape == outputs["logits"].shape == (7, 5)
     np.testing.assert_allclose(outputs["probabilities"].numpy().sum(axis=1), 1, rtol=1e-5)
+
+
+def test_validation_set_of_the_dataset_makes_a_curve_and_changes_no_weight(tmp_path, finished):
+    records = write_dataset(tmp_path / "d", *spots(50), 4)
+    # The last batch of 8 is padded.
+    images, labels = spots(21, seed=1)
+    write_dataset(tmp_path / "d" / "validation", images, labels, 4, split="validation")
+    run = Run(records, str(tmp_path / "run"))
+    run.train(validation_steps=8)
+    assert run.weights() == finished[0].weights()
+    points = json.loads(Path(f"{run.logs}/history.json").read_text())["points"]
+    assert [p["step"] for p in points if "validation_loss" in p] == [10, 20]
+    serve = tf.saved_model.load(run.model).signatures["serving_default"]
+    probabilities = serve(images=tf.constant(images))["probabilities"].numpy()
+    loss = -np.log(probabilities[np.arange(21), labels]).mean()
+    assert points[-1]["validation_loss"] == pytest.approx(loss, rel=1e-4)
+    assert points[-1]["validation_accuracy"] == (probabilities.argmax(axis=1) == labels).mean()
