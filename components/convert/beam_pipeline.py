@@ -44,7 +44,8 @@ def run_pipeline(tasks: list[ShardTask], config: ConvertConfig, progress: Progre
     # Beam's own default is 1.
     flags = shlex.split(config.beam_options)
     asked = any(flag.startswith("--direct_num_workers") for flag in flags)
-    threads = (direct.direct_num_workers if asked else 0) or os.cpu_count() or 1
+    # Half of them wait until the disk has what they wrote.
+    threads = (direct.direct_num_workers if asked else 0) or 2 * (os.cpu_count() or 1)
     if direct.direct_running_mode != "in_memory":
         _run_elsewhere(tasks, FnApiRunner(), given)
     else:
