@@ -130,6 +130,10 @@ def fast() -> None:
             training = Ours(train, seed=seed, **changes)
             seconds[name].append(training.whole())
             accuracy[name].append(training.accuracy(test))
+            print(
+                f"  seed {seed}: {name:<44}{seconds[name][-1]:>9.3f} s  {accuracy[name][-1]:.4f}",
+                flush=True,
+            )
     print("\nseconds of training and test accuracy, medians of five seeds")
     base = seconds["cnn, AdamW, one-cycle, label smoothing"]
     for name, times in seconds.items():

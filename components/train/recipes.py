@@ -33,7 +33,7 @@ RECIPES = {
     "fast": Recipe(
         model="tiny",
         batch_size=64,
-        train_steps=1200,
+        train_steps=2000,
         optimizer="sgd",
         momentum=0.9,
         schedule="one-cycle",
