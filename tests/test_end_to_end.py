@@ -116,6 +116,15 @@ def test_packing_the_same_bytes_runs_the_conversion_again_but_makes_the_same(pla
     assert len(manifests) == 1
 
 
+def test_the_stages_say_nothing_that_only_tensorflow_or_beam_understands(place):
+    logs = list(place.glob("out/runs/*/logs/*.log"))
+    assert {path.stem for path in logs} == set(STAGES)
+    noise = re.compile(r"WARNING|I0000|E0000|W0000|absl|cuda|oneDNN|deprecat|Assets written|Finger")
+    for path in logs:
+        lines = path.read_text().splitlines()
+        assert not [line for line in lines if noise.search(line) and '": "' not in line]
+
+
 def test_another_recipe_trains_and_evaluates_only(place):
     record = run(place, "--set", "learning_rate=0.01")
     assert ran(record) == {"train", "evaluate"} | {"validate"}

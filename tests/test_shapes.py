@@ -1,5 +1,6 @@
 """Data sets that are not like MNIST go through all stages: shapes, types and classes flow."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -59,6 +60,7 @@ CASES = {
     "float32": (both((10, 14), 5, "float32"), (10, 14), "float32", 5, {}),
     "labels of QMNIST": (qmnist(0), (12, 10), "uint8", 10, {}),
     "labels in a later column": (qmnist(5), (12, 10), "uint8", 10, {"label_column": 5}),
+    "8x8x1 float": (both((8, 8, 1), 3, "float32"), (8, 8, 1), "float32", 3, {}),
     "62 classes": (both((9, 9), 62, "int16"), (9, 9), "int16", 62, {}),
 }
 
@@ -91,7 +93,8 @@ def test_all_stages(tmp_path, splits, shape, dtype, classes, layout):
     folders = [str(tmp_path / name) for name in ("model", "checkpoints", "logs")]
     training = TrainConfig(batch_size=16, train_steps=4, iterations=2, checkpoint_steps=4)
     device = DeviceConfig(accelerator="cpu")
-    train(str(tmp_path / "train"), *folders, training, device)
+    train(str(tmp_path / "train"), *folders, dataclasses.replace(training, train_steps=2), device)
+    assert train(str(tmp_path / "train"), *folders, training, device).resumed_from == 2
     outputs = [str(tmp_path / name) for name in ("metrics.json", "report.html")]
     result = evaluate(str(tmp_path / "test"), folders[0], *outputs, EvaluateConfig(), device)
     assert result.num_examples == len(splits[1][0])

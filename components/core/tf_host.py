@@ -1,5 +1,6 @@
 """What train and evaluate arrange around TensorFlow; TensorFlow itself is not imported here."""
 
+import logging
 import os
 import sys
 import tempfile
@@ -18,6 +19,9 @@ def quiet_import() -> Iterator[None]:
     so the descriptor itself is turned aside. If TensorFlow fails, all that was said is shown.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    # Whoever turns the root logger to INFO, as the KFP launcher does, did not mean these.
+    for name in ("absl", "tensorflow"):
+        logging.getLogger(name).setLevel(logging.WARNING)
     # A user's ~/.keras/keras.json may name another backend.
     os.environ["KERAS_BACKEND"] = "tensorflow"
     sys.stderr.flush()
