@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 ARGS ?=
 
-.PHONY: tpu-check chaos fuzz bench bench-convert bench-train bench-validate run test test-images lint compile lock clean
+.PHONY: tpu-check chaos fuzz bench bench-convert bench-train bench-streaming bench-validate run test test-images lint compile lock clean
 
 run: $(VENV)/.installed
 	$(BIN)/idxpipe run $(ARGS)
@@ -57,7 +57,7 @@ tpu-check: $(VENV)/.installed-test
 fuzz: $(VENV)/.installed-test
 	IDXPIPE_FUZZ=2000000 $(BIN)/pytest -n 2 tests/core/test_fuzz.py
 
-bench: bench-validate bench-convert bench-train
+bench: bench-validate bench-convert bench-train bench-streaming
 
 # Ratios from interleaved runs; on a machine with other work they say little.
 bench-convert: $(VENV)/.installed-test
@@ -69,6 +69,9 @@ bench-validate: $(VENV)/.installed-test
 # PyTorch and JAX, to compare with, have a venv of their own: 6 GB. Without it they are left out.
 bench-train: $(VENV)/.installed-test $(VENV)-bench/.installed
 	$(BIN)/python -m benchmarks.train $(ARGS)
+
+bench-streaming: $(VENV)/.installed-test
+	$(BIN)/python -m benchmarks.streaming
 
 $(VENV)-bench/.installed: | $(VENV)/bin/python
 	$(PYTHON) -m venv $(VENV)-bench
