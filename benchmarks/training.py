@@ -133,7 +133,7 @@ class KerasFit:
         """Return the seconds that steps take once fit is under way."""
         times: list[float] = []
         note = keras.callbacks.LambdaCallback(
-            on_train_batch_end=lambda *_: times.append(time.perf_counter())
+            on_train_batch_end=lambda *_, **__: times.append(time.perf_counter())
         )
         # Without a progress bar, which costs time.
         self.model.fit(
