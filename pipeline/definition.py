@@ -91,6 +91,7 @@ def define(target: Target, train_image: str, registry: RegisterConfig | None) ->
         checkpoint_steps: int = TrainConfig.checkpoint_steps,
         validation_steps: int = TrainConfig.validation_steps,
         keep_checkpoints: int = TrainConfig.keep_checkpoints,
+        export_tflite: bool = TrainConfig.export_tflite,
         accelerator: str = target.accelerator,
         tpu: str = DeviceConfig.tpu,
         num_replicas: int = target.num_replicas,
@@ -180,6 +181,7 @@ def define(target: Target, train_image: str, registry: RegisterConfig | None) ->
             checkpoint_steps=checkpoint_steps,
             validation_steps=validation_steps,
             keep_checkpoints=keep_checkpoints,
+            export_tflite=export_tflite,
             **device,
         )
         evaluated = evaluate(

@@ -35,6 +35,7 @@ def train(
     checkpoint_steps: int,
     validation_steps: int,
     keep_checkpoints: int,
+    export_tflite: bool,
     accelerator: str,
     tpu: str,
     num_replicas: int,
@@ -76,6 +77,7 @@ def train(
             checkpoint_steps=checkpoint_steps,
             validation_steps=validation_steps,
             keep_checkpoints=keep_checkpoints,
+            export_tflite=export_tflite,
         )
         device = DeviceConfig(
             accelerator=accelerator,

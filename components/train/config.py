@@ -152,6 +152,9 @@ class TrainConfig(Config):
         minimum=1,
     )
     keep_checkpoints: int = parameter(3, "newest checkpoints that are kept", minimum=1)
+    export_tflite: bool = parameter(
+        False, "write model.tflite beside the SavedModel, with float32 weights"
+    )
 
     def __post_init__(self) -> None:
         """Check every value.

@@ -67,3 +67,13 @@ def load_examples(
         images[start:stop], labels[start:stop] = rows, row_labels
         start = stop
     return images, labels
+
+
+def first_images(uris: list[str], dataset: Dataset, most: int) -> NDArray[np.generic]:
+    """Return the first images of the split: [N, *image_shape], 0 < N <= `most`.
+
+    Raises:
+        IdxpipeError: As of `load_examples`.
+    """
+    images, _ = next(iter(read_examples(uris, dataset)))
+    return np.array(images[:most]).reshape(-1, *dataset.image_shape)

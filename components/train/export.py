@@ -3,6 +3,7 @@
 import json
 import os
 import tempfile
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -55,26 +56,25 @@ def _copy(variable: keras.Variable) -> tf.Variable:
     return tf.Variable(variable.numpy(), trainable=False, name=variable.name)
 
 
-def export_model(servable: Servable, uri: str, card: dict[str, Any]) -> None:
-    """Publish the SavedModel in the folder `uri`, then its card: a model exists when that does.
+def export_model(save: Callable[[str], dict[str, Any]], uri: str) -> None:
+    """Publish a model in the folder `uri`, its card last: a model exists when that does.
+
+    Whatever goes wrong before all files are written leaves an earlier model as it was.
 
     Args:
-        servable: The model.
+        save: Writes the files into a local folder that is there, and returns the card's JSON.
         uri: Folder of its own; an earlier model there is replaced.
-        card: Facts of the model, as JSON values.
 
     Raises:
         UsageError: If the folder holds something else.
         SetupError: If it cannot be written.
         TransientError: If a remote store fails again and again.
+        IdxpipeError: Whatever `save` raises.
     """
     check_folder(uri)
-    storage.delete(storage.join(uri, CARD))
     try:
-        if storage.is_local(uri):
-            _replace_folder(servable, storage.local_path(uri).rstrip("/"))
-        else:
-            _replace_remote(servable, uri)
+        replace = _replace_folder if storage.is_local(uri) else _replace_remote
+        card = replace(save, uri)
     except (tf.errors.OpError, OSError) as error:
         raise SetupError(
             "cannot write the model",
@@ -102,25 +102,35 @@ def check_folder(uri: str) -> None:
         )
 
 
-def _replace_folder(servable: Servable, path: str) -> None:
+def _replace_folder(save: Callable[[str], dict[str, Any]], uri: str) -> dict[str, Any]:
+    path = storage.local_path(uri).rstrip("/")
     parent, name = os.path.split(os.path.abspath(path))
     temporary = os.path.join(parent, f"{TEMPORARY}{name}")
     storage.delete(temporary)
-    _save(servable, temporary)
-    storage.delete(path)
-    os.replace(temporary, path)
+    try:
+        os.makedirs(temporary)
+        card = save(temporary)
+        storage.delete(storage.join(uri, CARD))
+        storage.delete(path)
+        os.replace(temporary, path)
+    finally:
+        storage.delete(temporary)
+    return card
 
 
-def _replace_remote(servable: Servable, uri: str) -> None:
+def _replace_remote(save: Callable[[str], dict[str, Any]], uri: str) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="idxpipe-model-") as folder:
-        _save(servable, folder)
+        card = save(folder)
         files = storage.list_files(folder)
+        storage.delete(storage.join(uri, CARD))
         upload(folder, uri, files)
     for name in storage.list_files(uri).keys() - files.keys():
         storage.delete(storage.join(uri, name))
+    return card
 
 
-def _save(servable: Servable, path: str) -> None:
+def save_servable(servable: Servable, path: str) -> None:
+    """Write the SavedModel into a local folder."""
     signature = servable.serve.get_concrete_function()
     tf.saved_model.save(servable, path, signatures={"serving_default": signature})
     # Readers can do without it, and its random identifier would make equal runs differ.

@@ -74,6 +74,11 @@ class History:
         self._mirror.push()
 
 
+def read_points(uri: str) -> list[dict[str, Any]]:
+    """Return the points of the history in the folder `uri`, in order; none if there is none."""
+    return _read(storage.join(uri, HISTORY))
+
+
 def _scalar() -> Any:
     # tf.summary.scalar does just this, but needs the tensorboard package to be installed.
     plugin = tf.compat.v1.SummaryMetadata.PluginData(plugin_name="scalars")

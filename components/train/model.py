@@ -41,7 +41,7 @@ def build_model(config: TrainConfig, image_shape: tuple[int, ...], num_classes: 
 def in_float32(
     model: keras.Model, config: TrainConfig, image_shape: tuple[int, ...], num_classes: int
 ) -> keras.Model:
-    """Return a model that computes in float32, with the weights of `model`.
+    """Return a model of its own that computes in float32, with the weights of `model`.
 
     Args:
         model: What `build_model` made of the other arguments, trained.
@@ -49,8 +49,6 @@ def in_float32(
         image_shape: Shape of one image.
         num_classes: Number of logits.
     """
-    if config.precision == "float32":
-        return model
     twin = build_model(dataclasses.replace(config, precision="float32"), image_shape, num_classes)
     for mine, other in zip(twin.variables, model.variables, strict=True):
         mine.assign(other.numpy())

@@ -36,7 +36,7 @@ def cnn(
 
     return keras.Sequential(
         [
-            keras.layers.Input(image_shape, dtype="float32"),
+            keras.layers.Input(image_shape, dtype="float32", name="images"),
             _channels(image_shape),
             conv("conv1", 32),
             _pool("pool1"),
@@ -58,7 +58,7 @@ def tiny(
     seeds = _seeds(seed)
     return keras.Sequential(
         [
-            keras.layers.Input(image_shape, dtype="float32"),
+            keras.layers.Input(image_shape, dtype="float32", name="images"),
             _channels(image_shape),
             *_blocks(image_shape),
             _conv("conv1", 32, seeds),
@@ -93,7 +93,7 @@ def resnet(
         norm = keras.layers.BatchNormalization(momentum=0.9, synchronized=True, name=f"{name}_norm")
         return keras.layers.ReLU(name=f"{name}_relu")(norm(x))
 
-    images = keras.Input(image_shape, dtype="float32")
+    images = keras.Input(image_shape, dtype="float32", name="images")
     x = images
     for layer in [_channels(image_shape), *_blocks(image_shape)]:
         x = layer(x)

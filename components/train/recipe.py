@@ -12,7 +12,7 @@ from components.train.own_source import source_digest
 RECIPE = "recipe.json"
 SCHEMA_VERSION = 1
 
-# How far, how often and under which name does not change what a step does.
+# How far, how often, under which name and what is made of it does not change what a step does.
 _FREE = (
     "recipe",
     "train_steps",
@@ -21,6 +21,7 @@ _FREE = (
     "keep_checkpoints",
     "memory_bytes",
     "validation_steps",
+    "export_tflite",
 )
 
 

@@ -15,7 +15,7 @@ from components.core.narration import say
 from components.core.staging import staged_shards
 from components.core.tf_host import quiet_import
 from components.train.config import TrainConfig
-from components.train.examples import fit_in_memory, load_examples
+from components.train.examples import first_images, fit_in_memory, load_examples
 from components.train.recipe import check_recipe, earlier_precision, recipe_of
 
 SCHEMA_VERSION = 1
@@ -76,20 +76,19 @@ def train(
     """
     config = config.resolved()
     dataset = read_dataset(records)
-    shards = shard_uris(records, dataset)
     in_memory = fit_in_memory(records, dataset, config.shuffle_buffer, config.memory_bytes)
     with quiet_import():
         from components.train.batches import make_batches
         from components.train.checkpoints import Checkpoints, list_checkpoints
-        from components.train.export import Servable, check_folder, export_model
-        from components.train.history import History
-        from components.train.model import build_model, count_weights, in_float32
+        from components.train.history import History, read_points
+        from components.train.model import build_model, count_weights
         from components.train.optimizer import build_optimizer
         from components.train.order import Order
         from components.train.precision import choose_precision
+        from components.train.publish import CHECKED, check_convertible, check_folder, publish_model
         from components.train.run import run
         from components.train.step import make_loop, make_step
-        from components.train.strategy import check_batch_size, choose_strategy
+        from components.train.strategy import check_batch_size, choose_strategy, describe_device
         from components.train.streaming import streamed_batches
 
         strategy = choose_strategy(device)
@@ -115,10 +114,15 @@ def train(
         f"from step {saved.step} to {config.train_steps}"
     )
 
+    # What TFLite cannot hold is found out before the training, not after it.
+    check_convertible(network, config, dataset.image_shape, dataset.image_dtype)
     order = Order(dataset.num_examples, config.shuffle_buffer, config.seed)
     loop = make_loop(strategy, make_step(network, optimizer, config))
     with ExitStack() as stack:
-        paths = stack.enter_context(staged_shards(shards, dataset, device.stage_bytes))
+        paths = stack.enter_context(
+            staged_shards(shard_uris(records, dataset), dataset, device.stage_bytes)
+        )
+        some = first_images(paths, dataset, CHECKED)
         if in_memory:
             examples = load_examples(paths, dataset)
             stack.close()
@@ -139,18 +143,15 @@ def train(
             _validation(network, records, config),
         )
 
-    card = {
-        "schema_version": SCHEMA_VERSION,
-        "version": __version__,
+    facts = {
         "step": saved.step,
         "loss": saved.loss,
         "parameters": parameters,
-        **_data_facts(dataset),
-        "config": config.to_json(),
+        "device": describe_device(strategy),
     }
-    # Whoever serves it need not have the trainer's hardware.
-    served = in_float32(network, config, *shapes)
-    export_model(Servable(served, dataset.image_shape, dataset.image_dtype), model, card)
+    publish_model(
+        network, config, dataset, some, _card(facts, config, dataset), read_points(logs), model
+    )
     return TrainResult(
         step=saved.step,
         loss=saved.loss,
@@ -173,13 +174,17 @@ def _validation(
     return make_validation(network, shard_uris(folder, dataset), dataset, config.batch_size)
 
 
-def _data_facts(dataset: Dataset) -> dict[str, Any]:
+def _card(facts: dict[str, Any], config: TrainConfig, dataset: Dataset) -> dict[str, Any]:
     return {
+        "schema_version": SCHEMA_VERSION,
+        "version": __version__,
+        **facts,
         "num_classes": dataset.num_classes,
         "image_shape": list(dataset.image_shape),
         "image_dtype": dataset.image_dtype,
         "num_examples": dataset.num_examples,
         "sources": dataset.sources,
+        "config": config.to_json(),
     }
 
 

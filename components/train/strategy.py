@@ -1,5 +1,7 @@
 """Which devices train, and how the batch is split over them."""
 
+from typing import Any
+
 import tensorflow as tf
 
 from components.core.device import DeviceConfig
@@ -38,6 +40,13 @@ def check_batch_size(batch_size: int, replicas: int) -> None:
             found=batch_size,
             remedy=f"for example {-(-batch_size // replicas) * replicas}",
         )
+
+
+def describe_device(strategy: tf.distribute.Strategy) -> dict[str, Any]:
+    """Return kind and number of what a strategy trains on, as JSON values."""
+    tpu = isinstance(strategy, tf.distribute.TPUStrategy)
+    kind = "TPU" if tpu else "GPU" if tf.config.get_visible_devices("GPU") else "CPU"
+    return {"accelerator": kind, "replicas": strategy.num_replicas_in_sync}
 
 
 def _local_strategy(kind: str) -> tf.distribute.Strategy:

@@ -15,7 +15,7 @@ def test_parameters_are_the_configurations_fields():
         # `model` is the output.
         "model" if name == "network" else name: parameter.annotation
         for name, parameter in inspect.signature(train.python_func).parameters.items()
-        if parameter.annotation in (int, float, str)
+        if parameter.annotation in (int, float, str, bool)
     }
     declared = {
         field.name: type(field.default)
