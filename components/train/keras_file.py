@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import zipfile
 
 import keras
@@ -28,8 +29,19 @@ def save_keras(model: keras.Model, path: str) -> None:
 def _content(packed: zipfile.ZipFile, name: str) -> bytes:
     content = packed.read(name)
     # Source: keras/src/saving/saving_lib.py; loading does not read the date.
-    if name != "metadata.json":
-        return content
-    facts = json.loads(content)
-    facts.pop("date_saved", None)
-    return json.dumps(facts).encode()
+    if name == "metadata.json":
+        facts = json.loads(content)
+        facts.pop("date_saved", None)
+        return json.dumps(facts).encode()
+    return _numbered(content) if name == "config.json" else content
+
+
+def _numbered(config: bytes) -> bytes:
+    """Number the objects that layers share, which Keras names by their place in memory."""
+    numbers: dict[bytes, int] = {}
+
+    def number(found: re.Match[bytes]) -> bytes:
+        return found[1] + str(numbers.setdefault(found[2], len(numbers) + 1)).encode()
+
+    # Source: keras/src/saving/serialization_lib.py, ObjectSharingScope.
+    return re.sub(rb'("shared_object_id": )(\d+)', number, config)

@@ -26,3 +26,15 @@ def test_keras_loads_the_network_and_no_optimizer(tmp_path):
     np.testing.assert_array_equal(loaded(images), network(images))
     assert getattr(loaded, "optimizer", None) is None
     assert loaded.count_params() == network.count_params()
+
+
+def test_objects_that_layers_share_are_not_named_by_their_place_in_memory(tmp_path):
+    policies = [keras.DTypePolicy("mixed_bfloat16") for _ in range(2)]
+    for name, policy in zip("ab", policies, strict=True):
+        layers = [keras.layers.Dense(3, dtype=policy, name=f"dense{i}") for i in range(2)]
+        network = keras.Sequential([keras.layers.Input((4,), name="input"), *layers], name="own")
+        network.set_weights([np.zeros_like(weight) for weight in network.get_weights()])
+        save_keras(network, str(tmp_path / f"{name}.keras"))
+    assert (tmp_path / "a.keras").read_bytes() == (tmp_path / "b.keras").read_bytes()
+    loaded = keras.models.load_model(tmp_path / "a.keras")
+    assert {layer.dtype_policy.name for layer in loaded.layers} == {"mixed_bfloat16"}
