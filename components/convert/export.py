@@ -15,7 +15,7 @@ from components.convert.config import IDX, NPY, PNG
 from components.core import storage
 from components.core.dataset import FILE_ORDER, Dataset, read_dataset, shard_uris
 from components.core.errors import SetupError, UsageError
-from components.core.examples import read_shard
+from components.core.examples import read_examples
 from components.core.idx import Header
 from components.core.local_store import TEMPORARY
 from components.core.order import source_indices
@@ -120,17 +120,14 @@ def _check_free(output: str, names: list[str]) -> None:
 
 def _parts(uri: str, dataset: Dataset, whole: bool) -> Iterator[Part]:
     """Yield places, images [rows, *image_shape] and labels [rows], some rows at a time."""
-    dtype = np.dtype(dataset.image_dtype).newbyteorder("<")
     shuffled = whole and dataset.shuffle_seed != FILE_ORDER
     start = 0
-    for shard, shard_uri in zip(dataset.shards, shard_uris(uri, dataset), strict=True):
-        for rows, labels in read_shard(shard_uri, shard, dataset):
-            places = np.arange(start, start + len(rows))
-            if shuffled:
-                places = source_indices(places, dataset.num_examples, dataset.shuffle_seed)
-            images = np.ascontiguousarray(rows).view(dtype)
-            yield places, images.reshape(-1, *dataset.image_shape), labels
-            start += len(rows)
+    for images, labels in read_examples(shard_uris(uri, dataset), dataset):
+        places = np.arange(start, start + len(labels))
+        if shuffled:
+            places = source_indices(places, dataset.num_examples, dataset.shuffle_seed)
+        yield places, images.reshape(-1, *dataset.image_shape), labels
+        start += len(labels)
 
 
 def _write_arrays(paths: list[str], dataset: Dataset, target: str, parts: Iterator[Part]) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from components.core.dataset import Dataset, Shard, read_dataset, shard_uris
 from components.core.errors import CONVERT_AGAIN, DataError
-from components.core.examples import read_shard
+from components.core.examples import read_examples, read_shard
 
 # From dark to light, as terminals mostly are.
 _SHADES = " .:-=+*#%@"
@@ -67,15 +67,12 @@ def first_examples(uri: str, count: int) -> list[Example]:
     """
     dataset = read_dataset(uri)
     examples: list[Example] = []
-    for shard, shard_uri in zip(dataset.shards, shard_uris(uri, dataset), strict=True):
-        for images, labels in read_shard(shard_uri, shard, dataset):
-            taken = slice(count - len(examples))
-            pixels = np.ascontiguousarray(images[taken]).view(_little_endian(dataset))
-            pixels = pixels.reshape(-1, *dataset.image_shape)
-            examples += [Example(i, int(n)) for i, n in zip(pixels, labels[taken], strict=True)]
-            if len(examples) >= count:
-                return examples
-    return examples
+    for images, labels in read_examples(shard_uris(uri, dataset), dataset):
+        taken = slice(count - len(examples))
+        pixels = images[taken].reshape(-1, *dataset.image_shape)
+        examples += [Example(i, int(n)) for i, n in zip(pixels, labels[taken], strict=True)]
+        if len(examples) >= count:
+            break
     return examples
 
 
@@ -85,7 +82,3 @@ def _check_shard(uri: str, shard: Shard, dataset: Dataset) -> "np.ndarray[Any, n
     for _, labels in read_shard(uri, shard, dataset):
         counts += np.bincount(labels, minlength=dataset.num_classes)
     return counts
-
-
-def _little_endian(dataset: Dataset) -> "np.dtype[Any]":
-    return np.dtype(dataset.image_dtype).newbyteorder("<")
