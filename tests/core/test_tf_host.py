@@ -25,3 +25,18 @@ def test_our_own_errors_speak_for_themselves(capfd):
         os.write(2, b"noise")
         raise SetupError("no GPU")
     assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("machine", "given", "found"),
+    [("x86_64", None, "1"), ("x86_64", "0", "0"), ("aarch64", None, None)],
+)
+def test_onednn_is_on_where_it_is_known_to_be_faster(monkeypatch, machine, given, found):
+    monkeypatch.setattr("platform.machine", lambda: machine)
+    # So that what this test sets is undone after it.
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", given or "")
+    if given is None:
+        monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS")
+    with quiet_import():
+        pass
+    assert os.environ.get("TF_ENABLE_ONEDNN_OPTS") == found
