@@ -2,7 +2,7 @@
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 
 import google_crc32c
@@ -49,8 +49,12 @@ def staged_shards(uris: list[str], dataset: Dataset, stage_bytes: int) -> Iterat
 
 
 @contextmanager
-def local_copy(uri: str) -> Iterator[str]:
+def local_copy(uri: str, without: Collection[str] = ()) -> Iterator[str]:
     """Yield a local path of the folder `uri`: its own if it is local, else that of a copy.
+
+    Args:
+        uri: The folder.
+        without: Names of files in it that a copy need not have.
 
     Raises:
         SetupError: If it does not fit on the disk.
@@ -60,7 +64,7 @@ def local_copy(uri: str) -> Iterator[str]:
         yield storage.local_path(uri)
         return
     with tempfile.TemporaryDirectory(prefix="idxpipe-copy-") as folder:
-        download(uri, folder)
+        download(uri, folder, [name for name in storage.list_files(uri) if name not in without])
         yield folder
 
 

@@ -10,6 +10,10 @@ from components.core.errors import DataError, IdxpipeError, SetupError
 from components.core.staging import local_copy
 from components.evaluate.card import ModelCard
 
+# Beside the SavedModel: half of the bytes, and not needed to load it.
+# Source: components/train/formats.py.
+_OTHER_FORMATS = ("model.keras", "model.tflite")
+
 Logits = Callable[[NDArray[np.generic], int], NDArray[np.float32]]
 
 
@@ -31,7 +35,7 @@ def load_model(card: ModelCard, device: str) -> Logits:
     """
     try:
         # Loading reads the variables, so that a copy is no longer needed afterwards.
-        with local_copy(card.uri) as path, tf.device(device):
+        with local_copy(card.uri, _OTHER_FORMATS) as path, tf.device(device):
             loaded = tf.saved_model.load(path)
         signature = loaded.signatures["serving_default"]
         takes = signature.structured_input_signature[1]["images"]

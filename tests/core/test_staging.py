@@ -70,5 +70,8 @@ def test_a_folder_is_copied_only_if_it_is_remote(one_gcs, tmp_path):
     with local_copy(one_gcs) as path:
         assert storage.list_files(path) == {name: len(data) for name, data in CONTENT.items()}
     assert not os.path.exists(path)
+    first, *others = sorted(CONTENT)
+    with local_copy(one_gcs, [first]) as path:
+        assert sorted(storage.list_files(path)) == others
     with local_copy(f"file://{tmp_path}") as path:
         assert path == str(tmp_path)
