@@ -74,6 +74,7 @@ def whole() -> None:
     data = mnist("train")
     ours = Ours(data, train_steps=600)
     with tempfile.TemporaryDirectory(prefix="idxpipe-bench-") as folder:
+        os.mkdir(f"{folder}/checkpoints")
         saved = Checkpoints(f"{folder}/checkpoints", ours.network, ours.optimizer, keep=3)
         began = time.perf_counter()
         rates = run(ours.config, ours.loop, ours.batches, saved, History(f"{folder}/logs", None))

@@ -136,16 +136,16 @@ class KerasFit:
             on_train_batch_end=lambda *_, **__: times.append(time.perf_counter())
         )
         # Without a progress bar, which costs time.
-        self.model.fit(
-            self.dataset,
-            steps_per_epoch=steps + self.at_once,
-            verbose=0,
-            callbacks=[note],
-        )
+        self._fit(steps + self.at_once, [note])
         return times[-1] - times[0]
 
     def whole(self, steps: int) -> float:
         """Return the seconds of a whole call of fit."""
         began = time.perf_counter()
-        self.model.fit(self.dataset, steps_per_epoch=steps, verbose=0)
+        self._fit(steps, [])
         return time.perf_counter() - began
+
+    def _fit(self, steps: int, callbacks: list[keras.callbacks.Callback]) -> None:
+        self.model.fit(
+            self.dataset, steps_per_epoch=steps, verbose=0, callbacks=callbacks, shuffle=False
+        )
