@@ -47,7 +47,11 @@ class TrainConfig(Config):
         minimum=1,
     )
     iterations: int = parameter(
-        50, "steps on the device between two returns to the host", unit="steps", minimum=1
+        50,
+        "steps on the device between two returns to the host, where a checkpoint can be written "
+        "and SIGTERM is noticed",
+        unit="steps",
+        minimum=1,
     )
     precision: str = parameter(
         "auto",

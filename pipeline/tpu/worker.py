@@ -25,6 +25,8 @@ def main() -> None:
         # There is no metadata server to ask what this machine is, and no TPU to lock.
         TPU_SKIP_MDS_QUERY="1",
         ALLOW_MULTIPLE_LIBTPU_LOAD="1",
+        # Else it leaves a file of each run in /tmp/tpu_logs.
+        TPU_LOG_DIR="disabled",
     )
     devices, refused = _devices(job["topology"])
     first = {"refused": refused} if refused else {"devices": len(devices)}
