@@ -7,6 +7,8 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
+from components.core.tf_host import quiet_import
+
 # Sources: the flags' names in /proc/cpuinfo, arch/x86/include/asm/cpufeatures.h of Linux; the first
 # GPUs with bfloat16 are those of compute capability 8.0 (CUDA C++ Programming Guide).
 _CPU_FLAGS = {"avx512_bf16", "amx_bf16"}
@@ -49,12 +51,24 @@ def native_precision(strategy: tf.distribute.Strategy) -> tuple[str, str]:
 @contextmanager
 def computing_in(precision: str) -> Iterator[None]:
     """Let the layers that are made inside this block compute in `precision`."""
+    if precision == "bfloat16":
+        _hush_fallback()
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy("mixed_bfloat16" if precision == "bfloat16" else "float32")
     try:
         yield
     finally:
         keras.config.set_dtype_policy(before)
+
+
+def _hush_fallback() -> None:
+    """Let TensorFlow say now, unheard, what it says once of bfloat16 on a CPU without AVX512.
+
+    oneDNN cannot compute in it there and falls back to Eigen, which the first operation tells.
+    """
+    with quiet_import(), tf.device("CPU:0"):
+        one = tf.ones([1, 1], tf.bfloat16)
+        tf.matmul(one, one)
 
 
 def _cpu_flags(path: str = "/proc/cpuinfo") -> set[str]:

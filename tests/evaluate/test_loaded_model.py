@@ -7,12 +7,17 @@ import tensorflow as tf
 
 from components.core.errors import DataError, SetupError
 from components.evaluate.card import read_card
-from components.evaluate.loaded_model import load_model
+from components.evaluate.loaded_model import _OTHER_FORMATS, load_model
+from components.train.formats import KERAS_FILE, TFLITE_FILE
 from tests.evaluate.conftest import LOGITS, answers, write_model
 
 
 def load(folder):
     return load_model(read_card(folder), "CPU:0")
+
+
+def test_a_copy_leaves_out_what_else_the_train_stage_writes():
+    assert set(_OTHER_FORMATS) == {KERAS_FILE, TFLITE_FILE}
 
 
 def test_logits_are_those_of_the_real_rows(model):

@@ -56,6 +56,22 @@ def test_killed_training_ends_with_the_same_weights(finished, new_run):
     assert new_run.weights() == finished[0].weights()
 
 
+BFLOAT16 = """
+import sys
+from components.train.stage import train
+from tests.train.conftest import Run
+Run(*sys.argv[1:]).train(model="tiny", precision="bfloat16", train_steps=5)
+"""
+
+
+def test_bfloat16_is_quiet_on_any_cpu(new_run):
+    child = python(BFLOAT16, new_run.records, new_run.folder)
+    assert child.returncode == 0
+    first, *others = child.stderr.splitlines()
+    assert "in bfloat16 (as asked for)" in first
+    assert all(line.startswith("step ") for line in others)
+
+
 REPLICAS = """
 import sys
 import tensorflow as tf
