@@ -46,7 +46,7 @@ chaos: $(VENV)/.installed-test
 test-images: $(VENV)/.installed-test
 	IDXPIPE_TEST_IMAGES=1 $(BIN)/pytest tests/test_images.py
 
-# Every recipe in both precisions, for a TPU of each generation: an hour or two. `make test`
+# Every recipe in both precisions, for a TPU of each generation: under an hour. `make test`
 # compiles for one.
 tpu-check: $(VENV)/.installed-test
 	for recipe in seed fast best; do for precision in bfloat16 float32; do \
