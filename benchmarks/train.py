@@ -1,6 +1,7 @@
 """make bench-train: the training against a batch in memory, Keras, PyTorch and JAX.
 
-`python -m benchmarks.train steps` runs one part alone; the parts are functions below.
+`make bench-train ARGS=steps` runs one part alone; the parts are the functions below and those of
+accuracy.py, of which `best` and `precision` take long and run only by name.
 """
 
 import os
@@ -108,44 +109,6 @@ def start() -> None:
         )
 
 
-def fast() -> None:
-    """Seconds to 99.0 % test accuracy: recipe fast, and the network of 2018 made quick."""
-    from benchmarks.training import Ours, mnist
-
-    train, test = mnist("train"), mnist("t10k")
-    ways = {
-        "recipe fast": {"recipe": "fast"},
-        "cnn, AdamW, one-cycle, label smoothing": {
-            "train_steps": 300,
-            "optimizer": "adamw",
-            "learning_rate": 0.002,
-            "schedule": "one-cycle",
-            "warmup": 0.3,
-            "label_smoothing": 0.1,
-        },
-    }
-    seconds: dict[str, list[float]] = {name: [] for name in ways}
-    accuracy: dict[str, list[float]] = {name: [] for name in ways}
-    for seed in range(5):
-        for name, changes in ways.items():
-            training = Ours(train, seed=seed, **changes)
-            seconds[name].append(training.whole())
-            accuracy[name].append(training.accuracy(test))
-            print(
-                f"  seed {seed}: {name:<44}{seconds[name][-1]:>9.3f} s  {accuracy[name][-1]:.4f}",
-                flush=True,
-            )
-    print("\nseconds of training and test accuracy, medians of five seeds")
-    base = seconds["cnn, AdamW, one-cycle, label smoothing"]
-    for name, times in seconds.items():
-        ratio = statistics.median(a / b for a, b in zip(times, base, strict=True))
-        low, high = min(accuracy[name]), max(accuracy[name])
-        print(
-            f"  {name:<44}{statistics.median(times):>9.3f} s{ratio:>9.2f} x"
-            f"  {statistics.median(accuracy[name]):.4f} ({low:.4f} to {high:.4f})"
-        )
-
-
 def _idxpipe(*words: str) -> None:
     subprocess.run([sys.executable, "-m", "pipeline.cli", *words], check=True, capture_output=True)
 
@@ -219,12 +182,13 @@ float(step(tf.zeros((128, 28, 28, 1)), tf.zeros(128, tf.int64)))
 print(time.time() - float(sys.argv[1]))
 """
 
-PARTS = {part.__name__: part for part in (steps, bfloat16, whole, start, fast)}
-
 if __name__ == "__main__":
     with quiet_import():
         import tensorflow as tf
 
         tf.config.list_logical_devices()
-    for name in sys.argv[1:] or PARTS:
-        PARTS[name]()
+        from benchmarks.accuracy import best, fast, precision
+    usual = {part.__name__: part for part in (steps, bfloat16, whole, start, fast)}
+    parts = usual | {part.__name__: part for part in (best, precision)}
+    for name in sys.argv[1:] or usual:
+        parts[name]()

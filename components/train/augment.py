@@ -21,6 +21,9 @@ class Augmentation:
         scale: Largest change of size, as a share.
         batch_size: Global batch size.
         seed: The same seed gives the same changes.
+        tpu: Whether a TPU does it. That reads scattered pixels one by one, at 24 times the bytes
+            that the whole step else needs (docs/tpu-check.md); as products of matrices they cost it
+            next to nothing. On a CPU those take three times as long as reading.
     """
 
     shift: float
@@ -28,12 +31,13 @@ class Augmentation:
     scale: float
     batch_size: int
     seed: int
+    tpu: bool = False
 
     @classmethod
-    def of(cls, config: TrainConfig) -> "Augmentation | None":
+    def of(cls, config: TrainConfig, tpu: bool = False) -> "Augmentation | None":
         """Return what a resolved recipe asks for; None if that is nothing."""
         amounts = config.augment_shift, config.augment_rotate, config.augment_scale
-        return cls(*amounts, config.batch_size, config.seed) if any(amounts) else None
+        return cls(*amounts, config.batch_size, config.seed, tpu) if any(amounts) else None
 
     def __call__(self, images: tf.Tensor, step: tf.Tensor, replica: tf.Tensor) -> tf.Tensor:
         """Return the images changed, for one replica's share of the batch of `step`.
@@ -52,7 +56,7 @@ class Augmentation:
         share, height, width = images.shape[:3]
         numbers = self._numbers(step, replica * share, share)
         y, x = self._origins(numbers, height, width)
-        return _sample(images, y, x)
+        return _multiplied(images, y, x) if self.tpu else _gathered(images, y, x)
 
     def _numbers(self, step: tf.Tensor, start: tf.Tensor, count: int) -> list[tf.Tensor]:
         """Return four numbers in [-1, 1) per image, each float32 [count, 1, 1]."""
@@ -80,7 +84,7 @@ class Augmentation:
         return tf.clip_by_value(y, 0.0, height - 1.0), tf.clip_by_value(x, 0.0, width - 1.0)
 
 
-def _sample(images: tf.Tensor, y: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
+def _gathered(images: tf.Tensor, y: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
     """Return the images' values at rows `y` and columns `x`, between pixels by bilinear weights."""
     count, height, width = images.shape[:3]
     pixels = tf.reshape(images, [count, height * width, -1])
@@ -95,3 +99,23 @@ def _sample(images: tf.Tensor, y: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
     upper = at(top, left) * (1 - across) + at(top, right) * across
     lower = at(below, left) * (1 - across) + at(below, right) * across
     return tf.reshape(upper * (1 - down) + lower * down, images.shape)
+
+
+def _multiplied(images: tf.Tensor, y: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
+    """Return what `_gathered` does, each pixel a sum over all rows, then over all columns.
+
+    The temporaries are float32 [N, height * width, width * channels].
+    """
+    count, height, width = images.shape[:3]
+    places = height * width
+    rows = tf.reshape(_shares(y, height), [count, places, height])
+    columns = tf.reshape(_shares(x, width), [count, places, width, 1])
+    mixed = tf.matmul(rows, tf.reshape(images, [count, height, -1]))
+    mixed = tf.reshape(mixed, [count, places, width, -1])
+    return tf.reshape(tf.reduce_sum(mixed * columns, axis=2), images.shape)
+
+
+def _shares(place: tf.Tensor, size: int) -> tf.Tensor:
+    """Return the linear weight of each of `size` pixels at each place, float32 [..., size]."""
+    distance = tf.abs(place[..., tf.newaxis] - tf.range(size, dtype=tf.float32))
+    return tf.maximum(1.0 - distance, 0.0)

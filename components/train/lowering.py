@@ -131,7 +131,7 @@ class _Trained:
         with strategy.scope():
             network = build_model(config, images.shape, images.num_classes)
             optimizer = build_optimizer(config, network.trainable_variables)
-        return cls(strategy, optimizer, make_step(network, optimizer, config))
+        return cls(strategy, optimizer, make_step(network, optimizer, config, tpu=True))
 
 
 class _Stacked:

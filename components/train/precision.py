@@ -8,6 +8,7 @@ import keras
 import tensorflow as tf
 
 from components.core.tf_host import quiet_import
+from components.train.strategy import is_tpu
 
 # Sources: the flags' names in /proc/cpuinfo, arch/x86/include/asm/cpufeatures.h of Linux; the first
 # GPUs with bfloat16 are those of compute capability 8.0 (CUDA C++ Programming Guide).
@@ -32,7 +33,7 @@ def choose_precision(asked: str, earlier: str, strategy: tf.distribute.Strategy)
 
 def native_precision(strategy: tf.distribute.Strategy) -> tuple[str, str]:
     """Return bfloat16 where the devices compute in it natively, else float32, and why."""
-    if isinstance(strategy, tf.distribute.TPUStrategy):
+    if is_tpu(strategy):
         return "bfloat16", "native to TPUs"
     gpus = tf.config.get_visible_devices("GPU")
     if gpus:

@@ -88,7 +88,12 @@ def train(
         from components.train.publish import CHECKED, check_convertible, check_folder, publish_model
         from components.train.run import run
         from components.train.step import make_loop, make_step
-        from components.train.strategy import check_batch_size, choose_strategy, describe_device
+        from components.train.strategy import (
+            check_batch_size,
+            choose_strategy,
+            describe_device,
+            is_tpu,
+        )
         from components.train.streaming import streamed_batches
 
         strategy = choose_strategy(device)
@@ -117,7 +122,7 @@ def train(
     # What TFLite cannot hold is found out before the training, not after it.
     check_convertible(network, config, dataset.image_shape, dataset.image_dtype)
     order = Order(dataset.num_examples, config.shuffle_buffer, config.seed)
-    loop = make_loop(strategy, make_step(network, optimizer, config))
+    loop = make_loop(strategy, make_step(network, optimizer, config, tpu=is_tpu(strategy)))
     with ExitStack() as stack:
         paths = stack.enter_context(
             staged_shards(shard_uris(records, dataset), dataset, device.stage_bytes)

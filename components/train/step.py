@@ -14,7 +14,11 @@ _MEAN = tf.distribute.ReduceOp.MEAN
 
 
 def make_step(
-    model: keras.Model, optimizer: keras.optimizers.Optimizer, config: TrainConfig
+    model: keras.Model,
+    optimizer: keras.optimizers.Optimizer,
+    config: TrainConfig,
+    *,
+    tpu: bool = False,
 ) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
     """Return the step that one replica takes.
 
@@ -26,6 +30,7 @@ def make_step(
         model: From float32 images to logits; built.
         optimizer: Built for the model's trainable variables; sums gradients over the replicas.
         config: A resolved recipe.
+        tpu: Whether the replica is a TPU's core.
 
     Returns:
         A function from the replica's images and labels to its share of the loss: the mean over the
@@ -33,7 +38,7 @@ def make_step(
     """
     weights = model.trainable_variables
     others = model.non_trainable_variables
-    augment = Augmentation.of(config)
+    augment = Augmentation.of(config, tpu)
 
     def step(images: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
         context = tf.distribute.get_replica_context()

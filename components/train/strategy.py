@@ -42,10 +42,14 @@ def check_batch_size(batch_size: int, replicas: int) -> None:
         )
 
 
+def is_tpu(strategy: tf.distribute.Strategy) -> bool:
+    """Return whether a strategy's replicas are cores of a TPU."""
+    return isinstance(strategy, tf.distribute.TPUStrategy)
+
+
 def describe_device(strategy: tf.distribute.Strategy) -> dict[str, Any]:
     """Return kind and number of what a strategy trains on, as JSON values."""
-    tpu = isinstance(strategy, tf.distribute.TPUStrategy)
-    kind = "TPU" if tpu else "GPU" if tf.config.get_visible_devices("GPU") else "CPU"
+    kind = "TPU" if is_tpu(strategy) else "GPU" if tf.config.get_visible_devices("GPU") else "CPU"
     return {"accelerator": kind, "replicas": strategy.num_replicas_in_sync}
 
 

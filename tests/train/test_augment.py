@@ -18,6 +18,7 @@ def test_the_recipe_of_2018_wants_none():
     assert Augmentation.of(TrainConfig().resolved()) is None
     asked = TrainConfig(augment_rotate=5.0, batch_size=4, seed=3).resolved()
     assert Augmentation.of(asked) == Augmentation(0.0, 5.0, 0.0, 4, 3)
+    assert Augmentation.of(asked, tpu=True) == Augmentation(0.0, 5.0, 0.0, 4, 3, tpu=True)
 
 
 def test_nothing_asked_for_changes_nothing():
@@ -78,9 +79,18 @@ def test_the_border_is_repeated():
     np.testing.assert_allclose(found, 0.7, atol=1e-6)
 
 
+@pytest.mark.parametrize("images", [IMAGES, IMAGES[..., 0], IMAGES[:, :1, :1]])
+def test_a_tpu_gets_the_same(images):
+    amounts = {"shift": 0.3, "rotate": 40.0, "scale": 0.3}
+    np.testing.assert_allclose(
+        augmented(images, tpu=True, **amounts), augmented(images, **amounts), atol=1e-6
+    )
+
+
+@pytest.mark.parametrize("tpu", [False, True])
 @pytest.mark.parametrize("shape", [(1, 1), (8, 8), (5, 4, 2)])
-def test_xla_compiles_it_for_any_shape(shape):
-    augment = Augmentation(0.1, 10.0, 0.1, 8, 0)
+def test_xla_compiles_it_for_any_shape(shape, tpu):
+    augment = Augmentation(0.1, 10.0, 0.1, 8, 0, tpu)
     images = tf.random.stateless_uniform((8, *shape), (0, 0))
 
     def call(step):

@@ -20,7 +20,7 @@ IMAGES = lowering.Images((8, 8), "uint8", 4)
 # Without dropout, whose masks are each replica's own.
 CONFIG = TrainConfig(
     model="tiny", precision="float32", dropout=0.0, batch_size=BATCH, learning_rate=0.1,
-    momentum=0.9,
+    momentum=0.9, augment_shift=0.1, augment_rotate=12.0, augment_scale=0.1,
 ).resolved()  # fmt: skip
 
 

@@ -82,6 +82,15 @@ def test_precision_is_the_recipes():
     assert not products.search(lower_step(config(), IMAGES, 8).text)
 
 
+def test_augmentation_gathers_no_pixels_one_by_one():
+    """On a TPU that would move many times the bytes of all the rest."""
+    text = lower_step(config(augment_rotate=12.0), IMAGES, 8).text
+    assert "gather" not in text
+    assert text.count("stablehlo.dot_general") > lower_step(config(), IMAGES, 8).text.count(
+        "stablehlo.dot_general"
+    )
+
+
 def test_a_loop_of_all_its_steps():
     program = lower_loop(config(iterations=7), IMAGES, 8)
     assert (program.examples, program.steps) == (7 * 128, 7)
