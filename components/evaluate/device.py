@@ -1,4 +1,4 @@
-"""The device that evaluates: one is plenty for a forward pass."""
+"""The devices that evaluate: all of a kind, each with its own copy of the model."""
 
 import tensorflow as tf
 
@@ -6,8 +6,8 @@ from components.core.device import DeviceConfig
 from components.core.errors import SetupError
 
 
-def choose_device(device: DeviceConfig) -> str:
-    """Return TensorFlow's name of the device to run on.
+def choose_devices(device: DeviceConfig) -> list[str]:
+    """Return TensorFlow's names of the devices to run on, at least one.
 
     A TPU trains; its machine's CPU evaluates what it exported.
 
@@ -21,6 +21,6 @@ def choose_device(device: DeviceConfig) -> str:
             where="accelerator",
             remedy="check the driver, or use accelerator `auto` or `cpu`",
         )
-    if device.accelerator == "gpu" or (device.accelerator == "auto" and gpus):
-        return "GPU:0"
-    return "CPU:0"
+    on_gpus = device.accelerator == "gpu" or (device.accelerator == "auto" and bool(gpus))
+    kind = "GPU" if on_gpus else "CPU"
+    return [f"{kind}:{number}" for number, _ in enumerate(tf.config.list_logical_devices(kind))]

@@ -38,11 +38,16 @@ class Images:
 
     Attributes:
         names: URI of the file, and number of the image in it, of each.
-        pixels: [B, *image_shape]; rows beyond the names are zero.
+        images: [B, *image_shape]; rows beyond the names are zero.
     """
 
     names: list[tuple[str, int]]
-    pixels: NDArray[np.generic]
+    images: NDArray[np.generic]
+
+    @property
+    def real(self) -> int:
+        """How many rows are images."""
+        return len(self.names)
 
 
 def find_sources(uris: list[str], card: ModelCard) -> list[Source]:

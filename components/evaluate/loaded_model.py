@@ -1,6 +1,6 @@
 """A SavedModel of the train stage, ready to call."""
 
-from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -9,24 +9,24 @@ from numpy.typing import NDArray
 from components.core.errors import DataError, IdxpipeError, SetupError
 from components.core.staging import local_copy
 from components.evaluate.card import ModelCard
+from components.evaluate.replicas import Logits
 
 # Beside the SavedModel: half of the bytes, and not needed to load it.
 # Source: components/train/formats.py.
 _OTHER_FORMATS = ("model.keras", "model.tflite")
 
-Logits = Callable[[NDArray[np.generic], int], NDArray[np.float32]]
 
-
-def load_model(card: ModelCard, device: str) -> Logits:
-    """Load the model.
+def load_model(card: ModelCard, devices: list[str]) -> list[Logits]:
+    """Load the model, once per device.
 
     Args:
         card: From `read_card`.
-        device: TensorFlow's name of the device to run on.
+        devices: TensorFlow's names of the devices to run on.
 
     Returns:
-        A function from a padded batch of images [B, *image_shape], of which the first N are real,
-        and N, to float32 logits [N, num_classes]. It raises a DataError if they are not finite.
+        For each device a function from a padded batch of images [B, *image_shape], of which the
+        first N are real, and N, to float32 logits [N, num_classes]. It raises a DataError if they
+        are not finite, and a SetupError if the device's memory is too small for the batch.
 
     Raises:
         DataError: If the SavedModel is damaged, or does not do what its card says.
@@ -35,9 +35,9 @@ def load_model(card: ModelCard, device: str) -> Logits:
     """
     try:
         # Loading reads the variables, so that a copy is no longer needed afterwards.
-        with local_copy(card.uri, _OTHER_FORMATS) as path, tf.device(device):
-            loaded = tf.saved_model.load(path)
-        signature = loaded.signatures["serving_default"]
+        with local_copy(card.uri, _OTHER_FORMATS) as path:
+            copies = [_load(path, device) for device in devices]
+        signature = copies[0].signatures["serving_default"]
         takes = signature.structured_input_signature[1]["images"]
         gives = signature.structured_outputs["logits"]
     except IdxpipeError:
@@ -52,7 +52,15 @@ def load_model(card: ModelCard, device: str) -> Logits:
             remedy="train again",
         ) from None
     _check_signature(card, takes, gives)
+    return [_replica(card, loaded, device) for loaded, device in zip(copies, devices, strict=True)]
 
+
+def _load(path: str, device: str) -> Any:
+    with tf.device(device):
+        return tf.saved_model.load(path)
+
+
+def _replica(card: ModelCard, loaded: Any, device: str) -> Logits:
     def logits_of(images: NDArray[np.generic], real: int) -> NDArray[np.float32]:
         try:
             with tf.device(device):

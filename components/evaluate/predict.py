@@ -13,6 +13,7 @@ from components.evaluate.card import ModelCard, read_card
 from components.evaluate.config import PredictConfig
 from components.evaluate.images import Source, find_sources, read_batches
 from components.evaluate.metrics import softmax
+from components.evaluate.replicas import with_logits
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,15 +84,15 @@ def predict(task: Task) -> Iterator[Prediction]:
         SetupError: If the device is absent.
     """
     with quiet_import():
-        from components.evaluate.device import choose_device
+        from components.evaluate.device import choose_devices
         from components.evaluate.loaded_model import load_model
 
-        place = choose_device(DeviceConfig(accelerator=task.config.accelerator))
-    model = load_model(task.card, place)
-    say(f"predicting with step {task.card.step} on {place}, {task.count} images")
+        devices = choose_devices(DeviceConfig(accelerator=task.config.accelerator))
+    replicas = load_model(task.card, devices)
+    say(f"predicting with step {task.card.step} on {', '.join(devices)}, {task.count} images")
     size = min(task.config.batch_size, task.count)
-    for batch in read_batches(task.sources, task.card, size):
-        logits = model(batch.pixels, len(batch.names))
+    batches = read_batches(task.sources, task.card, size)
+    for batch, logits in with_logits(batches, replicas):
         order = np.argsort(-logits, axis=1, kind="stable")[:, : task.config.top_k]
         shares = np.take_along_axis(softmax(logits), order, axis=1)
         for (file, index), classes, probabilities in zip(

@@ -1,5 +1,6 @@
 """Evaluate a model on a split: every example exactly once."""
 
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from components.core import storage
@@ -15,6 +16,7 @@ from components.evaluate.config import EvaluateConfig
 from components.evaluate.document import document, dumps
 from components.evaluate.figures import Figures, figures_of
 from components.evaluate.outcomes import Gathering
+from components.evaluate.replicas import with_logits
 
 if TYPE_CHECKING:
     from components.evaluate.mistakes import Mistake
@@ -57,27 +59,25 @@ def evaluate(
     baseline = read_baseline(config.baseline) if config.baseline else None
     with quiet_import():
         from components.evaluate.batches import read_batches
-        from components.evaluate.device import choose_device
+        from components.evaluate.device import choose_devices
         from components.evaluate.loaded_model import load_model
         from components.evaluate.mistakes import mistakes_in, worst
         from components.evaluate.report import render
 
-        place = choose_device(device)
-    logits_of = load_model(card, place)
-    say(f"evaluating step {card.step} on {place}, {dataset.num_examples} examples")
+        devices = choose_devices(device)
+    replicas = load_model(card, devices)
+    say(f"evaluating step {card.step} on {', '.join(devices)}, {dataset.num_examples} examples")
 
     # Every batch is padded to this size, so a huge one would cost memory for nothing.
     batch_size = min(config.eval_batch_size, dataset.num_examples)
     gathering = Gathering()
     mistakes: list[Mistake] = []
     with staged_shards(shards, dataset, device.stage_bytes) as paths:
-        for number, batch in enumerate(read_batches(paths, dataset, batch_size)):
-            if config.eval_steps and number == config.eval_steps:
-                break
-            logits, labels = logits_of(batch.images, batch.real), batch.labels[: batch.real]
+        batches = islice(read_batches(paths, dataset, batch_size), config.eval_steps or None)
+        for batch, logits in with_logits(batches, replicas):
             found = mistakes_in(batch, logits, gathering.count)
             mistakes = worst([*mistakes, *found], _SHOWN_MISTAKES)
-            gathering.add(batch.images[: batch.real], labels, logits)
+            gathering.add(batch.images[: batch.real], batch.labels[: batch.real], logits)
 
     _check_complete(gathering.count, dataset, config, records)
     outcomes = gathering.outcomes()

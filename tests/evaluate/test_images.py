@@ -31,10 +31,10 @@ def write_pngs(folder, count=3):
 def read(uris, size=4, **changes):
     """Names, and pixels without the padding, of all batches."""
     batches = list(read_batches(find_sources(uris, card(**changes)), card(**changes), size))
-    assert all(len(batch.pixels) == size for batch in batches)
-    assert not any(batch.pixels[len(batch.names) :].any() for batch in batches)
+    assert all(len(batch.images) == size for batch in batches)
+    assert not any(batch.images[batch.real :].any() for batch in batches)
     names = [name for batch in batches for name in batch.names]
-    return names, np.concatenate([batch.pixels[: len(batch.names)] for batch in batches])
+    return names, np.concatenate([batch.images[: batch.real] for batch in batches])
 
 
 @pytest.mark.parametrize("size", [1, 4, 11, 50])

@@ -32,6 +32,12 @@ def test_a_machine_with_eight_devices_gives_the_same_numbers(tmp_path):
     model = write_model(str(tmp_path / "model"))
     outputs = [[str(tmp_path / f"{n}.{kind}") for kind in ("json", "html")] for n in (1, 8)]
     evaluate(records, model, *outputs[0], EvaluateConfig(eval_batch_size=4), CPU)
-    subprocess.run([sys.executable, "-c", EIGHT, records, model, *outputs[1]], check=True)
+    child = subprocess.run(
+        [sys.executable, "-c", EIGHT, records, model, *outputs[1]],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert ", ".join(f"CPU:{number}" for number in range(8)) in child.stderr
     for one, eight in zip(*outputs, strict=True):
         assert Path(one).read_bytes() == Path(eight).read_bytes()

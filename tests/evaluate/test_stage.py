@@ -192,12 +192,3 @@ def test_absent_gpu_is_refused(records, model, tmp_path):
     gpu = dataclasses.replace(CPU, accelerator="gpu")
     with pytest.raises(SetupError, match="no GPU"):
         evaluate(records, model, f"{tmp_path}/m", f"{tmp_path}/r", EvaluateConfig(), gpu)
-
-
-def test_gpu_is_taken_where_there_is_one(monkeypatch):
-    tf = pytest.importorskip("tensorflow")
-    from components.evaluate.device import choose_device
-
-    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [kind])
-    assert choose_device(DeviceConfig()) == "GPU:0"
-    assert choose_device(CPU) == choose_device(DeviceConfig(accelerator="tpu")) == "CPU:0"
