@@ -8,19 +8,10 @@ import tensorflow as tf
 from components.core import storage
 from components.core.errors import SetupError
 from components.core.mirror import Mirror
+from components.train.events import Events
 
 HISTORY = "history.json"
 SCHEMA_VERSION = 1
-
-# TensorBoard groups by what stands before the slash.
-_TAGS = {
-    "loss": "train/loss",
-    "learning_rate": "train/learning_rate",
-    "examples_per_second": "speed/examples_per_second",
-    "input_wait": "speed/input_wait",
-    "validation_loss": "validation/loss",
-    "validation_accuracy": "validation/accuracy",
-}
 
 
 class History:
@@ -42,7 +33,7 @@ class History:
         self._file = storage.join(self._mirror.path, HISTORY)
         self._points = [p for p in _read(self._file) if p["step"] <= (resumed_from or 0)]
         try:
-            self._writer = tf.summary.create_file_writer(self._mirror.path)
+            self._events = Events(self._mirror.path, (resumed_from or 0) + 1)
         except tf.errors.OpError as error:
             raise SetupError(
                 "cannot write the logs",
@@ -54,13 +45,11 @@ class History:
     def add(self, step: int, **values: float) -> None:
         """Note `values` at the global step `step`."""
         self._points.append({"step": step, **values})
-        with self._writer.as_default():
-            for name, value in values.items():
-                tf.summary.write(_TAGS[name], value, step=step, metadata=_scalar())
+        self._events.add(step, values)
 
     def save(self) -> None:
         """Publish what was noted so far."""
-        self._writer.flush()
+        self._events.flush()
         body = {"schema_version": SCHEMA_VERSION, "points": self._points}
         storage.write(self._file, (json.dumps(body, indent=1) + "\n").encode())
         self._mirror.push()
@@ -70,19 +59,13 @@ class History:
 
     def __exit__(self, *error: object) -> None:
         self.save()
-        self._writer.close()
+        self._events.close()
         self._mirror.push()
 
 
 def read_points(uri: str) -> list[dict[str, Any]]:
     """Return the points of the history in the folder `uri`, in order; none if there is none."""
     return _read(storage.join(uri, HISTORY))
-
-
-def _scalar() -> Any:
-    # tf.summary.scalar does just this, but needs the tensorboard package to be installed.
-    plugin = tf.compat.v1.SummaryMetadata.PluginData(plugin_name="scalars")
-    return tf.compat.v1.SummaryMetadata(plugin_data=plugin)
 
 
 def _read(file: str) -> list[dict[str, Any]]:
