@@ -5,7 +5,7 @@ import io
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import numpy as np
@@ -182,6 +182,7 @@ def _published(output: str, names: list[str]) -> Iterator[str]:
     """
     local = storage.is_local(output)
     base = storage.local_path(output) if local else tempfile.gettempdir()
+    new = not os.path.isdir(base)
     try:
         os.makedirs(base, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f"{TEMPORARY}export-", dir=base) as folder:
@@ -198,3 +199,8 @@ def _published(output: str, names: list[str]) -> Iterator[str]:
             found=error.strerror or str(error),
             remedy="free disk space, or give another folder that can be written",
         ) from None
+    finally:
+        if new:
+            # Goes only if it is empty: there was an error.
+            with suppress(OSError):
+                os.rmdir(base)

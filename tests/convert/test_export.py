@@ -137,7 +137,7 @@ def test_damage_leaves_nothing(tmp_path):
         with pytest.raises(DataError, match="damaged") as caught:
             export(uri, target, str(tmp_path / "out"))
         assert caught.value.where == shard
-        assert not list((tmp_path / "out").iterdir())
+        assert not (tmp_path / "out").exists()
 
 
 def test_a_full_disk_is_said_and_leaves_nothing(tmp_path, monkeypatch):
@@ -145,8 +145,12 @@ def test_a_full_disk_is_said_and_leaves_nothing(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     uri = make(tmp_path)
+    (tmp_path / "there").mkdir()
     monkeypatch.setattr(module.os, "posix_fallocate", full)
-    with pytest.raises(SetupError, match="cannot write") as caught:
-        export(uri, "npy", str(tmp_path / "out"))
-    assert caught.value.found == "No space left on device"
-    assert not list((tmp_path / "out").iterdir())
+    for name in ("out", "there"):
+        with pytest.raises(SetupError, match="cannot write") as caught:
+            export(uri, "npy", str(tmp_path / name))
+        assert caught.value.found == "No space left on device"
+    assert not (tmp_path / "out").exists()
+    # It was there before.
+    assert not list((tmp_path / "there").iterdir())
