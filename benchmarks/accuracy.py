@@ -5,14 +5,14 @@ from collections.abc import Mapping
 
 from benchmarks.training import Ours, mnist
 
-# The network of 2018 made quick. Learning rate and warmup were tuned as those of `fast` were, on
-# 5,000 examples held out of the training split.
+# The network of 2018 made quick: the learning rate, warmup and number of steps that brought it
+# to 99.0 % first, on 5,000 examples held out of the training split as for `fast`.
 QUICK_CNN = {
-    "train_steps": 300,
+    "train_steps": 200,
     "optimizer": "adamw",
-    "learning_rate": 0.002,
+    "learning_rate": 0.012,
     "schedule": "one-cycle",
-    "warmup": 0.3,
+    "warmup": 0.2,
     "label_smoothing": 0.1,
 }
 

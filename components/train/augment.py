@@ -21,9 +21,9 @@ class Augmentation:
         scale: Largest change of size, as a share.
         batch_size: Global batch size.
         seed: The same seed gives the same changes.
-        tpu: Whether a TPU does it. That reads scattered pixels one by one, at 24 times the bytes
-            that the whole step else needs (docs/tpu-check.md); as products of matrices they cost it
-            next to nothing. On a CPU those take three times as long as reading.
+        tpu: Whether a TPU does it. That reads scattered pixels one by one, up to 24 times the bytes
+            of all the rest of the step (docs/tpu-check.md); as products of matrices they cost it
+            next to nothing. On a CPU those take three times as long.
     """
 
     shift: float

@@ -33,7 +33,7 @@ RECIPES = {
     "fast": Recipe(
         model="tiny",
         batch_size=128,
-        train_steps=700,
+        train_steps=500,
         optimizer="adamw",
         schedule="one-cycle",
         learning_rate=0.02,
