@@ -52,6 +52,6 @@ class PredictConfig(Config):
     )
     accelerator: str = parameter(
         "auto",
-        "device to run on; auto takes a GPU if there is one, else the CPU",
+        "devices to run on; auto takes the GPUs if there are any, else the CPU",
         choices=("auto", "cpu", "gpu"),
     )
