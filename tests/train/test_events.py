@@ -13,7 +13,7 @@ def read(folder):
             tf.compat.v1.Event.FromString(record.numpy())
             for record in tf.data.TFRecordDataset(str(file))
         ]
-        for file in sorted(Path(folder).iterdir())
+        for file in sorted(Path(folder).glob("events.*"))
     ]
 
 
