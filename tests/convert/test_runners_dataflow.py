@@ -169,6 +169,9 @@ def test_an_interrupted_conversion_cancels_its_job(service, sources, one_gcs):
     while not any(request.path.endswith("/messages") for request in service.requests):
         assert time.monotonic() < deadline
         time.sleep(0.05)
+    # Away from the instant, every five seconds, at which Beam's two threads wake up to poll: there
+    # the process did not end once, in Beam or Python, and a user would press Ctrl-C again.
+    time.sleep(1)
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=60)
     assert process.returncode == 130
