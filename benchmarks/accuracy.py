@@ -5,8 +5,8 @@ from collections.abc import Mapping
 
 from benchmarks.training import Ours, mnist
 
-# The network of 2018 made quick: the learning rate, warmup and number of steps that brought it
-# to 99.0 % first, on 5,000 examples held out of the training split as for `fast`.
+# The network of 2018 made quick. Learning rate, warmup and number of steps were tuned on 5,000
+# examples held out of the training split, as for `fast`.
 QUICK_CNN = {
     "train_steps": 200,
     "optimizer": "adamw",
@@ -30,12 +30,12 @@ def fast() -> None:
 
 
 def best() -> None:
-    """What recipe best reaches: an hour and more on two cores."""
+    """What recipe best reaches: half an hour and more on two cores."""
     _train({"recipe best": {"recipe": "best"}}, seeds=5)
 
 
 def precision() -> None:
-    """Recipe fast in both precisions; half an hour where the CPU has no bfloat16 of its own."""
+    """Recipe fast in both precisions; a quarter of an hour where the CPU has no bfloat16."""
     ways = {name: {"recipe": "fast", "precision": name} for name in ("float32", "bfloat16")}
     _, accuracy = _train(ways, seeds=10)
     exact, rounded = accuracy.values()

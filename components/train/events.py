@@ -1,7 +1,7 @@
 """Scalars for TensorBoard: a file of Event messages, framed as a TFRecord.
 
-tf.summary's writer cannot say that a training was resumed. Without that, TensorBoard's own reader
-and Vertex AI's uploader show each point after the last checkpoint twice.
+tf.summary's writer cannot say that a training was resumed. Without that, TensorBoard shows points
+after the last checkpoint twice, if it runs with --load_fast=false.
 
 Source: tensorflow/core/util/event.proto and events_writer.cc.
 """

@@ -3,6 +3,7 @@
 import json
 import shutil
 import signal
+import subprocess
 import tarfile
 import time
 from importlib.metadata import PathDistribution
@@ -162,18 +163,21 @@ def test_a_job_that_is_refused_is_said_in_a_line(service, sources, one_gcs):
     assert "Current user has no access to not-ours" in done.stderr
 
 
-def test_an_interrupted_conversion_cancels_its_job(service, sources, one_gcs):
+def test_an_interrupted_conversion_cancels_its_job(service, sources, one_gcs, monkeypatch):
+    monkeypatch.setenv("PYTHONFAULTHANDLER", "1")
     service.hold = True
     process = submit(service, sources, f"{one_gcs}/out", run=start_cli)
     deadline = time.monotonic() + 60
     while not any(request.path.endswith("/messages") for request in service.requests):
         assert time.monotonic() < deadline
         time.sleep(0.05)
-    # Away from the instant, every five seconds, at which Beam's two threads wake up to poll: there
-    # the process did not end once, in Beam or Python, and a user would press Ctrl-C again.
-    time.sleep(1)
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=60)
+    try:
+        process.communicate(timeout=60)
+    except subprocess.TimeoutExpired:
+        # Where every thread stands, by faulthandler.
+        process.send_signal(signal.SIGABRT)
+        pytest.fail(process.communicate()[1])
     assert process.returncode == 130
     job, _ = only_job(service)
     assert job["currentState"] == "JOB_STATE_CANCELLED"
