@@ -1,5 +1,7 @@
 """Servers that several tests share; each is started when the first test asks for it."""
 
+import signal
+
 import pytest
 
 from tests.emulators import (
@@ -12,6 +14,11 @@ from tests.emulators import (
 )
 
 BUCKET = "bucket"
+
+# What a script starts in the background ignores Ctrl-C, by POSIX, and so does all that it starts,
+# the commands whose interruption is tested, too.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
