@@ -76,7 +76,7 @@ def key(task: Task, container: Container, inputs: Values, root: str) -> str:
         "command": command,
         "env": container.env,
         "code": code.identity(command),
-        "network": _network(inputs.parameters.get("network", "")),
+        "network": _network(inputs.parameters.get("architecture", "")),
         "parameters": inputs.parameters,
         "artifacts": {
             name: {

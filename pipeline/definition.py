@@ -157,7 +157,7 @@ def define(target: Target, train_image: str, registry: RegisterConfig | None) ->
         trained = trainer(
             dataset=datasets["train"],
             recipe=recipe,
-            network=model,
+            architecture=model,
             batch_size=batch_size,
             train_steps=train_steps,
             iterations=iterations,

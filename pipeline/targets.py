@@ -5,8 +5,10 @@ accelerators) and https://cloud.google.com/vertex-ai/docs/training/training-with
 """
 
 import dataclasses
+from collections.abc import Mapping
 
 from components.core.errors import UsageError
+from components.core.tpu_runtime import PJRT
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,6 +23,7 @@ class Target:
         accelerator_count: How many of them.
         tpu_topology: Shape of the TPU slice, for generations that want it.
         num_replicas: TensorFlow replicas on it: TPU cores or GPUs.
+        env: Variables that TensorFlow needs there before it is imported.
     """
 
     name: str
@@ -30,6 +33,7 @@ class Target:
     accelerator_count: int = 0
     tpu_topology: str = ""
     num_replicas: int = 8
+    env: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     @property
     def machine_spec(self) -> dict[str, object]:
@@ -43,6 +47,12 @@ class Target:
         return spec
 
 
+def _v5e(chips: int, topology: str) -> Target:
+    machine = f"ct5lp-hightpu-{chips}t"
+    name = f"tpu-v5e-{chips}"
+    return Target(name, "tpu", machine, tpu_topology=topology, num_replicas=chips, env=PJRT)
+
+
 # A v2 or v3 device has 8 cores, each a replica; a v5e chip has one core.
 TARGETS = {
     target.name: target
@@ -54,9 +64,9 @@ TARGETS = {
         Target("gpu-a100", "gpu", "a2-highgpu-1g", "NVIDIA_TESLA_A100", 1, num_replicas=1),
         Target("tpu-v2-8", "tpu", "cloud-tpu", "TPU_V2", 8),
         Target("tpu-v3-8", "tpu", "cloud-tpu", "TPU_V3", 8),
-        Target("tpu-v5e-1", "tpu", "ct5lp-hightpu-1t", tpu_topology="1x1", num_replicas=1),
-        Target("tpu-v5e-4", "tpu", "ct5lp-hightpu-4t", tpu_topology="2x2", num_replicas=4),
-        Target("tpu-v5e-8", "tpu", "ct5lp-hightpu-8t", tpu_topology="2x4", num_replicas=8),
+        _v5e(1, "1x1"),
+        _v5e(4, "2x2"),
+        _v5e(8, "2x4"),
     )
 }
 
@@ -69,11 +79,11 @@ def find_target(name: str) -> Target:
     """
     if name.startswith(("tpu-v6e", "tpu-v7")):
         raise UsageError(
-            "TensorFlow is not supported on this TPU generation",
+            "TensorFlow is not supported on this TPU generation of Vertex AI",
             where="accelerator",
             expected="tpu-v2-8, tpu-v3-8 or tpu-v5e-1, -4, -8",
             found=name,
-            remedy="take a v5e; v6e (Trillium) and later run JAX and PyTorch only",
+            remedy="take a v5e, or run `idxpipe train --accelerator tpu` on a TPU VM of your own",
         )
     if name not in TARGETS:
         raise UsageError(

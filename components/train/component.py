@@ -6,12 +6,13 @@ from kfp.dsl import Artifact, Dataset, Input, Model, Output
 from components.core.image import IMAGE
 
 
-# The parameter `model` is `network` here: the output has that name.
+# The parameter `model` is `architecture` here: the output has that name, and a custom job of
+# Vertex AI has an input `network` of its own.
 @dsl.component(base_image=IMAGE, install_kfp_package=False)
 def train(
     dataset: Input[Dataset],
     recipe: str,
-    network: str,
+    architecture: str,
     batch_size: int,
     train_steps: int,
     iterations: int,
@@ -53,7 +54,7 @@ def train(
     with exit_on_error():
         config = TrainConfig(
             recipe=recipe,
-            model=network,
+            model=architecture,
             batch_size=batch_size,
             train_steps=train_steps,
             iterations=iterations,

@@ -209,7 +209,7 @@ def test_the_code_of_a_user_s_network_counts(pipeline, tmp_path, monkeypatch):
     monkeypatch.setattr("sys.path", [str(tmp_path)])
 
     def key():
-        return key_of(pipeline, "train", values=Values({"network": "mine:net"}, {}))
+        return key_of(pipeline, "train", values=Values({"architecture": "mine:net"}, {}))
 
     absent = key()
     (tmp_path / "mine.py").write_text("def net(): ...")

@@ -1,0 +1,85 @@
+"""The TPU of this machine, and what TensorFlow must find in the environment to use it.
+
+Sources: https://cloud.google.com/tpu/docs/run-calculation-tensorflow (the PJRT runtime, wanted by
+v5e and later) and https://cloud.google.com/compute/docs/metadata/overview (a TPU VM's attribute
+`accelerator-type`).
+"""
+
+import importlib.util
+import os
+import platform
+import urllib.request
+from collections.abc import Mapping, MutableMapping
+
+# From v5e on TensorFlow reaches a TPU through a PJRT plug-in; v2 to v4 have the older runtime.
+PJRT: Mapping[str, str] = {
+    "PJRT_DEVICE": "TPU",
+    "NEXT_PLUGGABLE_DEVICE_USE_C_API": "true",
+}
+_LIBRARY = "TF_PLUGGABLE_DEVICE_LIBRARY_PATH"
+_PJRT_TYPES = ("v5litepod", "v5e", "v5p", "v6e", "v7x", "ct5lp", "ct5p", "ct6e")
+_METADATA = "http://metadata.google.internal/computeMetadata/v1/instance/attributes/"
+_WAIT_SECONDS = 2.0
+
+
+def accelerator_type() -> str:
+    """Return the type of this machine's TPU, such as `v5litepod-4`; empty if nothing tells.
+
+    `TPU_ACCELERATOR_TYPE` comes before the metadata of the machine.
+    """
+    given = os.environ.get("TPU_ACCELERATOR_TYPE", "")
+    if given or os.environ.get("TPU_SKIP_MDS_QUERY") == "1" or not _on_google():
+        return given
+    request = urllib.request.Request(
+        f"{_METADATA}accelerator-type", headers={"Metadata-Flavor": "Google"}
+    )
+    try:
+        # A metadata server is asked directly, never through a proxy.
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with opener.open(request, timeout=_WAIT_SECONDS) as answer:
+            return str(answer.read(100).decode("ascii", "replace").strip())
+    except OSError:
+        return ""
+
+
+def prepare(environment: MutableMapping[str, str], kind: str) -> str:
+    """Set what TensorFlow needs for a TPU, before it is imported; what is set already stays.
+
+    Args:
+        environment: Where to set it.
+        kind: The type of TPU, from `accelerator_type`; empty leaves the choice of the runtime to
+            the variables that are there.
+
+    Returns:
+        The runtime: `PJRT` or `TFRT`, the one of v4 and older.
+    """
+    if kind.startswith(_PJRT_TYPES):
+        for name, value in PJRT.items():
+            environment.setdefault(name, value)
+    if any(environment.get(name) != value for name, value in PJRT.items()):
+        return "TFRT"
+    library = _libtpu()
+    if library:
+        environment.setdefault(_LIBRARY, library)
+    return "PJRT"
+
+
+def _libtpu() -> str:
+    """Return the path of the installed TPU library; empty if there is none."""
+    found = importlib.util.find_spec("libtpu")
+    for folder in (found.submodule_search_locations or []) if found else []:
+        path = os.path.join(folder, "libtpu.so")
+        if os.path.exists(path):
+            return path
+    return ""
+
+
+def _on_google() -> bool:
+    """Tell whether this machine is one of Google's, by its firmware: elsewhere nobody answers."""
+    if platform.system() != "Linux":
+        return False
+    try:
+        with open("/sys/class/dmi/id/product_name", encoding="ascii", errors="replace") as stream:
+            return stream.read().startswith("Google")
+    except OSError:
+        return False
