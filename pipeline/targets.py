@@ -22,7 +22,7 @@ class Target:
         accelerator_type: Name of the accelerator attached to it, if it is chosen apart.
         accelerator_count: How many of them.
         tpu_topology: Shape of the TPU slice, for generations that want it.
-        num_replicas: TensorFlow replicas on it: TPU cores or GPUs.
+        num_replicas: TensorFlow replicas on it: TPU cores or GPUs; 0 if the target does not tell.
         env: Variables that TensorFlow needs there before it is imported.
     """
 
@@ -32,7 +32,7 @@ class Target:
     accelerator_type: str = ""
     accelerator_count: int = 0
     tpu_topology: str = ""
-    num_replicas: int = 8
+    num_replicas: int = 0
     env: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     @property
@@ -62,8 +62,8 @@ TARGETS = {
         Target("gpu-t4", "gpu", "n1-standard-8", "NVIDIA_TESLA_T4", 1, num_replicas=1),
         Target("gpu-l4", "gpu", "g2-standard-8", "NVIDIA_L4", 1, num_replicas=1),
         Target("gpu-a100", "gpu", "a2-highgpu-1g", "NVIDIA_TESLA_A100", 1, num_replicas=1),
-        Target("tpu-v2-8", "tpu", "cloud-tpu", "TPU_V2", 8),
-        Target("tpu-v3-8", "tpu", "cloud-tpu", "TPU_V3", 8),
+        Target("tpu-v2-8", "tpu", "cloud-tpu", "TPU_V2", 8, num_replicas=8),
+        Target("tpu-v3-8", "tpu", "cloud-tpu", "TPU_V3", 8, num_replicas=8),
         _v5e(1, "1x1"),
         _v5e(4, "2x2"),
         _v5e(8, "2x4"),

@@ -18,7 +18,10 @@ class DeviceConfig(Config):
         "", "name or grpc:// address of the TPU; empty or `local` is the one of this machine"
     )
     num_replicas: int = parameter(
-        8, "TPU cores that are expected; another number found is refused", unit="cores", minimum=1
+        0,
+        "TPU cores that are expected, another number found is refused; 0 takes all that are there",
+        unit="cores",
+        minimum=0,
     )
     stage_bytes: int = parameter(
         2 << 30,
@@ -26,3 +29,10 @@ class DeviceConfig(Config):
         unit="bytes",
         minimum=0,
     )
+
+    @property
+    def is_local_tpu(self) -> bool:
+        """Whether a TPU of this machine is asked for."""
+        return self.tpu in {"", "local"} and (
+            self.accelerator == "tpu" or bool(self.tpu and self.accelerator == "auto")
+        )

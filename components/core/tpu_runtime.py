@@ -5,10 +5,11 @@ v5e and later) and https://cloud.google.com/compute/docs/metadata/overview (a TP
 `accelerator-type`).
 """
 
+import http
+import http.client
 import importlib.util
 import os
 import platform
-import urllib.request
 from collections.abc import Mapping, MutableMapping
 
 # From v5e on TensorFlow reaches a TPU through a PJRT plug-in; v2 to v4 have the older runtime.
@@ -18,7 +19,8 @@ PJRT: Mapping[str, str] = {
 }
 _LIBRARY = "TF_PLUGGABLE_DEVICE_LIBRARY_PATH"
 _PJRT_TYPES = ("v5litepod", "v5e", "v5p", "v6e", "v7x", "ct5lp", "ct5p", "ct6e")
-_METADATA = "http://metadata.google.internal/computeMetadata/v1/instance/attributes/"
+_METADATA_HOST = "metadata.google.internal"
+_METADATA_PATH = "/computeMetadata/v1/instance/attributes/accelerator-type"
 _WAIT_SECONDS = 2.0
 
 
@@ -30,16 +32,18 @@ def accelerator_type() -> str:
     given = os.environ.get("TPU_ACCELERATOR_TYPE", "")
     if given or os.environ.get("TPU_SKIP_MDS_QUERY") == "1" or not _on_google():
         return given
-    request = urllib.request.Request(
-        f"{_METADATA}accelerator-type", headers={"Metadata-Flavor": "Google"}
-    )
+    # Asked directly, never through a proxy.
+    connection = http.client.HTTPConnection(_METADATA_HOST, timeout=_WAIT_SECONDS)
     try:
-        # A metadata server is asked directly, never through a proxy.
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        with opener.open(request, timeout=_WAIT_SECONDS) as answer:
-            return str(answer.read(100).decode("ascii", "replace").strip())
-    except OSError:
+        connection.request("GET", _METADATA_PATH, headers={"Metadata-Flavor": "Google"})
+        answer = connection.getresponse()
+        text = answer.read(100).decode("ascii", "replace").strip()
+    except (OSError, http.client.HTTPException):
         return ""
+    finally:
+        connection.close()
+    # It becomes part of a line on the terminal.
+    return text if answer.status == http.HTTPStatus.OK and text.isprintable() else ""
 
 
 def prepare(environment: MutableMapping[str, str], kind: str) -> str:

@@ -54,7 +54,10 @@ def evaluate(
         metrics.log_metric("macro_f1", result.macro.f1)
         metrics.log_metric(f"top_{result.top_k}", result.top_k_accuracy)
         metrics.log_metric("ece", result.calibration_error)
-        confusion_matrix.log_confusion_matrix(
-            [str(label) for label in range(len(result.confusion))],
-            [list(row) for row in result.confusion],
-        )
+        # A larger one would be more than the 200 KB of metadata that Vertex AI takes; metrics.json
+        # and the report have it all the same.
+        if len(result.confusion) <= 100:
+            confusion_matrix.log_confusion_matrix(
+                [str(label) for label in range(len(result.confusion))],
+                [list(row) for row in result.confusion],
+            )

@@ -1,6 +1,7 @@
 """Train a classifier on a TFRecord dataset, from scratch or from its last checkpoint."""
 
 import dataclasses
+import os
 import statistics
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -14,6 +15,7 @@ from components.core.errors import UsageError
 from components.core.narration import say
 from components.core.staging import staged_shards
 from components.core.tf_host import quiet_import
+from components.core.tpu_runtime import accelerator_type, prepare
 from components.train.config import TrainConfig
 from components.train.examples import first_images, fit_in_memory, load_examples
 from components.train.recipe import check_recipe, earlier_precision, recipe_of
@@ -77,6 +79,7 @@ def train(
     config = config.resolved()
     dataset = read_dataset(records)
     in_memory = fit_in_memory(records, dataset, config.shuffle_buffer, config.memory_bytes)
+    _prepare_tpu(device)
     with quiet_import():
         from components.train.batches import make_batches
         from components.train.checkpoints import Checkpoints, list_checkpoints
@@ -105,9 +108,8 @@ def train(
     config = dataclasses.replace(config, precision=precision)
     check_recipe(checkpoints, recipe_of(config, dataset), resuming)
 
-    shapes = dataset.image_shape, dataset.num_classes
     with strategy.scope():
-        network = build_model(config, *shapes)
+        network = build_model(config, dataset.image_shape, dataset.num_classes)
         optimizer = build_optimizer(config, network.trainable_variables)
     saved = Checkpoints(checkpoints, network, optimizer, config.keep_checkpoints)
     resumed_from = saved.restore()
@@ -191,6 +193,15 @@ def _card(facts: dict[str, Any], config: TrainConfig, dataset: Dataset) -> dict[
         "sources": dataset.sources,
         "config": config.to_json(),
     }
+
+
+def _prepare_tpu(device: DeviceConfig) -> None:
+    """Choose the runtime for the TPU of this machine, if one is asked for, and say which."""
+    if not device.is_local_tpu:
+        return
+    kind = accelerator_type()
+    runtime = prepare(os.environ, kind)
+    say(f"TPU {kind or 'of a type that this machine does not tell'}, runtime {runtime}")
 
 
 def _check_not_beyond(step: int, train_steps: int, checkpoints: str) -> None:

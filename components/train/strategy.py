@@ -14,8 +14,8 @@ def choose_strategy(device: DeviceConfig) -> tf.distribute.Strategy:
     One device needs none, several of a kind get a mirrored one, a TPU its own.
 
     Raises:
-        SetupError: If the accelerator is absent, or the TPU has another number of cores than
-            `device.num_replicas`.
+        SetupError: If the accelerator is absent, or the TPU has another number of cores than a
+            `device.num_replicas` that is not 0.
     """
     kind = device.accelerator
     if kind == "auto":
@@ -84,12 +84,12 @@ def _tpu_strategy(device: DeviceConfig) -> tf.distribute.Strategy:
             remedy="check its name and zone, run on a TPU VM with the image for TPUs, "
             "or use accelerator `cpu`",
         ) from None
-    if strategy.num_replicas_in_sync != device.num_replicas:
+    if device.num_replicas not in {0, strategy.num_replicas_in_sync}:
         raise SetupError(
             "the TPU has another number of cores than expected",
             where="num_replicas",
             expected=device.num_replicas,
             found=strategy.num_replicas_in_sync,
-            remedy=f"set num_replicas to {strategy.num_replicas_in_sync}, or take another TPU",
+            remedy="set num_replicas to 0 for all that are there, or take another TPU",
         )
     return strategy

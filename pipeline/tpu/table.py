@@ -58,7 +58,7 @@ def _notes(report: Report) -> list[str]:
                 f"{name}: {finding.name}: FLOPs and bytes of one of its {finding.steps} steps"
             )
     if not report.topology.chip.tensorflow:
-        lines.append(f"{name}: TensorFlow does not run on this generation; JAX and PyTorch do")
+        lines.append(f"{name}: Vertex AI does not support TensorFlow on this generation")
     money, largest = report.cost, report.largest
     if money:
         star = "" if money.verified else " (not a verified price)"

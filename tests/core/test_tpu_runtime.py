@@ -1,5 +1,8 @@
 """The variables that TensorFlow needs for a TPU, by generation."""
 
+import http.server
+import threading
+
 import pytest
 
 from components.core import tpu_runtime
@@ -53,5 +56,50 @@ def test_a_machine_says_its_type(monkeypatch):
 def test_nobody_is_asked_off_google(monkeypatch):
     monkeypatch.delenv("TPU_ACCELERATOR_TYPE", raising=False)
     monkeypatch.setattr(tpu_runtime, "_on_google", lambda: False)
-    monkeypatch.setattr(tpu_runtime.urllib.request, "build_opener", None)
+    monkeypatch.setattr(tpu_runtime.http.client, "HTTPConnection", None)
+    assert not accelerator_type()
+
+
+@pytest.fixture
+def metadata_server(monkeypatch):
+    """Answer as the page on the metadata of instances says, header included."""
+    answers = {}
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            known = self.path == "/computeMetadata/v1/instance/attributes/accelerator-type"
+            known = known and self.headers["Metadata-Flavor"] == "Google"
+            self.send_response(answers["status"] if known else 403)
+            self.end_headers()
+            self.wfile.write(answers["body"])
+
+        def log_message(self, *_):
+            pass
+
+    server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    monkeypatch.setattr(tpu_runtime, "_METADATA_HOST", f"127.0.0.1:{server.server_port}")
+    monkeypatch.setattr(tpu_runtime, "_on_google", lambda: True)
+    for name in ("TPU_ACCELERATOR_TYPE", "TPU_SKIP_MDS_QUERY"):
+        monkeypatch.delenv(name, raising=False)
+    yield answers
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind"),
+    [
+        (200, b"v5litepod-4\n", "v5litepod-4"),
+        (404, b"not found", ""),
+        (200, b"v5\x1b[31m", ""),
+    ],
+)
+def test_the_metadata_tells_the_type(metadata_server, status, body, kind):
+    metadata_server.update(status=status, body=body)
+    assert accelerator_type() == kind
+
+
+def test_a_metadata_server_that_is_gone_tells_nothing(metadata_server, monkeypatch):
+    monkeypatch.setattr(tpu_runtime, "_METADATA_HOST", "127.0.0.1:9")
     assert not accelerator_type()

@@ -56,6 +56,27 @@ def test_runs_as_a_function(records, model, tmp_path):
     assert (tmp_path / "report.html").read_text().startswith("<!DOCTYPE html>")
 
 
+def test_a_matrix_beyond_the_metadata_s_limit_is_left_to_the_files(
+    records, model, tmp_path, monkeypatch
+):
+    from components.evaluate import stage
+
+    real = stage.evaluate
+
+    def many(*arguments):
+        return dataclasses.replace(real(*arguments), confusion=((0,) * classes,) * classes)
+
+    monkeypatch.setattr(stage, "evaluate", many)
+    classes = 101
+    outputs = call(records, model, tmp_path)
+    assert not outputs["confusion_matrix"].metadata
+    assert outputs["metrics"].metadata["accuracy"] == 0.6
+    classes = 100
+    metadata = call(records, model, tmp_path)["confusion_matrix"].metadata
+    # Vertex AI's limit for the metadata of an artifact.
+    assert 0 < len(json.dumps(metadata)) < 200_000
+
+
 def test_gate_ends_the_process_with_code_4(records, model, tmp_path, capsys):
     with pytest.raises(SystemExit) as caught:
         call(records, model, tmp_path, min_accuracy=0.9)

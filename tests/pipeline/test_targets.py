@@ -20,7 +20,7 @@ def test_v2_has_an_accelerator_and_no_topology():
 
 @pytest.mark.parametrize("name", ["tpu-v6e-4", "tpu-v7x-8"])
 def test_generations_without_tensorflow_are_refused_with_the_reason(name):
-    with pytest.raises(UsageError, match="TensorFlow is not supported"):
+    with pytest.raises(UsageError, match="not supported on this TPU generation of Vertex AI"):
         find_target(name)
 
 

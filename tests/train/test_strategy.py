@@ -53,6 +53,25 @@ def test_other_number_of_tpu_cores_is_refused(tpu_of_four):
     assert (caught.value.expected, caught.value.found) == (8, 4)
 
 
+def test_any_number_of_tpu_cores_is_taken_by_default(tpu_of_four):
+    assert choose_strategy(DeviceConfig(accelerator="tpu")).num_replicas_in_sync == 4
+
+
+@pytest.mark.parametrize(
+    ("accelerator", "tpu", "local"),
+    [
+        ("tpu", "", True),
+        ("tpu", "local", True),
+        ("auto", "local", True),
+        ("auto", "", False),
+        ("cpu", "local", False),
+        ("tpu", "grpc://10.0.0.1:8470", False),
+    ],
+)
+def test_a_tpu_of_this_machine_is_told_apart(accelerator, tpu, local):
+    assert DeviceConfig(accelerator=accelerator, tpu=tpu).is_local_tpu is local
+
+
 def test_batch_that_does_not_divide_is_refused():
     check_batch_size(128, 8)
     with pytest.raises(UsageError, match="evenly") as caught:
