@@ -5,6 +5,7 @@ Fields: https://github.com/kubeflow/pipelines, backend/api/v2beta1/run.proto
 
 from dataclasses import dataclass, field
 
+from tests import oracles
 from tests.fakes.http import JsonServer, Refused, Request
 
 RUN = {"display_name", "pipeline_spec", "runtime_config", "experiment_id", "service_account"}
@@ -30,6 +31,8 @@ class FakeKubeflow(JsonServer):
         if body.keys() - RUN or config.keys() - {"parameters", "pipeline_root"}:
             raise Refused(400, "unknown field")
         spec = body["pipeline_spec"]
+        with oracles.as_refusal():
+            oracles.parse_kubeflow_run(body)
         if "pipelineInfo" not in spec.get("pipeline_spec", spec):
             raise Refused(400, "pipeline_spec is not one")
         run = {**body, "run_id": f"run-{len(self.runs) + 1}", "next": list(self.states)}

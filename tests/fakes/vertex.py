@@ -16,6 +16,7 @@ import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests import oracles
 from tests.fakes.http import JsonServer, Refused, Request
 from tests.fakes.vertex_schema import JOB_ID, check_job, check_schedule
 
@@ -108,6 +109,8 @@ class FakeVertex(JsonServer):
         if not JOB_ID.fullmatch(job_id):
             raise Refused(400, f"The pipeline_job_id {job_id} is not right.")
         check_job(request.body)
+        with oracles.as_refusal():
+            oracles.parse_pipeline_job(request.body)
         if job_id in self.jobs:
             raise Refused(409, f"Resource already exists: {self.parent}/pipelineJobs/{job_id}")
         return self._create(request.body, job_id)
@@ -166,6 +169,8 @@ class FakeVertex(JsonServer):
 
     def _schedules_post(self, request: Request, rest: str) -> dict:
         check_schedule(request.body)
+        with oracles.as_refusal():
+            oracles.parse_schedule(self.parent, request.body)
         schedule_id = str(next(self._ids))
         now = datetime.datetime.now(datetime.UTC)
         schedule = {

@@ -1,5 +1,6 @@
 """A model registry over HTTP, as Vertex AI's: models, versions, long-running uploads."""
 
+from tests import oracles
 from tests.fakes.http import JsonServer, Refused, Request
 
 UPLOAD_FIELDS = {"displayName", "artifactUri", "containerSpec", "labels", "versionDescription"}
@@ -36,6 +37,8 @@ class Registry(JsonServer):
         raise Refused(404, f"no {name}")
 
     def _upload(self, place: str, body: dict) -> dict:
+        with oracles.as_refusal():
+            oracles.parse_upload(place, body)
         model = body["model"]
         unknown = body.keys() - {"model", "parentModel"} | model.keys() - UPLOAD_FIELDS
         if unknown:
