@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Self
 
 from components.core import storage
-from components.core.errors import CONVERT_AGAIN, DataError
+from components.core.errors import CONVERT_AGAIN, NO_CACHE, DataError
 from components.core.idx import ITEM_BYTES
 
 MANIFEST = "dataset.json"
@@ -190,7 +190,7 @@ def read_dataset(uri: str) -> Dataset:
             "no dataset here",
             where=uri,
             expected=f"a finished conversion with its {MANIFEST}",
-            remedy="run `idxpipe convert` to the end, or check the path",
+            remedy=f"run `idxpipe convert` to the end, or check the path; {NO_CACHE}",
         )
     return Dataset.loads(storage.read(manifest), manifest)
 

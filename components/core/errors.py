@@ -12,7 +12,11 @@ from components.core.codes import Code
 
 PREFIX = "error: "
 # Deleting matters in a pipeline: its cache takes a conversion whose files are all there.
-CONVERT_AGAIN = "delete the dataset's folder, then convert it, or run the pipeline, again"
+# Neither Vertex AI nor Kubeflow looks whether the files of a cached result are still there.
+NO_CACHE = "on Vertex AI or Kubeflow, if files were deleted, run `idxpipe submit --no-cache`"
+CONVERT_AGAIN = (
+    f"delete the dataset's folder, then convert it, or run the pipeline, again; {NO_CACHE}"
+)
 
 
 class IdxpipeError(Exception):

@@ -7,7 +7,7 @@ from typing import Any
 
 from components.core import storage
 from components.core.dataset import Dataset
-from components.core.errors import DataError
+from components.core.errors import NO_CACHE, DataError
 from components.core.idx import ITEM_BYTES
 
 # Sources: components/train/export.py for the name, components/train/stage.py for the version.
@@ -77,7 +77,7 @@ def read_card(uri: str) -> ModelCard:
             "no model here",
             where=uri,
             expected=f"a finished training with its {CARD}",
-            remedy="run `idxpipe train` to the end, or check the path",
+            remedy=f"run `idxpipe train` to the end, or check the path; {NO_CACHE}",
         )
     file = storage.join(found[0], CARD)
     body = _parse(file)

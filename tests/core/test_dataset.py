@@ -6,7 +6,7 @@ import pytest
 
 from components.core import storage
 from components.core.dataset import MANIFEST, Dataset, Shard, read_dataset, shard_uris
-from components.core.errors import DataError
+from components.core.errors import CONVERT_AGAIN, DataError
 
 DATASET = Dataset(
     split="train",
@@ -103,3 +103,10 @@ def test_a_shard_outside_its_folder_is_refused(tmp_path):
     evil = dataclasses.replace(DATASET, shards=(Shard("../../etc/passwd", 5, 50, 1),))
     with pytest.raises(DataError, match="leads out"):
         shard_uris(str(tmp_path), evil)
+
+
+def test_a_dataset_whose_files_were_deleted_says_how_to_get_past_the_cache(tmp_path):
+    with pytest.raises(DataError) as caught:
+        read_dataset(str(tmp_path))
+    assert "submit --no-cache" in caught.value.remedy
+    assert "submit --no-cache" in CONVERT_AGAIN
