@@ -13,7 +13,7 @@ from tests.train.conftest import CONFIG, CPU
 def test_parameters_are_the_configurations_fields():
     given = {
         # `model` is the output.
-        "model" if name == "network" else name: parameter.annotation
+        "model" if name == "architecture" else name: parameter.annotation
         for name, parameter in inspect.signature(train.python_func).parameters.items()
         if parameter.annotation in (int, float, str, bool)
     }
@@ -30,7 +30,7 @@ def test_parameters_are_the_configurations_fields():
 
 def test_runs_as_a_function(records, tmp_path):
     values = {**CONFIG.to_json(), "train_steps": 2}
-    values["network"] = values.pop("model")
+    values["architecture"] = values.pop("model")
     model = dsl.Model(uri=str(tmp_path / "model"), metadata={})
     train.python_func(
         dataset=dsl.Dataset(uri=records),
