@@ -15,7 +15,7 @@ from components.core.narration import say
 from components.train.config import TrainConfig
 from components.train.export import Servable, save_servable
 from components.train.keras_file import save_keras
-from components.train.model import to_unit
+from components.train.model import in_float32, to_unit
 from components.train.tflite_file import load_tflite, save_tflite
 
 KERAS_FILE = "model.keras"
@@ -81,7 +81,8 @@ def check_convertible(
     if not config.export_tflite:
         return
     with tempfile.TemporaryDirectory(prefix="idxpipe-tflite-") as folder:
-        save_servable(Servable(model, image_shape, image_dtype), folder)
+        twin = in_float32(model, config, image_shape, model.output_shape[-1])
+        save_servable(Servable(twin, image_shape, image_dtype), folder)
         save_tflite(folder, f"{folder}/{TFLITE_FILE}")
 
 

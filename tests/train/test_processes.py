@@ -81,7 +81,7 @@ from components.core.errors import exit_on_error
 from tests.train.conftest import Run
 records, folder = sys.argv[1:]
 with exit_on_error():
-    Run(records, folder + "/equal").train(dropout=0.0, train_steps=50)
+    Run(records, folder + "/equal").train(dropout=0.0, train_steps=50, precision="float32")
     whole, parts = Run(records, folder + "/whole"), Run(records, folder + "/parts")
     whole.train()
     parts.train(train_steps=10)
@@ -99,7 +99,7 @@ def test_eight_replicas_train_as_one_does_and_resume_to_the_bit(new_run, tmp_pat
     assert "found:    12" in child.stderr
 
     one, eight = Run(new_run.records, str(tmp_path / "one")), f"{new_run.folder}/equal"
-    one.train(dropout=0.0, train_steps=50)
+    one.train(dropout=0.0, train_steps=50, precision="float32")
     runs = one, Run(new_run.records, eight)
     losses = [
         [p["loss"] for p in json.loads(Path(f"{run.logs}/history.json").read_text())["points"]]
@@ -131,6 +131,7 @@ Run(*sys.argv[1:]).train(**RESNET)
 """
 RESNET = {
     "model": "resnet",
+    "precision": "float32",
     # Normalization makes differences in the last digit grow from step to step.
     "train_steps": 2,
     "augment_rotate": 20.0,

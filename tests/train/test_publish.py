@@ -66,14 +66,15 @@ def test_what_tflite_cannot_hold_is_refused_before_training(new_run, tmp_path, m
     (tmp_path / "model_with_det.py").write_text(OWN)
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(UsageError, match="cannot be converted to TFLite"):
-        new_run.train(model="model_with_det:network", export_tflite=True)
+        new_run.train(model="model_with_det:network", export_tflite=True, precision="float32")
     assert not list_checkpoints(new_run.checkpoints)
     assert not os.path.exists(new_run.model)
 
 
 @pytest.mark.slow
 def test_the_model_cards_examples_run_where_idxpipe_is_not_installed(new_run, tmp_path):
-    new_run.train(train_steps=5, export_tflite=True)
+    # Trained in bfloat16, as on a TPU: what is exported computes in float32.
+    new_run.train(train_steps=5, export_tflite=True, precision="bfloat16")
     card = (
         Path(f"{new_run.model}/README.md").read_text().replace("path/to/this/folder", new_run.model)
     )
