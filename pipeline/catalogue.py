@@ -1,13 +1,13 @@
 """Every parameter of the pipeline, as the stages declare them."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from components.convert.config import ConvertConfig
 from components.core.config import Config, describe, fields
 from components.core.device import DeviceConfig
-from components.core.files import DataConfig
+from components.core.files import ROLES, DataConfig
 from components.evaluate.config import EvaluateConfig
 from components.train.config import TrainConfig
 from components.validate.config import ValidateConfig
@@ -23,6 +23,11 @@ CONFIGS: tuple[type[Config], ...] = (
 PARAMETERS: dict[str, dataclasses.Field[Any]] = {
     field.name: field for config in CONFIGS for field in fields(config)
 }
+
+
+def is_ours(parameters: Collection[str]) -> bool:
+    """Tell whether a pipeline with these parameters is one of ours, whose parameters we know."""
+    return set(parameters) >= {"data", *ROLES}
 
 
 def check_values(values: Mapping[str, Any]) -> None:

@@ -23,7 +23,7 @@ from components.evaluate.config import EvaluateConfig, PredictConfig
 from components.register.config import RegisterConfig
 from components.train.config import TrainConfig
 from components.validate.config import ValidateConfig
-from pipeline.catalogue import check_values
+from pipeline.catalogue import check_values, is_ours
 from pipeline.flags import read_config
 
 if TYPE_CHECKING:
@@ -249,7 +249,8 @@ def run(args: argparse.Namespace) -> Result:
         pipeline, parameters = again.pipeline, again.parameters
     else:
         pipeline, parameters = _first_run(args)
-    check_values(parameters)
+    if is_ours(pipeline.parameters):
+        check_values(parameters)
     # Before the run's record keeps them.
     for uri in (args.root, *(parameters.get(name, "") for name in URI_PARAMETERS)):
         storage.refuse_secrets(uri)
@@ -296,10 +297,10 @@ def _first_run(args: argparse.Namespace) -> tuple["Pipeline", dict[str, Any]]:
     given = {assignment.partition("=")[0].strip() for assignment in args.set}
     if args.data is not None:
         values["data"] = args.data
-    elif not given & set(DATA_PARAMETERS):
+    elif is_ours(pipeline.parameters) and not given & set(DATA_PARAMETERS):
         values["data"] = DEFAULT_DATA
     resolved = params.resolve(pipeline.parameters, args.set, values)
-    return pipeline, _absolute(resolved)
+    return pipeline, _absolute(resolved) if is_ours(pipeline.parameters) else resolved
 
 
 def _rerun(args: argparse.Namespace) -> "Rerun":

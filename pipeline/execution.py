@@ -111,7 +111,7 @@ def take(task: Task, importer: Importer, inputs: Values) -> Artifact:
         name="artifact",
         uri=uri,
         type=importer.type,
-        metadata=_filled(importer.metadata, known, task.name),
+        metadata=placeholders.fill(importer.metadata, known, where=task.name),
     )
     if artifact.title not in METADATA_ONLY and not artifact.inventory():
         raise DataError(
@@ -122,16 +122,6 @@ def take(task: Task, importer: Importer, inputs: Values) -> Artifact:
             remedy="run the stage that makes it again",
         )
     return artifact
-
-
-def _filled(value: Any, known: Mapping[str, Any], where: str) -> Any:
-    if isinstance(value, str):
-        return placeholders.substitute(value, known, where=where)
-    if isinstance(value, Mapping):
-        return {name: _filled(entry, known, where) for name, entry in value.items()}
-    if isinstance(value, list):
-        return [_filled(entry, known, where) for entry in value]
-    return value
 
 
 def _run_container(run: Run, task: Task, container: Container, record: TaskRecord) -> TaskRecord:
@@ -171,7 +161,10 @@ def _attempt(
     scratch: str,
     log: str,
 ) -> TaskRecord:
-    message = executor_input.build(task, record.inputs, place.folder, scratch)
+    # Apart from the runner's own files there: an output may have any name.
+    reported = os.path.join(scratch, "outputs")
+    os.mkdir(reported)
+    message = executor_input.build(task, record.inputs, place.folder, reported)
     elements = [*container.command, *container.args]
     command = placeholders.command_line(elements, message, _names(run, task, record), task.name)
     if storage.is_local(place.folder):
@@ -209,6 +202,8 @@ def _names(run: Run, task: Task, record: TaskRecord) -> dict[str, str]:
         "pipeline_task_uuid": f"{run.run_id}-{task.name}",
         "pipeline_root": run.root,
         "pipeline_job_create_time_utc": record.started or "",
+        # As KFP has it for a run that no schedule started.
+        "pipeline_job_schedule_time_utc": record.started or "",
     }
 
 

@@ -10,7 +10,7 @@ from components.core import storage
 from components.core.errors import DataError
 from pipeline import params
 from pipeline.artifact import Artifact, Values
-from pipeline.placeholders import substitute
+from pipeline.placeholders import fill
 from pipeline.spec import Constant, PipelineInput, Task
 
 OUTPUT_FILE = "executor_output.json"
@@ -63,9 +63,9 @@ def _substitute_constants(
     """Fill in f-strings, which compile to constants that name the task's other inputs."""
     known = {"inputs": _inputs(Values(values, artifacts))}
     filled = {
-        name: substitute(source.value, known, names=names, where=f"{task.name}.{name}")
+        name: fill(source.value, known, names=names, where=f"{task.name}.{name}")
         for name, source in task.parameters.items()
-        if isinstance(source, Constant) and isinstance(source.value, str)
+        if isinstance(source, Constant)
     }
     values.update(filled)
 

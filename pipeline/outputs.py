@@ -93,6 +93,16 @@ def _read_parameter(path: str, kind: str) -> Any:
     """Read a value as KFP's launcher does: text as it is, everything else as JSON."""
     with open(path, encoding="utf-8") as stream:
         text = stream.read()
+    if kind == "BOOLEAN":
+        # What strconv.ParseBool of Go takes, with which the launcher reads it.
+        text = {
+            "1": "true",
+            "t": "true",
+            "T": "true",
+            "0": "false",
+            "f": "false",
+            "F": "false",
+        }.get(text, text)
     return params.parse(kind, text)
 
 

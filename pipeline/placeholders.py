@@ -77,6 +77,30 @@ def substitute(
     return _PLACEHOLDER.sub(value, text)
 
 
+def fill(
+    value: Any,
+    executor_input: Mapping[str, Any],
+    *,
+    names: Mapping[str, str] | None = None,
+    where: str,
+) -> Any:
+    """Return a JSON value with the placeholders in all its texts filled in, as `substitute` does.
+
+    Raises:
+        UsageError: If a placeholder is unknown or stands for nothing.
+    """
+    if isinstance(value, str):
+        return substitute(value, executor_input, names=names, where=where)
+    if isinstance(value, Mapping):
+        return {
+            name: fill(entry, executor_input, names=names, where=where)
+            for name, entry in value.items()
+        }
+    if isinstance(value, list):
+        return [fill(entry, executor_input, names=names, where=where) for entry in value]
+    return value
+
+
 def _look_up(  # noqa: PLR0911
     inner: str, executor_input: Mapping[str, Any], names: Mapping[str, str]
 ) -> Any:

@@ -85,7 +85,7 @@ def first_job(args: argparse.Namespace) -> tuple[dict[str, Any], str]:
 def _rerun(args: argparse.Namespace, vertex: "Vertex") -> tuple[dict[str, Any], str]:
     """Return the job for some stages of an earlier run, and its name."""
     from pipeline import rerun, spec, vertex_request
-    from pipeline.catalogue import check_values
+    from pipeline.catalogue import check_values, is_ours
     from pipeline.commands import DATA_PARAMETERS, URI_PARAMETERS
     from pipeline.vertex import go_on
 
@@ -107,7 +107,8 @@ def _rerun(args: argparse.Namespace, vertex: "Vertex") -> tuple[dict[str, Any], 
         assignments=assignments,
         go_on=lambda record, stage: go_on(source.place, record, stage),
     )
-    check_values(plan.parameters)
+    if is_ours(plan.parameters):
+        check_values(plan.parameters)
     vertex_request.check_pipeline(plan.pipeline)
     vertex_request.check_data(plan.parameters, DATA_PARAMETERS, URI_PARAMETERS)
     body = vertex_request.build(plan.pipeline, plan.parameters, settings)

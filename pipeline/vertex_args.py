@@ -91,11 +91,12 @@ def pipeline_and_parameters(args: argparse.Namespace) -> tuple["Pipeline", dict[
         DataError: If the file is not a compiled pipeline.
     """
     from pipeline import params, spec
-    from pipeline.catalogue import check_values
+    from pipeline.catalogue import check_values, is_ours
     from pipeline.compile import PIPELINE_FILE
 
     pipeline = spec.load_compiled(args.pipeline or PIPELINE_FILE)
     values = {"data": args.data} if args.data else {}
     parameters = params.resolve(pipeline.parameters, args.set, values)
-    check_values(parameters)
+    if is_ours(pipeline.parameters):
+        check_values(parameters)
     return pipeline, parameters

@@ -54,3 +54,22 @@ def test_left_behind(task, message, tmp_path):
     (tmp_path / "made" / "data.json").write_text("{}")
     found = outputs.left_behind(task, message).artifacts["data"]
     assert found.uri == str(tmp_path / "made" / "data.json")
+
+
+@pytest.mark.parametrize("text", ["1", "t", "T", "TRUE", "true", "True"])
+def test_what_go_s_parse_bool_takes_is_true(tmp_path, text):
+    """launcher_v2.go of kubeflow/pipelines reads a BOOLEAN by strconv.ParseBool."""
+    assert reported_flag(tmp_path, text) is True
+
+
+@pytest.mark.parametrize("text", ["0", "f", "F", "FALSE", "false", "False"])
+def test_what_go_s_parse_bool_takes_is_false(tmp_path, text):
+    assert reported_flag(tmp_path, text) is False
+
+
+def reported_flag(tmp_path, text):
+    described = toy.task(":", values={"b": "BOOLEAN"})
+    task = spec.parse(toy.text(toy.document({"one": described}))).tasks["one"]
+    message = executor_input.build(task, Values(), str(tmp_path / "made"), str(tmp_path))
+    (tmp_path / "b").write_text(text)
+    return outputs.collect(task, message).parameters["b"]

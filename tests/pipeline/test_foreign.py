@@ -1,0 +1,67 @@
+"""Pipelines of other authors: nothing of ours is assumed of their parameters and names."""
+
+import json
+
+import pytest
+
+from pipeline import cli
+from tests.pipeline import toy
+
+
+@pytest.fixture
+def run(tmp_path, capsys):
+    def run(tasks, inputs, *words, check=0):
+        file = tmp_path / "foreign.yaml"
+        file.write_bytes(toy.text(toy.document(tasks, inputs)))
+        root = str(tmp_path / "root")
+        code = cli.main(["run", "--pipeline", str(file), "--root", root, "--json", *words])
+        done = capsys.readouterr()
+        assert code == check, done.err
+        return json.loads(done.out) if not check else done.err
+
+    return run
+
+
+def test_a_pipeline_without_our_parameters_runs(run):
+    tasks = {"one": toy.task("true")}
+    assert run(tasks, None)["status"] == "succeeded"
+
+
+def test_a_parameter_called_data_keeps_its_own_default(run):
+    tasks = {"one": toy.task("true", parameters={"data": ("STRING", toy.parameter("data"))})}
+    record = run(tasks, {"data": ("STRING", "not/a/file")})
+    assert record["parameters"] == {"data": "not/a/file"}
+
+
+def test_parameters_named_like_ours_have_no_bounds_of_ours(run):
+    inputs = {"batch_size": ("NUMBER_INTEGER", -1), "recipe": ("STRING", "apple pie")}
+    assert run({"one": toy.task("true")}, inputs)["parameters"] == {
+        "batch_size": -1,
+        "recipe": "apple pie",
+    }
+
+
+def test_placeholders_inside_lists_and_structs_are_filled_in(run):
+    value = [{"job": "{{$.pipeline_task_name}}", "many": ["{{$.inputs.parameters['n']}}", 3]}]
+    parameters = {
+        "n": ("NUMBER_INTEGER", toy.parameter("n")),
+        "value": ("LIST", toy.constant(value)),
+    }
+    record = run({"one": toy.task("true", parameters=parameters)}, {"n": ("NUMBER_INTEGER", 7)})
+    found = record["tasks"]["one"]["inputs"]["parameters"]["value"]
+    assert found == [{"job": "one", "many": ["7", 3]}]
+
+
+def test_the_time_of_a_schedule_is_that_of_the_run(run):
+    parameters = {"at": ("STRING", toy.constant("{{$.pipeline_job_schedule_time_utc}}"))}
+    record = run({"one": toy.task("true", parameters=parameters)}, None)
+    assert record["tasks"]["one"]["inputs"]["parameters"]["at"].startswith("20")
+
+
+@pytest.mark.parametrize("name", ["tmp", "log", "site", "mounts"])
+def test_an_output_may_have_any_name(run, name):
+    tasks = {"one": toy.task('printf well > "$0"', name, values={name: "STRING"})}
+    placeholder = "{{$.outputs.parameters['" + name + "'].output_file}}"
+    tasks["one"]["arguments"] = [placeholder]
+    record = run(tasks, None)
+    assert record["tasks"]["one"]["outputs"]["parameters"] == {name: "well"}
