@@ -82,10 +82,12 @@ class LocalStore:
     def delete(self, path: str) -> None:
         """Delete a file, or everything below a folder; missing ones are fine."""
         with _faults(path):
-            if os.path.isdir(path) and not os.path.islink(path):
-                shutil.rmtree(path)
-            else:
-                Path(path).unlink(missing_ok=True)
+            while os.path.isdir(path) and not os.path.islink(path):
+                # Another process may delete it, too, and be ahead with some of it.
+                with suppress(FileNotFoundError):
+                    shutil.rmtree(path)
+                    return
+            Path(path).unlink(missing_ok=True)
 
     def sweep(self, path: str) -> None:
         """Delete the temporary files that processes which no longer run left in a folder."""

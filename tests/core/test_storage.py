@@ -3,6 +3,8 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -160,3 +162,22 @@ def test_names_are_those_of_the_folder_itself(tmp_path):
     assert storage.list_names(str(tmp_path)) == ["a", "b"]
     assert storage.list_names(str(tmp_path / "none")) == []
     assert storage.list_names(str(tmp_path / "a")) == []
+
+
+def test_a_folder_that_others_delete_too_is_deleted(tmp_path):
+    """A conversion that failed clears its receipts while its workers may clear theirs."""
+    folder = tmp_path / "many"
+    for i in range(20):
+        (folder / str(i)).mkdir(parents=True)
+        for j in range(50):
+            (folder / str(i) / str(j)).touch()
+    everyone = threading.Barrier(4)
+
+    def delete():
+        everyone.wait()
+        storage.delete(str(folder))
+
+    with ThreadPoolExecutor(4) as pool:
+        for done in [pool.submit(delete) for _ in range(4)]:
+            done.result()
+    assert not folder.exists()
