@@ -9,6 +9,7 @@ from components.core.config import Config, describe, fields
 from components.core.device import DeviceConfig
 from components.core.files import ROLES, DataConfig
 from components.evaluate.config import EvaluateConfig
+from components.gate.config import GateConfig
 from components.train.config import TrainConfig
 from components.validate.config import ValidateConfig
 
@@ -19,6 +20,7 @@ CONFIGS: tuple[type[Config], ...] = (
     TrainConfig,
     DeviceConfig,
     EvaluateConfig,
+    GateConfig,
 )
 PARAMETERS: dict[str, dataclasses.Field[Any]] = {
     field.name: field for config in CONFIGS for field in fields(config)

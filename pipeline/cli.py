@@ -18,6 +18,7 @@ from components.core.errors import PREFIX, IdxpipeError
 from components.core.files import DataConfig
 from components.core.layout import LayoutConfig
 from components.evaluate.config import EvaluateConfig, PredictConfig
+from components.gate.config import GateConfig
 from components.register.config import RegisterConfig
 from components.train.config import TrainConfig
 from components.validate.config import ValidateConfig
@@ -119,7 +120,7 @@ def build_parser() -> argparse.ArgumentParser:
     _uri(evaluate, "--records", "folder of a converted dataset")
     _uri(evaluate, "--model", "folder of a SavedModel, or the output of train")
     _uri(evaluate, "--output", "folder that gets metrics.json and report.html")
-    add_config(evaluate, EvaluateConfig, DeviceConfig)
+    add_config(evaluate, EvaluateConfig, GateConfig, DeviceConfig)
 
     predict = _command(
         subparsers, "predict", commands.predict, "classify images with a trained model"

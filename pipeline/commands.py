@@ -20,6 +20,7 @@ from components.core.files import ROLES, DataConfig, find_files
 from components.core.layout import LayoutConfig
 from components.core.narration import say
 from components.evaluate.config import EvaluateConfig, PredictConfig
+from components.gate.config import GateConfig
 from components.register.config import RegisterConfig
 from components.train.config import TrainConfig
 from components.validate.config import ValidateConfig
@@ -172,6 +173,7 @@ def train(args: argparse.Namespace) -> Result:
 def evaluate(args: argparse.Namespace) -> Result:
     """Evaluate a model."""
     from components.evaluate.stage import evaluate as run_stage
+    from components.gate.stage import gate
 
     metrics = storage.join(args.output, "metrics.json")
     report = storage.join(args.output, "report.html")
@@ -183,6 +185,7 @@ def evaluate(args: argparse.Namespace) -> Result:
         read_config(args, EvaluateConfig),
         read_config(args, DeviceConfig),
     )
+    gate(metrics, read_config(args, GateConfig))
     data = {"metrics": metrics, "report": report, **dataclasses.asdict(result)}
     text = (
         f"accuracy {result.accuracy:.4f}, loss {result.loss:.4f} "

@@ -10,6 +10,8 @@ from components.convert.config import ConvertConfig
 from components.core.device import DeviceConfig
 from components.evaluate.component import evaluate
 from components.evaluate.config import EvaluateConfig
+from components.gate.component import gate
+from components.gate.config import GateConfig
 from components.register.component import register
 from components.register.config import RegisterConfig
 from components.train.component import train
@@ -99,9 +101,9 @@ def define(target: Target, train_image: str, registry: RegisterConfig | None) ->
         eval_batch_size: int = EvaluateConfig.eval_batch_size,
         eval_steps: int = EvaluateConfig.eval_steps,
         top_k: int = EvaluateConfig.top_k,
-        min_accuracy: float = EvaluateConfig.min_accuracy,
         baseline: str = EvaluateConfig.baseline,
         baseline_alpha: float = EvaluateConfig.baseline_alpha,
+        min_accuracy: float = GateConfig.min_accuracy,
     ):
         """Validate IDX files, convert them to TFRecord, train a classifier and evaluate it."""
         validated = validate(
@@ -190,19 +192,20 @@ def define(target: Target, train_image: str, registry: RegisterConfig | None) ->
             eval_batch_size=eval_batch_size,
             eval_steps=eval_steps,
             top_k=top_k,
-            min_accuracy=min_accuracy,
             baseline=baseline,
             baseline_alpha=baseline_alpha,
             # The machine that was chosen is the trainer's alone.
             **(device if trainer is train else device | {"accelerator": "cpu"}),
         )
+        # Apart from evaluate, whose metrics and report are there for a model that does not pass.
+        gated = gate(metrics=evaluated.outputs["metrics"], min_accuracy=min_accuracy)
         if registry:
-            # Its own inputs say that it comes after the gate: evaluate fails where that is closed.
-            register(
+            registered = register(
                 model=trained.outputs["model"],
                 metrics=evaluated.outputs["metrics"],
                 run=dsl.PIPELINE_JOB_NAME_PLACEHOLDER,
                 **registry.to_json(),
             )
+            registered.after(gated)
 
     return idx_to_model

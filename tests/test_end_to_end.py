@@ -19,7 +19,7 @@ from tests.idxfiles import NAMES, write_idx
 
 pytestmark = pytest.mark.xdist_group("end-to-end")
 PIPELINE = Path("pipeline.yaml").absolute()
-STAGES = ["validate", "convert-train", "convert-test", "train", "evaluate"]
+STAGES = ["validate", "convert-train", "convert-test", "train", "evaluate", "gate"]
 
 
 def idxpipe(*words, check=0) -> subprocess.CompletedProcess:
@@ -93,7 +93,7 @@ def test_one_byte_of_the_test_images_runs_their_conversion_and_the_evaluation(pl
     changed[5000] ^= 1
     path.write_bytes(changed)
     try:
-        assert ran(run(place)) == {"validate", "convert-test", "evaluate"}
+        assert ran(run(place)) == {"validate", "convert-test", "evaluate", "gate"}
     finally:
         path.write_bytes(before)
     assert ran(run(place)) == {"validate"}
@@ -127,7 +127,7 @@ def test_the_stages_say_nothing_that_only_tensorflow_or_beam_understands(place):
 
 def test_another_recipe_trains_and_evaluates_only(place):
     record = run(place, "--set", "learning_rate=0.01")
-    assert ran(record) == {"train", "evaluate"} | {"validate"}
+    assert ran(record) == {"train", "evaluate", "gate"} | {"validate"}
 
 
 def test_one_stage_of_an_earlier_run(place):
@@ -138,20 +138,27 @@ def test_one_stage_of_an_earlier_run(place):
     record = json.loads(
         idxpipe("run", "--root", place / "out", "--from", "evaluate", "--json").stdout
     )
-    assert ran(record) == {"evaluate"}
+    assert ran(record) == {"evaluate", "gate"}
 
 
 def test_a_gate_that_is_not_passed_ends_with_4_and_says_how_to_go_on(place):
     words = ("run", "--data", place / "data", "--root", place / "out")
     done = idxpipe(*words, "--set", "train_steps=60", "--set", "min_accuracy=0.999", check=4)
-    assert "error: evaluate: " in done.stderr
+    assert "error: gate: " in done.stderr
     assert "0.999" in done.stderr
     assert any(line.startswith("report ") for line in done.stderr.splitlines())
     (command,) = (line for line in done.stderr.splitlines() if "go on:" in line)
     words = command.split("idxpipe ")[1].split()
     assert words[:1] == ["run"]
-    assert "--from evaluate" in command
-    idxpipe(*words, "--set", "min_accuracy=0.1")
+    assert "--from gate" in command
+    record = json.loads(idxpipe(*words, "--set", "min_accuracy=0.1", "--json").stdout)
+    assert ran(record) == {"gate"}
+    # What the model that did not pass was measured at is there.
+    assert (
+        0
+        < record["tasks"]["evaluate"]["outputs"]["artifacts"]["metrics"]["metadata"]["accuracy"]
+        < 0.999
+    )
 
 
 def test_bad_data_ends_with_3_and_the_stages_own_error(place, tmp_path):
@@ -173,7 +180,7 @@ def test_a_baseline_may_be_named_from_here(place, monkeypatch):
     uri = Path(metrics_uri(first))
     monkeypatch.chdir(uri.parent.parent)
     again = run(place, "--pipeline", PIPELINE, "--set", f"baseline={uri.parent.name}")
-    assert ran(again) == {"validate", "evaluate"}
+    assert ran(again) == {"validate", "evaluate", "gate"}
     assert again["parameters"]["baseline"] == str(uri.parent)
     found = json.loads(Path(metrics_uri(again)).read_text())["baseline"]
     assert (found["lost"], found["won"], found["p_value"]) == (0, 0, 1.0)

@@ -50,7 +50,7 @@ def test_nothing_heavy_is_loaded(code):
 
 
 def test_the_stages_are_light_until_they_run():
-    stages = ("validate", "convert", "train", "evaluate")
+    stages = ("validate", "convert", "train", "evaluate", "gate", "register")
     code = "\n".join(f"import components.{s}.stage, components.{s}.config" for s in stages)
     code += "\nimport components.evaluate.predict"
     assert not loaded_by(code) & HEAVY

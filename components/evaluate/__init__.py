@@ -1,1 +1,1 @@
-"""Stage 4: a SavedModel and a TFRecord dataset to metrics, a report and a verdict."""
+"""Stage 4: a SavedModel and a TFRecord dataset to metrics and a report."""

@@ -1,17 +1,16 @@
-"""The gate against an earlier evaluation: not worse than it on the same examples."""
+"""A model against an earlier evaluation: is it worse on the same examples?"""
 
 import base64
 import binascii
 import dataclasses
-import json
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from components.core import storage
-from components.core.errors import DataError, GateError
-from components.evaluate.document import METRICS, SCHEMA_VERSION
+from components.core.errors import DataError
+from components.core.metrics import METRICS, read_metrics
 from components.evaluate.mcnemar import mcnemar
 from components.evaluate.outcomes import Examples
 
@@ -68,28 +67,17 @@ def read_baseline(uri: str) -> Baseline:
     """
     inside = storage.join(uri, METRICS)
     file = inside if storage.exists(inside) else uri
-    data = storage.read(file)
+    facts = read_metrics(file)
     try:
-        body = json.loads(data)
-        version = body["schema_version"]
-        if version == SCHEMA_VERSION:
-            examples = Examples(**body["examples"])
-            return _checked(Baseline(file, body["accuracy"], body["num_examples"], examples))
-    except (ValueError, KeyError, TypeError, RecursionError):
+        examples = Examples(**facts["examples"])
+        return _checked(Baseline(file, facts["accuracy"], facts["num_examples"], examples))
+    except (ValueError, KeyError, TypeError):
         raise DataError(
-            "not the metrics of an evaluation",
+            "metrics do not tell which examples were classified right",
             where=file,
-            expected=f"the {METRICS} that `idxpipe evaluate` writes",
-            found=repr(data[:40]),
+            expected="the evaluation's `examples`, as many as its `num_examples`",
             remedy="check the path of the baseline, or evaluate it again",
         ) from None
-    raise DataError(
-        "metrics do not tell which examples were classified right",
-        where=file,
-        expected=f"schema version {SCHEMA_VERSION}",
-        found=version,
-        remedy="evaluate the baseline again with this idxpipe",
-    )
 
 
 def compare(baseline: Baseline, examples: Examples, count: int, alpha: float) -> Comparison:
@@ -118,23 +106,6 @@ def compare(baseline: Baseline, examples: Examples, count: int, alpha: float) ->
     theirs, ours = _right(baseline.examples, count), _right(examples, count)
     lost, won = int((theirs & ~ours).sum()), int((ours & ~theirs).sum())
     return Comparison(baseline.accuracy, lost, won, mcnemar(lost, won), alpha)
-
-
-def check_not_worse(comparison: Comparison, accuracy: float, model: str, baseline: str) -> None:
-    """Pass a model that is not significantly worse than the baseline.
-
-    Raises:
-        GateError: If it is, with both accuracies and the test.
-    """
-    if comparison.worse:
-        raise GateError(
-            "model is worse than the baseline on the same examples",
-            where=model,
-            expected=f"accuracy not below {comparison.accuracy:.6f}, that of {baseline}",
-            found=f"{accuracy:.6f}: {comparison.lost} examples lost, {comparison.won} won, "
-            f"p = {comparison.p_value:.2g} < {comparison.alpha:g} (McNemar's exact test)",
-            remedy="train longer or better, or keep the baseline's model",
-        )
 
 
 def _checked(baseline: Baseline) -> Baseline:

@@ -13,7 +13,6 @@ def evaluate(
     eval_batch_size: int,
     eval_steps: int,
     top_k: int,
-    min_accuracy: float,
     baseline: str,
     baseline_alpha: float,
     accelerator: str,
@@ -24,7 +23,7 @@ def evaluate(
     confusion_matrix: Output[ClassificationMetrics],
     report: Output[HTML],
 ):
-    """Evaluate the model on the TFRecord dataset; fail if it is not accurate enough."""
+    """Evaluate the model on the TFRecord dataset."""
     from components.core.device import DeviceConfig
     from components.core.errors import exit_on_error
     from components.evaluate.config import EvaluateConfig
@@ -37,7 +36,6 @@ def evaluate(
             eval_batch_size=eval_batch_size,
             eval_steps=eval_steps,
             top_k=top_k,
-            min_accuracy=min_accuracy,
             baseline=baseline,
             baseline_alpha=baseline_alpha,
         )

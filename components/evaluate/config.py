@@ -7,7 +7,7 @@ from components.core.config import Config, parameter
 
 @dataclasses.dataclass(frozen=True)
 class EvaluateConfig(Config):
-    """How much of the split is evaluated, and what is good enough."""
+    """How much of the split is evaluated, and what it is compared with."""
 
     eval_batch_size: int = parameter(
         1000, "examples per evaluated batch; no effect on the result", unit="examples", minimum=1
@@ -24,13 +24,10 @@ class EvaluateConfig(Config):
         unit="classes",
         minimum=1,
     )
-    min_accuracy: float = parameter(
-        0.0, "gate: a lower accuracy fails the stage with exit code 4", minimum=0.0, maximum=1.0
-    )
     baseline: str = parameter(
         "",
-        "gate: metrics.json of an earlier evaluation, or its folder; a model that is significantly "
-        "worse on the same examples fails the stage with exit code 4; empty compares with none",
+        "metrics.json of an earlier evaluation, or its folder; a model that is significantly worse "
+        "on the same examples fails the gate with exit code 4; empty compares with none",
     )
     baseline_alpha: float = parameter(
         0.05,

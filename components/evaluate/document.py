@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from components import __version__
 from components.core.dataset import Dataset
+from components.core.metrics import SCHEMA_VERSION
 from components.evaluate.card import ModelCard
 from components.evaluate.figures import Figures
 from components.evaluate.outcomes import Examples
@@ -13,9 +14,6 @@ from components.evaluate.outcomes import Examples
 if TYPE_CHECKING:
     from components.evaluate.baseline import Comparison
     from components.evaluate.mistakes import Mistake
-
-SCHEMA_VERSION = 2
-METRICS = "metrics.json"
 
 
 def document(

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 from components.core import storage
 from components.core.dataset import Dataset, read_dataset, shard_uris
 from components.core.device import DeviceConfig
-from components.core.errors import CONVERT_AGAIN, DataError, GateError
+from components.core.errors import CONVERT_AGAIN, DataError
 from components.core.narration import say
 from components.core.staging import staged_shards
 from components.core.tf_host import quiet_import
-from components.evaluate.baseline import check_not_worse, compare, read_baseline
+from components.evaluate.baseline import compare, read_baseline
 from components.evaluate.card import check_match, read_card
 from components.evaluate.config import EvaluateConfig
 from components.evaluate.document import document, dumps
@@ -39,7 +39,7 @@ def evaluate(
         model: Folder of the SavedModel, or the one above it.
         metrics: File to write the figures to, JSON.
         report: File to write the page to, HTML.
-        config: How much, and what is good enough.
+        config: How much, and what to compare with.
         device: What to run on.
 
     Returns:
@@ -49,8 +49,6 @@ def evaluate(
         DataError: If the dataset, the model or the baseline is damaged, or they do not belong
             together.
         SetupError: If the device is absent or an output cannot be written.
-        GateError: If the accuracy is below `config.min_accuracy`, or the model significantly worse
-            than the baseline; both files are written.
     """
     dataset = read_dataset(records)
     shards = shard_uris(records, dataset)
@@ -91,9 +89,6 @@ def evaluate(
     storage.write(metrics, dumps(facts))
     storage.write(report, render(facts, mistakes).encode())
     say(f"accuracy {figures.accuracy:.4f} ({figures.low:.4f} to {figures.high:.4f})")
-    _check_gate(figures.accuracy, config.min_accuracy, card.uri)
-    if baseline and comparison:
-        check_not_worse(comparison, figures.accuracy, card.uri, baseline.uri)
     return figures
 
 
@@ -108,15 +103,4 @@ def _check_complete(done: int, dataset: Dataset, config: EvaluateConfig, records
             expected=wanted or "at least one example",
             found=done,
             remedy=CONVERT_AGAIN,
-        )
-
-
-def _check_gate(accuracy: float, minimum: float, model: str) -> None:
-    if accuracy < minimum:
-        raise GateError(
-            "model is not accurate enough",
-            where=model,
-            expected=f"accuracy of at least {minimum}",
-            found=f"{accuracy:.6f}",
-            remedy="train longer or better, or lower min_accuracy",
         )

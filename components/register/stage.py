@@ -1,7 +1,6 @@
 """Register an evaluated model as a new version, unless the registered one is better."""
 
 import dataclasses
-import json
 import re
 import time
 from collections.abc import Mapping
@@ -9,6 +8,7 @@ from typing import Any
 
 from components.core import storage
 from components.core.errors import DataError, GateError, SetupError, TransientError, UsageError
+from components.core.metrics import read_metrics
 from components.core.rest import Client, vertex_client
 from components.register.config import RegisterConfig
 
@@ -103,12 +103,11 @@ def _check(model: str, config: RegisterConfig) -> None:
 
 
 def _read(metrics: str) -> dict[str, Any]:
+    facts = read_metrics(metrics)
     try:
-        facts = dict(json.loads(storage.read(metrics)))
-        float(facts["accuracy"])
         _ = facts["dataset"]["sources"]["images"], facts["dataset"]["sources"]["labels"]
         whole = facts["num_examples"] == facts["dataset"]["num_examples"]
-    except (ValueError, KeyError, TypeError):
+    except (KeyError, TypeError):
         raise DataError(
             "not the metrics of an evaluation", where=metrics, remedy="run evaluate again"
         ) from None

@@ -2,7 +2,6 @@ import dataclasses
 import inspect
 import json
 
-import pytest
 from kfp import dsl
 
 from components.core.device import DeviceConfig
@@ -75,11 +74,3 @@ def test_a_matrix_beyond_the_metadata_s_limit_is_left_to_the_files(
     metadata = call(records, model, tmp_path)["confusion_matrix"].metadata
     # Vertex AI's limit for the metadata of an artifact.
     assert 0 < len(json.dumps(metadata)) < 200_000
-
-
-def test_gate_ends_the_process_with_code_4(records, model, tmp_path, capsys):
-    with pytest.raises(SystemExit) as caught:
-        call(records, model, tmp_path, min_accuracy=0.9)
-    assert caught.value.code == 4
-    assert "error: " in capsys.readouterr().err
-    assert (tmp_path / "report.html").exists()

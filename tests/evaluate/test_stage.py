@@ -11,6 +11,8 @@ from components.core.device import DeviceConfig
 from components.core.errors import DataError, GateError, SetupError
 from components.evaluate.config import EvaluateConfig
 from components.evaluate.stage import evaluate
+from components.gate.config import GateConfig
+from components.gate.stage import gate
 from tests.datasets import write_dataset
 from tests.evaluate.conftest import ANSWERS, answers, write_model
 
@@ -88,12 +90,15 @@ def test_baseline_is_compared_and_a_worse_model_fails(tmp_path):
     _, metrics, page = run(records, good, tmp_path / "c", baseline=f"{tmp_path}/b")
     assert (metrics["baseline"]["lost"], metrics["baseline"]["won"]) == (0, 5)
     assert "not worse" in page
+    run(records, bad, tmp_path / "e", baseline=f"{tmp_path}/a/metrics.json")
+    assert sorted(os.listdir(tmp_path / "e")) == ["metrics.json", "report.html"]
     with pytest.raises(GateError) as caught:
-        run(records, bad, tmp_path / "e", baseline=f"{tmp_path}/a/metrics.json")
+        gate(f"{tmp_path}/e/metrics.json", GateConfig())
     assert "1.000000" in caught.value.expected
     assert "0.375000: 5 examples lost, 0 won, p = 0.031" in caught.value.found
-    assert sorted(os.listdir(tmp_path / "e")) == ["metrics.json", "report.html"]
+    assert caught.value.exit_code == 4
     run(records, bad, tmp_path / "f", baseline=f"{tmp_path}/a", baseline_alpha=0.01)
+    gate(f"{tmp_path}/f/metrics.json", GateConfig())
 
 
 def test_baseline_on_other_examples_is_refused_and_nothing_written(records, model, tmp_path):
@@ -114,14 +119,14 @@ def test_folder_above_the_model_is_good_too(records, model, tmp_path):
     assert result.accuracy == 0.6
 
 
-def test_gate_fails_after_the_files_are_written(records, model, tmp_path):
-    assert run(records, model, tmp_path, min_accuracy=0.6)[0].accuracy == 0.6
-    folder = tmp_path / "failed"
+def test_the_gate_reads_what_was_written(records, model, tmp_path):
+    assert run(records, model, tmp_path)[0].accuracy == 0.6
+    metrics = f"{tmp_path}/metrics.json"
+    gate(metrics, GateConfig(min_accuracy=0.6))
     with pytest.raises(GateError) as caught:
-        run(records, model, folder, min_accuracy=0.61)
+        gate(metrics, GateConfig(min_accuracy=0.61))
     assert "0.61" in caught.value.expected
     assert "0.6" in caught.value.found
-    assert sorted(os.listdir(folder)) == ["metrics.json", "report.html"]
 
 
 @pytest.mark.parametrize(

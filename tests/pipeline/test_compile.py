@@ -56,6 +56,7 @@ def test_the_stages_and_what_they_wait_for(compiled):
         "convert-test": {"validate"},
         "train": {"convert-train"},
         "evaluate": {"convert-test", "train"},
+        "gate": {"evaluate"},
     }
 
 
@@ -82,5 +83,5 @@ def test_the_register_stage_comes_after_the_gate_and_only_when_asked_for(compile
     config = RegisterConfig(register_as="digits", project="p", region="r")
     tasks = spec.parse(compile_pipeline(registry=config)).tasks
     assert set(tasks) - set(spec.parse(compiled).tasks) == {"register"}
-    assert set(tasks["register"].upstream) == {"evaluate", "train"}
+    assert set(tasks["register"].upstream) == {"evaluate", "gate", "train"}
     assert tasks["register"].parameters["register_as"] == spec.Constant("digits")

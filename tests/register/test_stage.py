@@ -28,6 +28,7 @@ def client(registry, monkeypatch):
 
 def metrics(tmp_path, accuracy, test="10-aaaaaaaa"):
     body = {
+        "schema_version": 2,
         "accuracy": accuracy,
         "num_examples": 100,
         "dataset": {

@@ -1,0 +1,1 @@
+"""Stage 5: does the evaluated model pass?"""

@@ -1,0 +1,17 @@
+"""The gate stage as a Kubeflow component."""
+
+from kfp import dsl
+from kfp.dsl import Input, Metrics
+
+from components.core.image import IMAGE
+
+
+@dsl.component(base_image=IMAGE, install_kfp_package=False)
+def gate(metrics: Input[Metrics], min_accuracy: float):
+    """Fail with exit code 4 if the evaluated model is not good enough."""
+    from components.core.errors import exit_on_error
+    from components.gate.config import GateConfig
+    from components.gate.stage import gate
+
+    with exit_on_error():
+        gate(metrics.uri, GateConfig(min_accuracy=min_accuracy))
