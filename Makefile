@@ -28,15 +28,14 @@ compile: $(VENV)/.installed
 
 # The pinned versions: requirements.lock runs the project, requirements-test.lock also tests it,
 # requirements-gpu.lock and requirements-tpu.lock are for the images of a GPU and a TPU.
+# uv takes the newest requests before it looks at kfp, and then an older kfp that allows it.
+NEWEST := <(echo 'kfp>=2.17')
+COMPILE := UV_CUSTOM_COMPILE_COMMAND='make lock' uv pip compile --generate-hashes --python-version 3.11 --upgrade -c $(NEWEST)
 lock:
-	uv pip compile setup.py --extra all -o requirements.lock \
-	  --generate-hashes --python-version 3.11 --upgrade
-	uv pip compile setup.py --extra all --extra test -c requirements.lock -o requirements-test.lock \
-	  --generate-hashes --python-version 3.11 --upgrade
-	uv pip compile setup.py --extra all --extra gpu -c requirements.lock -o requirements-gpu.lock \
-	  --generate-hashes --python-version 3.11 --upgrade
-	uv pip compile requirements-tpu.in -c requirements.lock -o requirements-tpu.lock \
-	  --generate-hashes --python-version 3.11 --upgrade
+	$(COMPILE) setup.py --extra all -o requirements.lock
+	$(COMPILE) setup.py --extra all --extra test -c requirements.lock -o requirements-test.lock
+	$(COMPILE) setup.py --extra all --extra gpu -c requirements.lock -o requirements-gpu.lock
+	$(COMPILE) requirements-tpu.in -c requirements.lock -o requirements-tpu.lock
 
 # Kills twenty real trainings at random instants, some five minutes; make test kills forks of one.
 chaos: $(VENV)/.installed-test

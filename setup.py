@@ -29,7 +29,9 @@ TRAIN = [
 # Google's TPU compiler, for machines without a TPU: pipeline/tpu/worker.py names the versions, too.
 # Not for one that has a TPU: TensorFlow for TPUs needs the libtpu of the extra `tpu`.
 TPU_CHECK = ["jax==0.10.2", "jaxlib==0.10.2", "libtpu==0.0.52"]
-PIPELINE = ["kfp>=2.16.1,<2.17", "PyYAML>=6"]
+PIPELINE = ["kfp>=2.16.1,<2.18", "PyYAML>=6"]
+# Of the images, too: a pipeline root of Kubeflow may be on S3.
+S3 = ["s3fs>=2025.1"]
 
 setup(
     name="idxpipe",
@@ -52,7 +54,7 @@ setup(
     # What the workers of a conversion need: Beam installs no extra there.
     install_requires=WORKER,
     extras_require={
-        "all": [*TRAIN, *PIPELINE],
+        "all": [*TRAIN, *PIPELINE, *S3],
         "train": TRAIN,
         "pipeline": PIPELINE,
         # Dataflow, and compiling for TPUs and GPUs of Vertex AI.
@@ -62,7 +64,7 @@ setup(
         # The CUDA libraries that TensorFlow wants on a machine with GPUs.
         "gpu": ["tensorflow[and-cuda]>=2.21,<2.22"],
         "dask": ["distributed>=2025.1"],
-        "s3": ["s3fs>=2025.1"],
+        "s3": S3,
         "tpu": ["tensorflow-tpu==2.20.0", "libtpu==0.0.14"],
         "tpu-check": TPU_CHECK,
         "test": [

@@ -31,6 +31,7 @@ def convert(
     """Convert one split of IDX files to TFRecord shards and their manifest."""
     from components.convert.config import ConvertConfig
     from components.convert.stage import convert
+    from components.core.artifacts import to_write
     from components.core.errors import exit_on_error
     from components.core.shapes import parse_shape
 
@@ -49,7 +50,7 @@ def convert(
         made = convert(
             images,
             labels,
-            dataset.uri,
+            to_write(dataset),
             config,
             split=split,
             num_classes=num_classes,

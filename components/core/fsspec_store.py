@@ -155,6 +155,22 @@ class FsspecStore:
     def sweep(self, path: str) -> None:
         """Do nothing: what was not put is not there."""
 
+    def check_access(self, path: str, *, write: bool) -> None:
+        """List the folder, and if `write`, begin an upload to S3 and give it up."""
+        self.list(path)
+        if not write:
+            return
+        self._check_writable(path)
+        if self._scheme == "s3":
+            bucket, _, name = self._name(path).partition("/")
+            where = {"Bucket": bucket, "Key": f"{name.rstrip('/')}/access"}
+
+            def begin() -> None:
+                upload = self._files.call_s3("create_multipart_upload", **where)["UploadId"]
+                self._files.call_s3("abort_multipart_upload", UploadId=upload, **where)
+
+            self._try(path, begin)
+
     def _uri(self, path: str) -> str:
         return f"{self._scheme}://{path}"
 

@@ -139,6 +139,21 @@ class GcsStore:
     def sweep(self, path: str) -> None:
         """Do nothing: an upload that was cut off leaves nothing to see."""
 
+    def check_access(self, path: str, *, write: bool) -> None:
+        """List an object, and if `write`, ask for an upload that never gets a byte.
+
+        A machine in GKE may have credentials with a scope that only reads.
+        """
+        bucket, _, name = path.partition("/")
+        with gcs_faults(_uri(path)):
+            found = self._client.list_blobs(bucket, prefix=name, max_results=1, **self._how)
+            next(iter(found), None)
+            if write:
+                # Right and scope are checked now; the object would be there after its last byte.
+                self._blob(f"{path.rstrip('/')}/access").create_resumable_upload_session(
+                    **self._how
+                )
+
     def _stat(self, path: str) -> Any:
         bucket, _, name = path.partition("/")
         # What ends in a slash is a folder, although consoles keep an empty object of that name.

@@ -96,6 +96,14 @@ class LocalStore:
             if not os.path.exists(f"/proc/{process}"):
                 left.unlink(missing_ok=True)
 
+    def check_access(self, path: str, *, write: bool) -> None:
+        """Look at the file or folder, or where it is to be."""
+        there = path
+        while not os.path.lexists(there) and os.path.dirname(there) != there:
+            there = os.path.dirname(there)
+        if not os.access(there or ".", os.W_OK if write else os.R_OK):
+            raise SetupError("no right to do this here", where=path, found=f"{there} refuses")
+
 
 @contextmanager
 def scratch(path: str) -> Iterator[IO[bytes]]:

@@ -49,6 +49,9 @@ class Store(Protocol):
     def sweep(self, path: str) -> None:
         """Delete the temporary files that processes which no longer run left in a folder."""
 
+    def check_access(self, path: str, *, write: bool) -> None:
+        """Raise if files below `path` cannot be read, or not written; leave nothing there."""
+
 
 def scheme(uri: str) -> str:
     """Return the scheme of `uri` in lower case; `file` for a local path."""
@@ -225,6 +228,18 @@ def sweep(uri: str) -> None:
     """Delete the temporary files that killed processes left in the folder `uri`."""
     store, path = _resolve(uri)
     store.sweep(path)
+
+
+def check_access(uri: str, *, write: bool) -> None:
+    """Find out whether this process may read at `uri`, or write there; nothing is left there.
+
+    Raises:
+        SetupError: If credentials or rights are missing, or there is no such bucket.
+        TransientError: If the store cannot be reached.
+        UsageError: If there is no such kind of storage.
+    """
+    store, path = _resolve(uri)
+    store.check_access(path, write=write)
 
 
 def refuse_secrets(uri: str) -> None:

@@ -24,6 +24,7 @@ def evaluate(
     report: Output[HTML],
 ):
     """Evaluate the model on the TFRecord dataset."""
+    from components.core.artifacts import to_read, to_write
     from components.core.device import DeviceConfig
     from components.core.errors import exit_on_error
     from components.evaluate.config import EvaluateConfig
@@ -45,7 +46,14 @@ def evaluate(
             num_replicas=num_replicas,
             stage_bytes=stage_bytes,
         )
-        result = evaluate(dataset.uri, model.uri, metrics.uri, report.uri, config, device)
+        result = evaluate(
+            to_read(dataset),
+            to_read(model),
+            to_write(metrics),
+            to_write(report),
+            config,
+            device,
+        )
         metrics.log_metric("accuracy", result.accuracy)
         metrics.log_metric("loss", result.loss)
         metrics.log_metric("num_examples", result.num_examples)

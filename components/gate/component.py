@@ -9,9 +9,10 @@ from components.core.image import IMAGE
 @dsl.component(base_image=IMAGE, install_kfp_package=False)
 def gate(metrics: Input[Metrics], min_accuracy: float):
     """Fail with exit code 4 if the evaluated model is not good enough."""
+    from components.core.artifacts import to_read
     from components.core.errors import exit_on_error
     from components.gate.config import GateConfig
     from components.gate.stage import gate
 
     with exit_on_error():
-        gate(metrics.uri, GateConfig(min_accuracy=min_accuracy))
+        gate(to_read(metrics), GateConfig(min_accuracy=min_accuracy))

@@ -46,6 +46,7 @@ def train(
     logs: Output[Artifact],
 ):
     """Train a classifier on the TFRecord dataset, on from its checkpoints if there are any."""
+    from components.core.artifacts import to_read, to_write
     from components.core.device import DeviceConfig
     from components.core.errors import exit_on_error
     from components.train.config import TrainConfig
@@ -86,7 +87,14 @@ def train(
             num_replicas=num_replicas,
             stage_bytes=stage_bytes,
         )
-        result = train(dataset.uri, model.uri, checkpoints.uri, logs.uri, config, device)
+        result = train(
+            to_read(dataset),
+            to_write(model),
+            to_write(checkpoints),
+            to_write(logs),
+            config,
+            device,
+        )
         model.metadata.update(
             framework="tensorflow",
             step=result.step,

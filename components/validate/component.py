@@ -41,6 +41,7 @@ def validate(
     ],
 ):
     """Check the four IDX files and hand on where they are and their fingerprints."""
+    from components.core.artifacts import to_write
     from components.core.errors import exit_on_error
     from components.core.files import DataConfig, find_files
     from components.validate.config import ValidateConfig
@@ -61,4 +62,5 @@ def validate(
             data_baseline=data_baseline,
             max_share_change=max_share_change,
         )
-        return validate(find_files(data_config), config, report.uri, page.uri).handed_on()
+        files = find_files(data_config)
+        return validate(files, config, to_write(report), to_write(page)).handed_on()

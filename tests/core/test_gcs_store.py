@@ -178,8 +178,8 @@ def test_an_upload_in_pieces_outlives_faults(fake_gcs, tmp_path, monkeypatch):
 
 
 @contextmanager
-def stub(status: int, message: str = "", **headers: str):
-    """A server that answers everything alike."""
+def stub(status: int, message: str = "", *, reads: bool = False, **headers: str):
+    """A server that answers everything alike; if `reads`, it lists an empty bucket."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def answer(self):
@@ -192,6 +192,14 @@ def stub(status: int, message: str = "", **headers: str):
             self.wfile.write(body)
 
         do_GET = do_POST = do_PUT = do_DELETE = answer
+
+        if reads:
+
+            def do_GET(self):
+                self.send_response(200)
+                self.send_header("Content-Length", "2")
+                self.end_headers()
+                self.wfile.write(b"{}")
 
         def log_message(self, *args):
             pass

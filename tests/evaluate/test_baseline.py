@@ -102,7 +102,7 @@ def test_metrics_without_outcomes_are_refused(tmp_path):
 )
 def test_damaged_metrics_are_refused(tmp_path, changes):
     write(tmp_path, **changes)
-    with pytest.raises(DataError, match="not the metrics of an evaluation|do not tell which"):
+    with pytest.raises(DataError, match=r"not the metrics of an evaluation|do not tell which"):
         read_baseline(str(tmp_path))
 
 

@@ -35,6 +35,14 @@ def test_a_stale_file_is_refused_with_the_line(compiled, tmp_path):
         check_compiled(str(stale), compiled)
 
 
+def test_another_release_of_kfp_makes_a_file_no_staler(compiled, tmp_path):
+    lines = compiled.splitlines(keepends=True)
+    (line,) = (i for i, text in enumerate(lines) if text.startswith(b"sdkVersion: kfp-"))
+    lines[line] = b"sdkVersion: kfp-2.16.1\n"
+    (tmp_path / "pipeline.yaml").write_bytes(b"".join(lines))
+    check_compiled(str(tmp_path / "pipeline.yaml"), compiled)
+
+
 def test_components_imported_for_one_image_cannot_be_compiled_for_another(compiled):
     with pytest.raises(RuntimeError, match="already imported"):
         compile_pipeline("another/image:1")
