@@ -33,10 +33,6 @@ def submit(args: argparse.Namespace) -> Result:
         IdxpipeError: If it is refused; with `--wait`, also the error that the run ended in.
     """
     poll_of(args)
-    if args.kfp_host:
-        from pipeline.kubeflow_command import submit_to_kubeflow
-
-        return submit_to_kubeflow(args)
     if bool(args.run) != bool(args.from_stage or args.only):
         raise UsageError(
             "a rerun names a stage and a run",
@@ -44,6 +40,10 @@ def submit(args: argparse.Namespace) -> Result:
             expected="--from STAGE or --only STAGE, with --run JOB",
             remedy="idxpipe list",
         )
+    if args.kfp_host:
+        from pipeline.kubeflow_submit import submit_to_kubeflow
+
+        return submit_to_kubeflow(args)
     from pipeline import vertex_request
 
     place = place_of(args)

@@ -68,6 +68,17 @@ def poll_of(args: argparse.Namespace) -> float:
     return poll
 
 
+def limit_of(args: argparse.Namespace) -> int:
+    """Return how many runs to list at most.
+
+    Raises:
+        UsageError: If it is none.
+    """
+    if args.limit < 1:
+        raise UsageError("not right", where="--limit", expected="at least 1", found=args.limit)
+    return int(args.limit)
+
+
 def labels_of(args: argparse.Namespace) -> dict[str, str]:
     """Return the labels by key.
 

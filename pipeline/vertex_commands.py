@@ -3,8 +3,7 @@
 import argparse
 from typing import Any
 
-from components.core.errors import UsageError
-from pipeline.vertex_args import one_job, place_of, vertex_of
+from pipeline.vertex_args import limit_of, one_job, place_of, vertex_of
 from pipeline.vertex_end import follow_to_the_end
 from pipeline.vertex_words import columns, data_of, id_of, summary, word
 
@@ -55,10 +54,8 @@ def logs(args: argparse.Namespace) -> Result:
 
 def list_jobs(args: argparse.Namespace) -> Result:
     """List runs."""
-    if args.limit < 1:
-        raise UsageError("not right", where="--limit", expected="at least 1", found=args.limit)
     vertex = vertex_of(args, place_of(args))
-    jobs = vertex.jobs(args.filter, args.limit)
+    jobs = vertex.jobs(args.filter, limit_of(args))
     rows = [("job", "status", "created", "name")]
     rows += [
         (

@@ -24,11 +24,15 @@ def follow_to_the_end(args: argparse.Namespace, vertex: "Vertex", job_id: str) -
     """
     from pipeline.failure import error_of
     from pipeline.vertex import console
-    from pipeline.vertex_record import problem_of, read
-    from pipeline.vertex_watch import follow
+    from pipeline.vertex_record import FINAL, problem_of, read
+    from pipeline.watch import Look, follow
+
+    def look() -> Look[dict[str, Any]]:
+        job = vertex.get(job_id)
+        return Look(job, read(job).record, job.get("state") in FINAL)
 
     try:
-        job = follow(vertex, job_id, poll_of(args))
+        job = follow(look, poll_of(args)).found
     except KeyboardInterrupt:
         place = flags(vertex.place)
         say(f"{job_id} runs on; idxpipe wait {job_id} {place}, or idxpipe cancel {job_id} {place}")

@@ -11,7 +11,8 @@ from pipeline.flags import add_assignments, add_stages
 from pipeline.schedule_command import schedule as schedule_command
 from pipeline.submit_command import submit as submit_command
 
-Add = Callable[[str, Callable[[argparse.Namespace], tuple[Any, str]], str], argparse.ArgumentParser]
+Command = Callable[[argparse.Namespace], tuple[Any, str]]
+Add = Callable[[str, Command, str], argparse.ArgumentParser]
 
 
 def add_commands(add: Add) -> None:
@@ -33,33 +34,25 @@ def add_commands(add: Add) -> None:
         "--plan", action="store_true", help="print what it will cost, and send nothing"
     )
     add_minutes(submit)
-    submit.add_argument(
-        "--kfp-host",
-        default="",
-        metavar="URL",
-        help="submit to this installation of Kubeflow Pipelines instead; a token is taken from "
-        "$KFP_TOKEN",
-    )
-    submit.add_argument(
-        "--experiment", default="", metavar="ID", help="experiment of Kubeflow to put the run into"
-    )
+    _add_kubeflow(submit)
 
-    status = add("status", commands.status, "show the stages of a run on Vertex AI")
+    status = add("status", _either("status"), "show the stages of a run on Vertex AI or Kubeflow")
     _add_one_job(status)
 
-    wait = add("wait", commands.wait, "follow a run on Vertex AI to its end; exit as it did")
+    wait = add("wait", _either("wait"), "follow such a run to its end; exit as it did")
     _add_one_job(wait)
     _add_poll(wait)
 
-    cancel = add("cancel", commands.cancel, "cancel a run on Vertex AI")
+    cancel = add("cancel", _either("cancel"), "cancel such a run")
     _add_one_job(cancel)
 
-    logs = add("logs", commands.logs, "say where the logs of a run on Vertex AI are")
+    logs = add("logs", _either("logs"), "say where the logs of such a run are")
     _add_one_job(logs)
     logs.add_argument("stage", nargs="?", default="", metavar="STAGE", help="of this stage only")
 
-    jobs = add("list", commands.list_jobs, "list the runs on Vertex AI, the newest first")
+    jobs = add("list", _either("list_jobs"), "list such runs, the newest first")
     _add_place(jobs)
+    _add_kubeflow(jobs)
     jobs.add_argument(
         "--filter",
         default="",
@@ -89,6 +82,33 @@ def add_commands(add: Add) -> None:
     )
 
 
+def _either(name: str) -> Command:
+    """Return the command of this name for Vertex AI, which with `--kfp-host` is Kubeflow's."""
+
+    def run(args: argparse.Namespace) -> tuple[Any, str]:
+        if args.kfp_host:
+            from pipeline import kubeflow_commands
+
+            theirs: Command = getattr(kubeflow_commands, name)
+            return theirs(args)
+        ours: Command = getattr(commands, name)
+        return ours(args)
+
+    return run
+
+
+def _add_kubeflow(parser: argparse.ArgumentParser) -> None:
+    _text(
+        parser,
+        "--kfp-host",
+        "URL",
+        "on this installation of Kubeflow Pipelines instead: the address of its user interface; a "
+        "token is taken from $KFP_TOKEN",
+    )
+    _text(parser, "--experiment", "ID", "experiment of Kubeflow that the run belongs to")
+    _text(parser, "--namespace", "NAME", "namespace of the runs on Kubeflow (default: kubeflow)")
+
+
 def _add_place(parser: argparse.ArgumentParser) -> None:
     project = os.environ.get("GOOGLE_CLOUD_PROJECT", "")
     region = os.environ.get("CLOUD_ML_REGION") or os.environ.get("GOOGLE_CLOUD_REGION", "")
@@ -115,6 +135,7 @@ def _add_place(parser: argparse.ArgumentParser) -> None:
 
 def _add_one_job(parser: argparse.ArgumentParser) -> None:
     _add_place(parser)
+    _add_kubeflow(parser)
     parser.add_argument("job", metavar="JOB", help="id or resource name of a run")
 
 

@@ -97,6 +97,25 @@ class Client:
             SetupError: If credentials are missing, expired or lack a permission.
             TransientError: If the server cannot be reached or is busy, after several attempts.
         """
+        answer, retried = self._send(method, path, repeatable, params=query, json=body)
+        return self._read(answer, retried=retried)
+
+    def exchange(
+        self, path: str, data: bytes, content_type: str
+    ) -> tuple[bytes, Mapping[str, str]]:
+        """Send bytes that may be sent twice; return the answer's bytes and headers.
+
+        Raises:
+            IdxpipeError: As `call`.
+        """
+        headers = {"Content-Type": content_type, "Accept": content_type}
+        answer, retried = self._send("POST", path, True, data=data, headers=headers)
+        if answer.status_code >= 300:
+            raise self._refusal(answer.status_code, answer.reason or "", retried=retried)
+        return answer.content, answer.headers
+
+    def _send(self, method: str, path: str, repeatable: bool, **what: Any) -> tuple[Any, bool]:
+        """Return the answer, and whether it is that to a second attempt."""
         import requests
         from google.auth import exceptions
 
@@ -107,11 +126,10 @@ class Client:
                 answer = self._session().request(
                     method,
                     url,
-                    params=query,
-                    json=body,
                     timeout=TIMEOUT_SECONDS,
                     # An API does not send its clients elsewhere; a login page in front of it does.
                     allow_redirects=False,
+                    **what,
                 )
             except (requests.Timeout, requests.ConnectionError) as error:
                 if last or not repeatable:
@@ -132,7 +150,7 @@ class Client:
             if again and not last:
                 time.sleep(_pause(attempt, answer.headers.get("Retry-After")))
                 continue
-            return self._read(answer, retried=attempt > 0)
+            return answer, attempt > 0
         raise AssertionError("unreachable")
 
     def _session(self) -> Any:

@@ -4,9 +4,9 @@ import threading
 import pytest
 
 from components.core.errors import TransientError
-from pipeline import vertex_watch
+from pipeline import watch
 from pipeline.vertex import Vertex
-from pipeline.vertex_record import exit_code
+from pipeline.vertex_record import FINAL, exit_code, read
 from pipeline.vertex_request import Place
 from tests.fakes.http import Refused
 
@@ -73,7 +73,7 @@ def test_ctrl_c_ends_the_watching_only(finished, idxpipe, monkeypatch):
     def interrupted(*args):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(vertex_watch, "follow", interrupted)
+    monkeypatch.setattr(watch, "follow", interrupted)
     error = idxpipe("wait", finished, check=130)
     assert f"{finished} runs on; idxpipe wait {finished} --project toy-project" in error
 
@@ -189,7 +189,12 @@ def test_the_table_is_drawn_over_itself(service, submit):
     threading.Timer(0.3, service.hold.set).start()
     vertex = Vertex(Place("toy-project", "us-central1"), service.url)
     stream = Terminal()
-    vertex_watch.follow(vertex, job_id, 0.1, stream)
+
+    def look():
+        job = vertex.get(job_id)
+        return watch.Look(job, read(job).record, job["state"] in FINAL)
+
+    watch.follow(look, 0.1, stream)
     frames = stream.getvalue().split("\x1b[7A")
     assert len(frames) > 2
     assert "train       -" in frames[0]
@@ -200,7 +205,7 @@ def test_the_table_is_drawn_over_itself(service, submit):
 def test_waiting_survives_the_service_being_away(service, finished, idxpipe, monkeypatch):
     service.refusals += [Refused(503, "busy") for _ in range(12)]
     assert idxpipe("wait", finished, "--poll", "0.01")["status"] == "succeeded"
-    monkeypatch.setattr(vertex_watch, "PATIENCE", 1)
+    monkeypatch.setattr(watch, "PATIENCE", 1)
     service.refusals += [Refused(503, "busy") for _ in range(10)]
     assert "service fails" in idxpipe(
         "wait", finished, "--poll", "0.01", check=TransientError.exit_code

@@ -57,7 +57,7 @@ def test_the_requests_parse_as_kfp_messages(submit, kubeflow):
     from google.protobuf import json_format
     from kfp.pipeline_spec import pipeline_spec_pb2
 
-    submit("--pipeline", "pipeline.yaml", "--no-cache")
+    submit("--pipeline", "pipeline.yaml", "--no-cache", "--no-preflight")
     (run,) = kubeflow.runs.values()
     parsed = json_format.ParseDict(run["pipeline_spec"], pipeline_spec_pb2.PipelineSpec())
     options = [task.caching_options for task in parsed.root.dag.tasks.values()]
@@ -65,7 +65,7 @@ def test_the_requests_parse_as_kfp_messages(submit, kubeflow):
 
 
 def test_wait(submit, kubeflow):
-    assert "finished run-1" in submit("--wait", "--poll", "0.01")
+    assert "judge       -" in submit("--wait", "--poll", "0.01")
     kubeflow.states = ("RUNNING", "FAILED")
     error = submit("--wait", "--poll", "0.01", check=1)
     assert "run did not succeed" in error
@@ -86,7 +86,15 @@ def test_dry_run(submit, kubeflow):
             ["--pipeline", "pipeline.yaml", "--set", "baseline=out/metrics.json"],
             "baseline: path is on this machine",
         ),
-        (["--from", "train", "--run", "x"], "--from, --run: flag is for Vertex AI only"),
+        (["--from", "train"], "a rerun names a stage and a run"),
+        (["--network", "projects/1/global/networks/n"], "--network: flag is for Vertex AI only"),
+        (["--data", "", "--pipeline", "pipeline.yaml"], "--data: no data is named"),
+        (["--data", "minio://mlpipeline/mnist"], "only KFP's launcher can read"),
+        (["--pipeline", "pipeline.yaml"], "validate: image is on this machine"),
+        (
+            ["--pipeline", "tests/pipeline/golden/tpu-v3-8.yaml", "--no-preflight"],
+            "train: stage is a custom job of Vertex AI",
+        ),
         (["--labels", "a=b"], "--labels: flag is for Vertex AI only"),
         (["--set", "stepz=1"], "stepz: no such parameter"),
         (["--kfp-host", "ftp://x"], "not the address of a service"),

@@ -1,40 +1,53 @@
-"""Follows a job of Vertex AI Pipelines to its end: a table on a terminal, lines elsewhere."""
+"""Follows a run of a service to its end: a table on a terminal, lines elsewhere."""
 
 import sys
 import time
-from collections.abc import Mapping
-from typing import Any, TextIO
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, TextIO, TypeVar
 
 from components.core.errors import TransientError
 from pipeline import progress
 from pipeline.state import RunRecord, Status
-from pipeline.vertex import Vertex
-from pipeline.vertex_record import FINAL, read
 
 PATIENCE = 10
-"""How many times in a row the service may be out of reach; a job can take hours."""
+"""How many times in a row the service may be out of reach; a run can take hours."""
+
+T = TypeVar("T")
 
 
-def follow(
-    vertex: Vertex, job_id: str, poll: float, stream: TextIO | None = None
-) -> Mapping[str, Any]:
-    """Return a job when it has ended.
+@dataclass(frozen=True)
+class Look(Generic[T]):
+    """What there was to see of a run.
+
+    Attributes:
+        found: What the service answered.
+        record: The same as a record.
+        ended: Whether it will not change any more.
+    """
+
+    found: T
+    record: RunRecord
+    ended: bool
+
+
+def follow(look: Callable[[], Look[T]], poll: float, stream: TextIO | None = None) -> Look[T]:
+    """Return what there is to see of a run when it has ended.
 
     Args:
-        vertex: Where it runs.
-        job_id: Its id.
+        look: Looks at it.
         poll: Seconds between two looks.
         stream: Where to show how far it is; by default stderr.
 
     Raises:
-        IdxpipeError: If the job cannot be read.
+        IdxpipeError: If the run cannot be read.
     """
     stream = stream or sys.stderr
     show = _Table(stream) if stream.isatty() else _Changes(stream)
     failures = 0
     while True:
         try:
-            job = vertex.get(job_id)
+            seen = look()
             failures = 0
         except TransientError:
             failures += 1
@@ -42,9 +55,9 @@ def follow(
                 raise
             time.sleep(poll)
             continue
-        show(read(job).record)
-        if job.get("state") in FINAL:
-            return job
+        show(seen.record)
+        if seen.ended:
+            return seen
         time.sleep(poll)
 
 

@@ -1,0 +1,250 @@
+"""Looking at runs on Kubeflow and rerunning their stages; the metadata store is the real one."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+import yaml
+
+from pipeline import cli, kubeflow, watch
+from pipeline.kubeflow_record import read
+from tests.fakes.kubeflow import FakeKubeflow, metadata_store
+from tests.pipeline import toy
+
+pytestmark = pytest.mark.xdist_group("kubeflow")
+ML_METADATA = "ml-metadata==1.17.1"
+
+
+@pytest.fixture(scope="module")
+def packages(tmp_path_factory):
+    """ml-metadata with its own protobuf, which cannot share an environment with ours."""
+    folder = tmp_path_factory.mktemp("ml-metadata")
+    words = ["install", "--quiet", "--no-warn-conflicts", "--target", str(folder), ML_METADATA]
+    done = subprocess.run(
+        [sys.executable, "-m", "pip", "--disable-pip-version-check", *words],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode:
+        pytest.skip(f"no package index, or no ml-metadata for it: {done.stderr[-200:]}")
+    return folder
+
+
+@pytest.fixture
+def service(packages, tmp_path, buckets):
+    with metadata_store(packages) as url, FakeKubeflow(folder=buckets, store=url) as fake:
+        yield fake
+
+
+@pytest.fixture
+def run(service, capsys):
+    """Run a command on the fake; return its JSON, or its text, or for another code its stderr."""
+
+    def call(command, *words, check=0, json_=True):
+        flags = ["--kfp-host", service.url, *(["--json"] if json_ else [])]
+        code = cli.main([command, *flags, *map(str, words)])
+        done = capsys.readouterr()
+        assert code == check, done.err
+        if check:
+            return done.err
+        return json.loads(done.out) if json_ else done.out
+
+    return call
+
+
+@pytest.fixture
+def submit(run, file):
+    def call(*words, **options):
+        words = ("--pipeline", file, "--data", "s3://ours/data", "--root", "s3://ours/root", *words)
+        return run("submit", *words, **options)
+
+    return call
+
+
+def states(record):
+    return {name: task["status"] for name, task in record["tasks"].items()}
+
+
+def test_a_run_is_seen_with_its_outputs(run, submit):
+    done = submit("--wait", "--poll", "0.01")
+    assert done["run"] == "run-1"
+    assert done["status"] == "succeeded"
+    assert set(states(done).values()) == {"succeeded"}
+    look = done["tasks"]["look"]["outputs"]
+    assert look["parameters"].keys() == {"fingerprint_a", "fingerprint_b"}
+    assert look["artifacts"]["report"]["uri"].startswith("s3://ours/root/")
+    assert done["tasks"]["judge"]["outputs"]["artifacts"]["metrics"]["metadata"] == {
+        "accuracy": 0.5,
+        "n": 3,
+    }
+    text = run("status", "run-1", json_=False)
+    assert "run-1: succeeded" in text
+    assert "test accuracy     0.5000" in text
+
+
+def test_from_imports_what_came_before(run, submit, service):
+    submit()
+    again = run("submit", "--from", "train", "--run", "run-1", "--set", "steps=7", "--wait")
+    assert {n for n, s in states(again).items() if s == "succeeded"} == {"train", "judge"} | {
+        name for name in again["tasks"] if name.startswith("importer-")
+    }
+    sent = service.runs["run-2"]
+    assert sent["runtime_config"]["parameters"]["steps"] == 7
+    assert sent["runtime_config"]["pipeline_root"] == "s3://ours/root"
+    assert sent["description"] == "idxpipe: goes on from run run-1"
+    options = sent["pipeline_spec"]["root"]["dag"]["tasks"]["train"]["cachingOptions"]
+    assert options == {"enableCache": False}
+
+
+def test_a_rerun_can_go_on_from_a_rerun(run, submit, service):
+    submit()
+    run("submit", "--only", "train", "--run", "run-1")
+    record = run("status", "run-2")
+    assert states(record)["copy-train"] == "cached"
+    assert record["tasks"]["copy-train"]["cached_from"] == "run-1"
+    again = run("submit", "--only", "judge", "--run", "run-2", "--wait")
+    model = service.runs["run-3"]["pipeline_spec"]["deploymentSpec"]["executors"]
+    uris = [e["importer"]["artifactUri"]["constant"] for e in model.values() if "importer" in e]
+    assert any(
+        uri == record["tasks"]["train"]["outputs"]["artifacts"]["model"]["uri"] for uri in uris
+    )
+    assert again["status"] == "succeeded"
+
+
+def test_a_failed_run_says_where_and_how_to_go_on(submit, service, file):
+    document = toy.toy()
+    executor = document["deploymentSpec"]["executors"]["exec-train"]
+    executor["container"]["env"] = [{"name": "BREAK", "value": "train"}]
+    file.write_bytes(yaml.safe_dump(document).encode())
+    error = submit("--wait", "--poll", "0.01", check=1)
+    assert "error: train: stage failed; its log says why" in error
+    assert "kubectl logs --namespace kubeflow --selector pipeline/runid=run-1" in error
+    assert f"idxpipe submit --kfp-host {service.url} --from train --run run-1" in error
+
+
+def test_an_earlier_run_that_lacks_what_is_needed(run, submit, service):
+    service.folder, folder = None, service.folder
+    submit()
+    service.folder = folder
+    error = run("submit", "--from", "train", "--run", "run-1", check=2)
+    assert "earlier run has no finished output of this stage" in error
+    assert "--from look --run run-1" in error
+
+
+def test_list_goes_through_the_pages(run, submit, service):
+    service.folder = None
+    for _ in range(5):
+        submit()
+    assert [r["run_id"] for r in run("list")] == [f"run-{n}" for n in (5, 4, 3, 2, 1)]
+    assert len(run("list", "--limit", "3", "--namespace", "team", "--experiment", "e")) == 3
+    assert service.requests[-1].query["namespace"] == "team"
+    text = run("list", "--limit", "1", json_=False)
+    assert text.splitlines()[0].split() == ["run", "status", "created", "name"]
+    assert "--filter: flag is for Vertex AI only" in run("list", "--filter", "x", check=2)
+    assert "--limit" in run("list", "--limit", "0", check=2)
+
+
+def test_cancel(run, submit, service):
+    service.folder = None
+    service.states = ("RUNNING",)
+    submit()
+    assert run("cancel", "run-1") == {"run": "run-1", "cancelling": True}
+    error = run("wait", "run-1", "--poll", "0.01", check=130)
+    assert "run was cancelled" in error
+
+
+def test_logs(run, submit):
+    submit()
+    found = run("logs", "run-1", "train", "--namespace", "team")
+    assert found["commands"] == [kubeflow.logging_command("run-1", "team")]
+    assert "no such stage" in run("logs", "run-1", "trian", check=2)
+
+
+def test_ctrl_c_ends_the_watching_only(run, submit, service, monkeypatch):
+    def interrupted(*args):
+        raise KeyboardInterrupt
+
+    submit()
+    monkeypatch.setattr(watch, "follow", interrupted)
+    error = run("wait", "run-1", check=130)
+    assert f"run-1 runs on; idxpipe wait run-1 --kfp-host {service.url}" in error
+
+
+def test_an_uploaded_pipeline_is_fetched(run, submit, service):
+    submit()
+    sent = service.runs["run-1"]
+    service.versions["v-1"] = {"pipeline_spec": sent.pop("pipeline_spec")}
+    sent["pipeline_version_reference"] = {"pipeline_id": "p-1", "pipeline_version_id": "v-1"}
+    assert run("status", "run-1")["status"] == "succeeded"
+    assert service.requests[-1].path == "/apis/v2beta1/pipelines/p-1/versions/v-1"
+
+
+def test_without_a_metadata_store(run, submit, service, capsys):
+    """The API server itself, or a proxy that passes on only /apis."""
+    submit()
+    service.store = ""
+    assert states(run("status", "run-1"))["train"] == "succeeded"
+    error = run("submit", "--from", "train", "--run", "run-1", check=3)
+    assert "no metadata store answers at this address" in error
+    assert "svc/ml-pipeline-ui" in error
+    service.raw = b"<html>login"
+    assert "answer is not JSON" in run("status", "run-1", check=5)
+
+
+def test_a_run_that_is_not_there(run, service):
+    error = run("status", "run-9", check=2)
+    assert "not found" in error
+    assert f"idxpipe list --kfp-host {service.url}" in error
+    assert "not the id of a run" in run("status", "../x", check=2)
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"run_id": "r"},
+        {"run_id": "r", "pipeline_spec": {"schemaVersion": "2.0.0"}},
+        {"run_id": "r", "pipeline_spec": "text"},
+        {"run_id": "r", "pipeline_spec": toy.toy(), "run_details": {"task_details": [1]}},
+        {"run_id": "r", "pipeline_spec": toy.toy(), "runtime_config": {"parameters": 3}},
+        {"run_id": "r", "pipeline_spec": toy.toy(), "created_at": "yesterday"}
+        | {"runtime_config": {"parameters": {"data": "s3://ours/data"}}},
+    ],
+)
+def test_what_cannot_be_understood_is_an_error_of_ours(broken):
+    from components.core.errors import DataError
+
+    with pytest.raises(DataError):
+        read(broken)
+
+
+def test_the_numbers_of_the_store_are_those_of_the_parameters(service, submit, run, file):
+    """A whole number comes back from the store as a double."""
+    document = toy.document(
+        {
+            "count": toy.task(
+                'printf 60000 > "$0"; printf true > "$1"',
+                "{{$.outputs.parameters['n'].output_file}}",
+                "{{$.outputs.parameters['fast'].output_file}}",
+                values={"n": "NUMBER_INTEGER", "fast": "BOOLEAN"},
+            ),
+            "use": toy.task(
+                'test "$0" = 60000',
+                "{{$.inputs.parameters['n']}}",
+                parameters={
+                    "n": ("NUMBER_INTEGER", toy.output("count", "n")),
+                    "fast": ("BOOLEAN", toy.output("count", "fast")),
+                },
+            ),
+        },
+        {"data": ("STRING", None)},
+    )
+    file.write_bytes(toy.text(document))
+    submit()
+    assert run("submit", "--only", "use", "--run", "run-1", "--wait")["status"] == "succeeded"
+    inputs = service.runs["run-2"]["pipeline_spec"]["root"]["dag"]["tasks"]["use"]["inputs"]
+    assert inputs["parameters"] == {
+        "n": {"runtimeValue": {"constant": 60000}},
+        "fast": {"runtimeValue": {"constant": True}},
+    }
