@@ -159,6 +159,53 @@ def test_a_model_of_any_image_is_evaluated_by_the_first(image, request, cpu, rec
     assert (tmp_path / "evaluated" / "metrics.json").exists()
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(
+    "IDXPIPE_TEST_IMAGES" not in os.environ, reason="installs 10 GB: make test-images"
+)
+def test_the_tpu_image_off_a_tpu_says_so(tpu, records, tmp_path):
+    """libtpu would end the process with a signal, or wait for the metadata server."""
+    words = ["--records", records / "train", "--output", tmp_path, "--accelerator", "tpu"]
+    for kind in ("v5litepod-4", "v3-8", ""):
+        done = subprocess.run(
+            [tpu / "idxpipe", "train", *words],
+            check=False,
+            capture_output=True,
+            text=True,
+            cwd=tpu,
+            env={**os.environ, "PYTHONPATH": "", "TPU_ACCELERATOR_TYPE": kind},
+            timeout=120,
+        )
+        assert done.returncode == 5, done.stderr
+        assert done.stderr.startswith("error: accelerator: no TPU on this machine")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    "IDXPIPE_TEST_IMAGES" not in os.environ, reason="installs 10 GB: make test-images"
+)
+@pytest.mark.parametrize(("kind", "loaded"), [("v5litepod-4", True), ("v3-8", False)])
+def test_tensorflow_loads_the_plug_in_for_newer_tpus_alone(kind, loaded, tpu):
+    """TensorFlow for TPUs itself says whether our variables lead to libtpu's PJRT plug-in."""
+    code = (
+        "import os, components.core.tpu_runtime as runtime\n"
+        f"runtime.prepare(os.environ, {kind!r})\n"
+        "import tensorflow"
+    )
+    environment = {**os.environ, "PYTHONPATH": "", "TPU_SKIP_MDS_QUERY": "1"}
+    environment["TF_CPP_MIN_LOG_LEVEL"] = "0"
+    done = subprocess.run(
+        [tpu / "python", "-c", code],
+        check=True,
+        capture_output=True,
+        text=True,
+        cwd=tpu,
+        env=environment,
+        timeout=300,
+    )
+    assert ("PJRT_Api is set for device type tpu" in done.stderr) is loaded
+
+
 def install(folder, lock):
     """Do what the Dockerfile does; return the folder of the commands."""
     source = folder / "idxpipe"

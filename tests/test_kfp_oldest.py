@@ -2,8 +2,6 @@
 
 import os
 import re
-import subprocess
-import sys
 from importlib.metadata import version
 from pathlib import Path
 
@@ -11,6 +9,7 @@ import pytest
 
 from tests.emulators import environment
 from tests.idxfiles import make_arrays, write_data_set
+from tests.packages import install
 from tests.test_end_to_end import idxpipe
 
 pytestmark = pytest.mark.xdist_group("launcher")
@@ -20,16 +19,7 @@ pytestmark = pytest.mark.xdist_group("launcher")
 def oldest(tmp_path_factory):
     (number,) = re.findall(r'"kfp>=([\d.]+),', Path("setup.py").read_text())
     assert number != version("kfp")
-    folder = tmp_path_factory.mktemp("kfp")
-    words = ["install", "--quiet", "--no-deps", "--target", str(folder), f"kfp=={number}"]
-    done = subprocess.run(
-        [sys.executable, "-m", "pip", "--disable-pip-version-check", *words],
-        check=False,
-        capture_output=True,
-        text=True,
-    )
-    if done.returncode:
-        pytest.skip(f"no package index: {done.stderr[-200:]}")
+    folder = install(tmp_path_factory.mktemp("kfp"), "--no-deps", f"kfp=={number}")
     path = os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH")]))
     with environment(PYTHONPATH=path):
         yield number

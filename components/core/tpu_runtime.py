@@ -2,7 +2,7 @@
 
 Sources: https://cloud.google.com/tpu/docs/run-calculation-tensorflow (the PJRT runtime, wanted by
 v5e and later) and https://cloud.google.com/compute/docs/metadata/overview (a TPU VM's attribute
-`accelerator-type`).
+`accelerator-type`). The PCI ids are those of jax/_src/hardware_utils.py (jax 0.10.2).
 """
 
 import http
@@ -11,6 +11,9 @@ import importlib.util
 import os
 import platform
 from collections.abc import Mapping, MutableMapping
+from pathlib import Path
+
+from components.core.errors import SetupError
 
 # From v5e on TensorFlow reaches a TPU through a PJRT plug-in; v2 to v4 have the older runtime.
 PJRT: Mapping[str, str] = {
@@ -22,6 +25,16 @@ _PJRT_TYPES = ("v5litepod", "v5e", "v5p", "v6e", "v7x", "ct5lp", "ct5p", "ct6e")
 _METADATA_HOST = "metadata.google.internal"
 _METADATA_PATH = "/computeMetadata/v1/instance/attributes/accelerator-type"
 _WAIT_SECONDS = 2.0
+_PCI = "/sys/bus/pci/devices"
+_GOOGLE = "0x1ae0"
+_GENERATIONS = {
+    "0x0027": "v2 or v3",
+    "0x005e": "v4",
+    "0x0062": "v5p",
+    "0x0063": "v5e",
+    "0x006f": "v6e",
+    "0x0076": "v7x",
+}
 
 
 def accelerator_type() -> str:
@@ -46,12 +59,52 @@ def accelerator_type() -> str:
     return text if answer.status == http.HTTPStatus.OK and text.isprintable() else ""
 
 
+def chips(folder: str = _PCI) -> tuple[int, str]:
+    """Return how many TPU chips this machine has, and of which generation; 0 and "" if none.
+
+    Args:
+        folder: Where Linux lists the devices.
+    """
+    found = []
+    for device in Path(folder).glob("*"):
+        try:
+            vendor, name = ((device / file).read_text().strip() for file in ("vendor", "device"))
+        except OSError:
+            continue
+        # Google makes network cards, too.
+        if vendor == _GOOGLE and name in _GENERATIONS:
+            found.append(_GENERATIONS[name])
+    return len(found), found[0] if found else ""
+
+
+def check_present(folder: str = _PCI, devices: str = "/dev") -> None:
+    """Refuse a machine without a TPU: there libtpu ends the whole process with a signal.
+
+    Args:
+        folder: Where Linux lists the devices.
+        devices: Where their files are: accel0 and on, or vfio/0 and on.
+
+    Raises:
+        SetupError: If there is neither a chip nor the file of one.
+    """
+    files = [*Path(devices).glob("accel[0-9]*"), *Path(devices).glob("vfio/[0-9]*")]
+    # A sandbox may hide the list of devices, but not the file that is to be opened.
+    if not chips(folder)[0] and not files:
+        raise SetupError(
+            "no TPU on this machine",
+            where="accelerator",
+            expected="a TPU chip: a PCI device of Google's, /dev/accel0 or /dev/vfio/0",
+            found="none",
+            remedy="run on a TPU VM, name another machine's with --tpu, or take --accelerator cpu",
+        )
+
+
 def prepare(environment: MutableMapping[str, str], kind: str) -> str:
     """Set what TensorFlow needs for a TPU, before it is imported; what is set already stays.
 
     Args:
         environment: Where to set it.
-        kind: The type of TPU, from `accelerator_type`; empty leaves the choice of the runtime to
+        kind: The type of TPU, from `accelerator_type` or `chips`; empty leaves the choice of the runtime to
             the variables that are there.
 
     Returns:

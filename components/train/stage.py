@@ -15,7 +15,7 @@ from components.core.errors import UsageError
 from components.core.narration import say
 from components.core.staging import staged_shards
 from components.core.tf_host import quiet_import
-from components.core.tpu_runtime import accelerator_type, prepare
+from components.core.tpu_runtime import accelerator_type, check_present, chips, prepare
 from components.train.config import TrainConfig
 from components.train.examples import first_images, fit_in_memory, load_examples
 from components.train.recipe import check_recipe, earlier_precision, recipe_of
@@ -199,9 +199,12 @@ def _prepare_tpu(device: DeviceConfig) -> None:
     """Choose the runtime for the TPU of this machine, if one is asked for, and say which."""
     if not device.is_local_tpu:
         return
-    kind = accelerator_type()
+    check_present()
+    count, generation = chips()
+    kind = accelerator_type() or generation
     runtime = prepare(os.environ, kind)
-    say(f"TPU {kind or 'of a type that this machine does not tell'}, runtime {runtime}")
+    found = f"{count} chip{'s' * (count != 1)}" if count else "no chip seen on this machine"
+    say(f"TPU {kind or 'of a type that this machine does not tell'}, {found}, runtime {runtime}")
 
 
 def _check_not_beyond(step: int, train_steps: int, checkpoints: str) -> None:

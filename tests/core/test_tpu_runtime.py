@@ -6,6 +6,7 @@ import threading
 import pytest
 
 from components.core import tpu_runtime
+from components.core.errors import SetupError
 from components.core.tpu_runtime import PJRT, accelerator_type, prepare
 
 LIBRARY = "TF_PLUGGABLE_DEVICE_LIBRARY_PATH"
@@ -51,6 +52,44 @@ def test_what_the_user_set_stays(libtpu):
 def test_a_machine_says_its_type(monkeypatch):
     monkeypatch.setenv("TPU_ACCELERATOR_TYPE", "v5litepod-4")
     assert accelerator_type() == "v5litepod-4"
+
+
+@pytest.mark.parametrize(
+    ("devices", "found"),
+    [
+        ([("0x1ae0", "0x0063")] * 4 + [("0x1ae0", "0x0042"), ("0x8086", "0x0063")], (4, "v5e")),
+        ([("0x1ae0", "0x005e")], (1, "v4")),
+        ([("0x1ae0", "0x0042")], (0, "")),
+        ([], (0, "")),
+    ],
+)
+def test_chips_are_counted_among_the_pci_devices(devices, found, tmp_path):
+    for number, (vendor, device) in enumerate(devices):
+        (tmp_path / f"0000:00:0{number}.0").mkdir()
+        (tmp_path / f"0000:00:0{number}.0" / "vendor").write_text(f"{vendor}\n")
+        (tmp_path / f"0000:00:0{number}.0" / "device").write_text(f"{device}\n")
+    (tmp_path / "gone").mkdir()
+    assert tpu_runtime.chips(str(tmp_path)) == found
+
+
+@pytest.mark.parametrize("file", ["accel0", "vfio/0"])
+def test_a_machine_without_a_tpu_is_refused(file, tmp_path):
+    with pytest.raises(SetupError, match="no TPU on this machine") as caught:
+        tpu_runtime.check_present(str(tmp_path), str(tmp_path))
+    assert caught.value.exit_code == 5
+    (tmp_path / file).parent.mkdir(exist_ok=True)
+    (tmp_path / file).touch()
+    tpu_runtime.check_present(str(tmp_path), str(tmp_path))
+
+
+def test_the_pci_ids_are_jaxs():
+    from jax._src import hardware_utils
+
+    theirs = hardware_utils._TPU_PCI_DEVICE_IDS
+    assert tpu_runtime._GOOGLE == hardware_utils._GOOGLE_PCI_VENDOR_ID
+    for number, generation in tpu_runtime._GENERATIONS.items():
+        name = theirs[number].name.replace("tpu7x", "v7x")
+        assert name in generation, number
 
 
 def test_nobody_is_asked_off_google(monkeypatch):

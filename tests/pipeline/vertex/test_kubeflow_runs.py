@@ -1,8 +1,6 @@
 """Looking at runs on Kubeflow and rerunning their stages; the metadata store is the real one."""
 
 import json
-import subprocess
-import sys
 
 import pytest
 import yaml
@@ -10,6 +8,7 @@ import yaml
 from pipeline import cli, kubeflow, watch
 from pipeline.kubeflow_record import read
 from tests.fakes.kubeflow import FakeKubeflow, metadata_store
+from tests.packages import install
 from tests.pipeline import toy
 
 pytestmark = pytest.mark.xdist_group("kubeflow")
@@ -19,17 +18,7 @@ ML_METADATA = "ml-metadata==1.17.1"
 @pytest.fixture(scope="module")
 def packages(tmp_path_factory):
     """ml-metadata with its own protobuf, which cannot share an environment with ours."""
-    folder = tmp_path_factory.mktemp("ml-metadata")
-    words = ["install", "--quiet", "--no-warn-conflicts", "--target", str(folder), ML_METADATA]
-    done = subprocess.run(
-        [sys.executable, "-m", "pip", "--disable-pip-version-check", *words],
-        check=False,
-        capture_output=True,
-        text=True,
-    )
-    if done.returncode:
-        pytest.skip(f"no package index, or no ml-metadata for it: {done.stderr[-200:]}")
-    return folder
+    return install(tmp_path_factory.mktemp("ml-metadata"), ML_METADATA)
 
 
 @pytest.fixture
