@@ -104,8 +104,8 @@ def prepare(environment: MutableMapping[str, str], kind: str) -> str:
 
     Args:
         environment: Where to set it.
-        kind: The type of TPU, from `accelerator_type` or `chips`; empty leaves the choice of the runtime to
-            the variables that are there.
+        kind: The type of TPU, from `accelerator_type` or `chips`; empty leaves the choice of the
+            runtime to the variables that are there.
 
     Returns:
         The runtime: `PJRT` or `TFRT`, the one of v4 and older.
