@@ -125,10 +125,10 @@ def define(target: Target, train_image: str, registry: RegisterConfig | None) ->
         # only if this stage looks at them every time.
         validated.set_caching_options(False)
 
-        datasets = {}
+        converted = {}
         for split in ("train", "test"):
             outputs = validated.outputs
-            converted = _named(convert, f"convert-{split}")(
+            converted[split] = _named(convert, f"convert-{split}")(
                 images=outputs[f"{split}_images_uri"],
                 labels=outputs[f"{split}_labels_uri"],
                 images_fingerprint=outputs[f"{split}_images_fingerprint"],
@@ -148,7 +148,6 @@ def define(target: Target, train_image: str, registry: RegisterConfig | None) ->
                 runner=runner,
                 beam_options=beam_options,
             )
-            datasets[split] = converted.outputs["dataset"]
 
         device = {
             "accelerator": accelerator,
@@ -157,7 +156,7 @@ def define(target: Target, train_image: str, registry: RegisterConfig | None) ->
             "stage_bytes": stage_bytes,
         }
         trained = trainer(
-            dataset=datasets["train"],
+            dataset=converted["train"].outputs["dataset"],
             recipe=recipe,
             architecture=model,
             batch_size=batch_size,
@@ -187,7 +186,7 @@ def define(target: Target, train_image: str, registry: RegisterConfig | None) ->
             **device,
         )
         evaluated = evaluate(
-            dataset=datasets["test"],
+            dataset=converted["test"].outputs["dataset"],
             model=trained.outputs["model"],
             eval_batch_size=eval_batch_size,
             eval_steps=eval_steps,
@@ -197,6 +196,15 @@ def define(target: Target, train_image: str, registry: RegisterConfig | None) ->
             # The machine that was chosen is the trainer's alone.
             **(device if trainer is train else device | {"accelerator": "cpu"}),
         )
+        # Not a custom job: each try would be paid for, and the job itself starts workers again.
+        on_their_own = [trained] if trainer is train else []
+        for task in (*converted.values(), *on_their_own, evaluated):
+            task.set_retry(
+                num_retries=2,
+                backoff_duration="30s",
+                backoff_factor=2.0,
+                backoff_max_duration="300s",
+            )
         # Apart from evaluate, whose metrics and report are there for a model that does not pass.
         gated = gate(metrics=evaluated.outputs["metrics"], min_accuracy=min_accuracy)
         if registry:

@@ -137,6 +137,12 @@ class Node:
         """Return the value, which must be true or false."""
         return bool(self._as(bool))
 
+    def number(self) -> float:
+        """Return the value, which must be a number."""
+        if isinstance(self.value, bool) or not isinstance(self.value, int | float):
+            raise self.error(expected="a number", found=_describe(self.value))
+        return float(self.value)
+
     def _path(self, key: str) -> str:
         return f"{self.path}.{key}" if self.path else key
 

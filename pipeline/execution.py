@@ -6,20 +6,35 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
+from pathlib import Path
+from typing import Any, BinaryIO
 
 from components.core import storage
-from components.core.errors import DataError, IdxpipeError, SetupError
-from pipeline import cache, code, executor_input, failure, mounts, outputs, placeholders, state
+from components.core.errors import DataError, IdxpipeError, SetupError, TransientError
+from pipeline import (
+    cache,
+    code,
+    executor_input,
+    failure,
+    mounted,
+    mounts,
+    outputs,
+    placeholders,
+    state,
+    venvs,
+)
 from pipeline.artifact import Artifact, Values
 from pipeline.cache import Policy
 from pipeline.process import Processes, Stopped
+from pipeline.progress import duration
 from pipeline.spec import Container, Importer, Task
 from pipeline.state import Status, TaskRecord
 
+# In the command of a stage that keeps to our exit codes.
+_CONTRACT = "components.core.errors"
 # These carry their content in their metadata and need no file.
 METADATA_ONLY = frozenset(
     {"system.Metrics", "system.ClassificationMetrics", "system.SlicedClassificationMetrics"}
@@ -149,47 +164,98 @@ def _run_container(run: Run, task: Task, container: Container, record: TaskRecor
         record = replace(record, log=log)
         run.report(record, "")
         with _scratch(task.name) as scratch, _log_file(log, scratch) as path:
-            return _attempt(run, task, container, record, place, scratch, path)
+            return _Step(run, task, container, place, path, scratch).run_to_its_end(record)
 
 
-def _attempt(
-    run: Run,
-    task: Task,
-    container: Container,
-    record: TaskRecord,
-    place: cache.Claim,
-    scratch: str,
-    log: str,
-) -> TaskRecord:
-    # Apart from the runner's own files there: an output may have any name.
-    reported = os.path.join(scratch, "outputs")
-    os.mkdir(reported)
-    message = executor_input.build(task, record.inputs, place.folder, reported)
-    elements = [*container.command, *container.args]
-    command = placeholders.command_line(elements, message, _names(run, task, record), task.name)
-    if storage.is_local(place.folder):
-        os.makedirs(place.folder, exist_ok=True)
-    with open(log, "wb") as stream:
-        exit_code = run.processes.run(
-            command,
-            env=_environment(container, scratch, storage.is_local(place.folder)),
-            log=stream,
-            scratch=scratch,
-            lock=place.lock,
+@dataclass(frozen=True)
+class _Step:
+    """A container in its place, with its log, and a folder that is gone when we are."""
+
+    run: Run
+    task: Task
+    container: Container
+    place: cache.Claim
+    log: str
+    scratch: str
+
+    def run_to_its_end(self, record: TaskRecord) -> TaskRecord:
+        """Try the step, again as often as its retry policy says."""
+        for attempt in range(1, self.task.retry.count + 2):
+            folder = os.path.join(self.scratch, str(attempt))
+            os.mkdir(folder)
+            record = self._attempt(replace(record, attempts=attempt), folder)
+            shutil.rmtree(folder, ignore_errors=True)
+            if record.status is not Status.FAILED or attempt > self.task.retry.count:
+                break
+            if self._for_good(record.exit_code or 1):
+                break
+            pause = self.task.retry.pause_before(attempt)
+            note = f"failed, tries again in {duration(pause)}: attempt {attempt + 1}"
+            self.run.report(replace(record, status=Status.RUNNING), note)
+            if self.run.processes.stopped.wait(pause):
+                break
+        return record
+
+    def _for_good(self, exit_code: int) -> bool:
+        """Tell whether nothing can have changed: our stages say by 6 that it is worth a try."""
+        ours = any(_CONTRACT in word for word in (*self.container.command, *self.container.args))
+        return ours and exit_code != TransientError.exit_code
+
+    def _attempt(self, record: TaskRecord, scratch: str) -> TaskRecord:
+        # Apart from the runner's own files there: an output may have any name.
+        reported = os.path.join(scratch, "outputs")
+        os.mkdir(reported)
+        folder, mount = self.place.folder, os.path.join(scratch, "mounts")
+        home = mounted.home_of(folder, mount)
+        os.makedirs(home, exist_ok=True)
+        report = os.path.join(home, executor_input.OUTPUT_FILE)
+        # Of an attempt that was killed.
+        Path(report).unlink(missing_ok=True)
+        message = executor_input.build(self.task, record.inputs, folder, reported, report)
+        paths = mounted.paths_of(message, mount)
+        command = placeholders.command_line(
+            [*self.container.command, *self.container.args],
+            message,
+            _names(self.run, self.task, record),
+            self.task.name,
+            paths,
         )
-    record = replace(record, exit_code=exit_code)
-    if exit_code and run.processes.stopped.is_set():
-        return replace(record, status=Status.CANCELLED)
-    if exit_code:
-        return replace(
-            record,
-            status=Status.FAILED,
-            error=failure.explain(exit_code, log),
-            outputs=outputs.left_behind(task, message),
-        )
-    produced = outputs.collect(task, message)
-    cache.publish(place.folder, run.run_id, produced)
-    return replace(record, status=Status.SUCCEEDED, outputs=produced)
+        mounted.prepare(message, mount)
+        mounted.fetch(self.container, record.inputs.artifacts, mount)
+        with open(self.log, "ab" if record.attempts > 1 else "wb") as stream:
+            programs = self._programs(scratch, stream)
+            exit_code = self.run.processes.run(
+                command,
+                env=_environment(self.container, scratch, bool(paths), programs),
+                log=stream,
+                scratch=self.scratch,
+                lock=self.place.lock,
+            )
+        record = replace(record, exit_code=exit_code)
+        if exit_code and self.run.processes.stopped.is_set():
+            return replace(record, status=Status.CANCELLED)
+        if exit_code:
+            left = outputs.left_behind(self.task, message)
+            Path(report).unlink(missing_ok=True)
+            error = failure.explain(exit_code, self.log)
+            return replace(record, status=Status.FAILED, error=error, outputs=left)
+        produced = outputs.collect(self.task, message)
+        Path(report).unlink(missing_ok=True)
+        mounted.send(produced.artifacts.values(), mount)
+        cache.publish(folder, self.run.run_id, produced)
+        return replace(record, status=Status.SUCCEEDED, outputs=produced)
+
+    def _programs(self, scratch: str, log: BinaryIO) -> str | None:
+        """Return the folder of the programs that the step's packages are installed beside."""
+
+        def run(command: Sequence[str], programs: str) -> int:
+            environment = _environment(self.container, scratch, False, programs or None)
+            ended = self.run.processes.run(command, env=environment, log=log, scratch=self.scratch)
+            if self.run.processes.stopped.is_set():
+                raise Stopped
+            return ended
+
+        return venvs.prepare(self.container, venvs.folder_of(self.run.root), run)
 
 
 def _names(run: Run, task: Task, record: TaskRecord) -> dict[str, str]:
@@ -207,25 +273,30 @@ def _names(run: Run, task: Task, record: TaskRecord) -> dict[str, str]:
     }
 
 
-def _environment(container: Container, scratch: str, local: bool) -> dict[str, str]:
-    """Return the variables under which `python3` is this interpreter, with our `components`.
+def _environment(
+    container: Container, scratch: str, remote: bool, programs: str | None
+) -> dict[str, str]:
+    """Return the variables of a step.
 
     Args:
         container: What runs.
         scratch: Its local folder.
-        local: Whether its outputs are local too.
+        remote: Whether an artifact of its has a local path of another name.
+        programs: Folder of a `python3` with packages of its own; by default `python3` is this
+            interpreter, with our `components`.
     """
     temporary = os.path.join(scratch, "tmp")
-    os.mkdir(temporary)
-    path = [os.path.dirname(sys.executable), os.environ.get("PATH", os.defpath)]
-    modules = [os.path.dirname(code.package_root()), os.environ.get("PYTHONPATH", "")]
-    remote = {}
-    if not local:
+    os.makedirs(temporary, exist_ok=True)
+    path = [programs or os.path.dirname(sys.executable), os.environ.get("PATH", os.defpath)]
+    ours = [os.path.dirname(code.package_root()), os.environ.get("PYTHONPATH", "")]
+    modules = [] if programs else ours
+    moved = {}
+    if remote:
         site = os.path.join(scratch, "site")
-        os.mkdir(site)
+        os.makedirs(site)
         shutil.copyfile(mounts.__file__, os.path.join(site, "sitecustomize.py"))
         modules.insert(0, site)
-        remote = {mounts.VARIABLE: os.path.join(scratch, "mounts")}
+        moved = {mounts.VARIABLE: os.path.join(scratch, "mounts")}
     return {
         **os.environ,
         "PATH": os.pathsep.join(path),
@@ -234,7 +305,7 @@ def _environment(container: Container, scratch: str, local: bool) -> dict[str, s
         "PYTHONSAFEPATH": "1",
         "PYTHONUNBUFFERED": "1",
         "TMPDIR": temporary,
-        **remote,
+        **moved,
         **container.env,
     }
 

@@ -86,7 +86,9 @@ def _typed(task: Task, values: Mapping[str, Any]) -> dict[str, Any]:
     return typed
 
 
-def build(task: Task, inputs: Values, folder: str, scratch: str) -> dict[str, Any]:
+def build(
+    task: Task, inputs: Values, folder: str, scratch: str, report: str = ""
+) -> dict[str, Any]:
     """Return the ExecutorInput.
 
     Args:
@@ -94,6 +96,8 @@ def build(task: Task, inputs: Values, folder: str, scratch: str) -> dict[str, An
         inputs: From `resolve_inputs`.
         folder: URI under which the task's output artifacts go.
         scratch: Local folder for the files in which the task reports its output values.
+        report: Local file for all that it reports; beside it lie artifacts that the task names
+            itself, by `dsl.get_uri()`. By default it is in `scratch`.
 
     Raises:
         DataError: If the name of an output leads out of these folders.
@@ -110,7 +114,7 @@ def build(task: Task, inputs: Values, folder: str, scratch: str) -> dict[str, An
             name: {"artifacts": [Artifact(name, storage.join(folder, name), kind).to_json()]}
             for name, kind in component.output_artifacts.items()
         }
-    outputs["outputFile"] = storage.join(scratch, OUTPUT_FILE)
+    outputs["outputFile"] = report or storage.join(scratch, OUTPUT_FILE)
     return {"inputs": _inputs(inputs), "outputs": outputs}
 
 

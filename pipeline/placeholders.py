@@ -4,6 +4,7 @@ Documented at https://www.kubeflow.org/docs/components/pipelines/user-guides/com
 kfp.dsl.placeholders; the launcher is kubeflow/pipelines, backend/src/v2/component/launcher_v2.go.
 """
 
+import decimal
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -14,6 +15,7 @@ from components.core.errors import UsageError
 _PLACEHOLDER = re.compile(r"\{\{\$(.*?)\}\}", re.DOTALL)
 _ESCAPE = re.compile(r"\.json_escape\[(\d)\]$")
 _PATH = re.compile(r"\.?(\w+)|\[(['\"])(.*?)\2\]")
+_HTML = {ord(sign): f"\\u{ord(sign):04x}" for sign in "<>&\u2028\u2029"}
 _STRUCTS = ('{"Concat": ', '{"IfPresent": ')
 
 
@@ -22,6 +24,7 @@ def command_line(
     executor_input: Mapping[str, Any],
     names: Mapping[str, str],
     where: str,
+    paths: Mapping[str, str] | None = None,
 ) -> list[str]:
     """Return a command with every placeholder filled in.
 
@@ -30,6 +33,7 @@ def command_line(
         executor_input: What `{{$}}` stands for.
         names: Values of the placeholders about the run, such as `pipeline_job_name`.
         where: Task to name in errors.
+        paths: Local paths of artifacts by URI, where they are not the same.
 
     Raises:
         UsageError: If a placeholder is unknown or stands for nothing.
@@ -37,7 +41,8 @@ def command_line(
     line: list[str] = []
     for element in elements:
         for part in _structured(element, executor_input):
-            line.append(substitute(part, executor_input, names=names, where=where))
+            filled = substitute(part, executor_input, names=names, where=where, paths=paths)
+            line.append(filled)
     return line
 
 
@@ -47,6 +52,7 @@ def substitute(
     *,
     names: Mapping[str, str] | None = None,
     where: str,
+    paths: Mapping[str, str] | None = None,
 ) -> str:
     """Return `text` with its placeholders filled in, once: values are not searched again.
 
@@ -61,7 +67,7 @@ def substitute(
         if escape:
             inner, escapes = inner[: escape.start()], int(escape[1])
         try:
-            found = _look_up(inner, executor_input, names or {})
+            found = _look_up(inner, executor_input, names or {}, paths or {})
         except (KeyError, IndexError, TypeError):
             raise UsageError(
                 "placeholder cannot be filled in",
@@ -69,7 +75,7 @@ def substitute(
                 expected="one of KFP's placeholders, for an input or output of this task",
                 found=match[0],
             ) from None
-        shown = found if isinstance(found, str) else json.dumps(found)
+        shown = found if isinstance(found, str) else json.dumps(found) if not inner else _go(found)
         for _ in range(escapes):
             shown = json.dumps(shown)[1:-1]
         return shown
@@ -101,8 +107,23 @@ def fill(
     return value
 
 
+def _go(value: Any) -> str:
+    """Return a value as the launcher prints it, in Go: getPlaceholders of launcher_v2.go.
+
+    Numbers by `strconv.FormatFloat(number, 'f', -1, 64)`, which knows no exponent; lists and
+    structs by `json.Marshal`: compact, names in order, and fit for HTML.
+    """
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return format(decimal.Decimal(repr(value)).normalize(), "f")
+    text = json.dumps(value, separators=(",", ":"), sort_keys=True, ensure_ascii=False)
+    return text.translate(_HTML)
+
+
 def _look_up(  # noqa: PLR0911
-    inner: str, executor_input: Mapping[str, Any], names: Mapping[str, str]
+    inner: str,
+    executor_input: Mapping[str, Any],
+    names: Mapping[str, str],
+    paths: Mapping[str, str],
 ) -> Any:
     if not inner:
         return executor_input
@@ -117,8 +138,11 @@ def _look_up(  # noqa: PLR0911
             return executor_input["inputs"].get("parameterValues", {}).get(name)
         case ["outputs", "parameters", name, "output_file"]:
             return executor_input["outputs"]["parameters"][name]["outputFile"]
-        case ["inputs" | "outputs" as side, "artifacts", name, "uri" | "path"]:
+        case ["inputs" | "outputs" as side, "artifacts", name, "uri"]:
             return _artifact(executor_input, side, name)["uri"]
+        case ["inputs" | "outputs" as side, "artifacts", name, "path"]:
+            uri = _artifact(executor_input, side, name)["uri"]
+            return paths.get(uri, uri)
         case ["inputs" | "outputs" as side, "artifacts", name, "metadata"]:
             return _artifact(executor_input, side, name)["metadata"]
         case ["inputs" | "outputs" as side, "artifacts", name, "metadata", key]:

@@ -89,6 +89,20 @@ class Importer:
 
 
 @dataclass(frozen=True)
+class Retry:
+    """How often a failed task is tried again, and how many seconds are waited before that."""
+
+    count: int = 0
+    pause: float = 0.0
+    factor: float = 2.0
+    longest: float = 3600.0
+
+    def pause_before(self, attempt: int) -> float:
+        """Return the seconds to wait before attempt 1, 2, ... after the first."""
+        return float(min(self.longest, self.pause * self.factor ** (attempt - 1)))
+
+
+@dataclass(frozen=True)
 class Task:
     """One node of the graph."""
 
@@ -100,6 +114,7 @@ class Task:
     artifacts: Mapping[str, Source]
     upstream: frozenset[str]
     cacheable: bool
+    retry: Retry = Retry()
     constructs: tuple[str, ...] = ()
 
 
@@ -345,7 +360,24 @@ def _task(
         artifacts={k: s for k, s in artifacts.items() if not isinstance(s, str)},
         upstream=frozenset(upstream | set(node.get("dependentTasks", []).texts())),
         cacheable=node.get("cachingOptions", {}).get("enableCache", False).flag(),
+        retry=_retry(node.get("retryPolicy", {})),
         constructs=_constructs(node, definition, executor, sources),
+    )
+
+
+def _retry(node: Node) -> Retry:
+    def seconds(name: str, default: float) -> float:
+        text = node.get(name, f"{default}s").text()
+        try:
+            return float(text.removesuffix("s"))
+        except ValueError:
+            raise node[name].error(expected="seconds, such as 30s", found=text) from None
+
+    return Retry(
+        count=int(node.get("maxRetryCount", 0).number()),
+        pause=seconds("backoffDuration", Retry.pause),
+        factor=node.get("backoffFactor", Retry.factor).number(),
+        longest=seconds("backoffMaxDuration", Retry.longest),
     )
 
 

@@ -64,6 +64,7 @@ class TaskRecord:
     error: str | None = None
     log: str | None = None
     cached_from: str | None = None
+    attempts: int = 1
 
     def to_json(self) -> dict[str, Any]:
         """Return the record as JSON values."""

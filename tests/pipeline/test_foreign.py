@@ -1,10 +1,14 @@
 """Pipelines of other authors: nothing of ours is assumed of their parameters and names."""
 
 import json
+import os
+import signal
+import time
 
 import pytest
 
-from pipeline import cli
+from components.core.errors import DataError
+from pipeline import cli, local, spec
 from tests.pipeline import toy
 
 
@@ -65,3 +69,57 @@ def test_an_output_may_have_any_name(run, name):
     tasks["one"]["arguments"] = [placeholder]
     record = run(tasks, None)
     assert record["tasks"]["one"]["outputs"]["parameters"] == {name: "well"}
+
+
+OURS = "# components.core.errors\n"
+
+
+@pytest.mark.parametrize(
+    ("script", "tries"),
+    [("exit 6", 3), ("exit 3", 3), (OURS + "exit 6", 3), (OURS + "exit 3", 1), ("kill -9 $$", 3)],
+)
+def test_a_stage_of_ours_is_tried_again_only_if_it_says_so(script, tries, tmp_path):
+    """Its exit codes tell; another author's may mean anything."""
+    count = f'printf x >> "{tmp_path}/tries"\n'
+    document = toy.document({"one": toy.task(count + script)})
+    policy = {"maxRetryCount": 2, "backoffDuration": "0.01s", "backoffFactor": 2}
+    document["root"]["dag"]["tasks"]["one"]["retryPolicy"] = policy
+    file = tmp_path / "retry.yaml"
+    file.write_bytes(toy.text(document))
+    assert cli.main(["run", "--pipeline", str(file), "--root", str(tmp_path / "root")]) != 0
+    assert (tmp_path / "tries").read_text() == "x" * tries
+
+
+def test_the_pauses_grow_to_their_limit():
+    retry = spec.Retry(count=5, pause=30, factor=2, longest=100)
+    assert [retry.pause_before(n) for n in (1, 2, 3, 4)] == [30, 60, 100, 100]
+
+
+def test_a_stage_that_waits_to_try_again_can_be_stopped(tmp_path):
+    document = toy.document({"one": toy.task("exit 1")})
+    document["root"]["dag"]["tasks"]["one"]["retryPolicy"] = {
+        "maxRetryCount": 1,
+        "backoffDuration": "600s",
+    }
+    seen = []
+    began = time.monotonic()
+
+    def progress(task, note):
+        seen.append(note)
+        if "tries again in 10 min" in note:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    record = local.run(spec.parse(toy.text(document)), {}, str(tmp_path), progress=progress)
+    assert record.tasks["one"].status == "failed"
+    assert any("attempt 2" in note for note in seen)
+    assert time.monotonic() - began < 60
+
+
+@pytest.mark.parametrize(
+    "policy", [{"maxRetryCount": "two"}, {"maxRetryCount": 1, "backoffDuration": "soon"}]
+)
+def test_a_damaged_policy_is_named(policy):
+    document = toy.document({"one": toy.task("true")})
+    document["root"]["dag"]["tasks"]["one"]["retryPolicy"] = policy
+    with pytest.raises(DataError, match="retryPolicy"):
+        spec.parse(toy.text(document))

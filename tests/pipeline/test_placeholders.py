@@ -28,7 +28,7 @@ INPUT = {
         ("plain $ {} {{x}}", "plain $ {} {{x}}"),
         ("{{$.inputs.parameters['x']}}", "3"),
         ('{{$.inputs.parameters["x"]}}', "3"),
-        ("{{$.inputs.parameters['l']}}", '[1, "a"]'),
+        ("{{$.inputs.parameters['l']}}", '[1,"a"]'),
         ("{{$.inputs.parameters['absent']}}", "null"),
         ("a-{{$.inputs.parameters['s']}}-b", 'a-say "hi"-b'),
         ("{{$.inputs.parameters['s'].json_escape[0]}}", 'say "hi"'),
