@@ -36,7 +36,7 @@ INPUT = {
         ("{{$.inputs.parameters['trap']}}", "{{$}}"),
         ("{{$.inputs.artifacts['model'].uri}}", "/m"),
         ("{{$.inputs.artifacts['model'].path}}", "/m"),
-        ("{{$.inputs.artifacts['model'].metadata}}", '{"step": 5}'),
+        ("{{$.inputs.artifacts['model'].metadata}}", '{"step":5}'),
         ("{{$.inputs.artifacts['model'].metadata['step']}}", "5"),
         ("{{$.outputs.artifacts['data'].uri}}", "/d"),
         ("{{$.outputs.parameters['p'].output_file}}", "/out/p"),
