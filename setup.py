@@ -10,12 +10,14 @@ from setuptools import find_packages, setup
 
 HERE = Path(__file__).resolve().parent
 VERSION = re.search(
-    r'^__version__ = "(.+)"$', (HERE / "components/__init__.py").read_text(), re.MULTILINE
+    r'^__version__ = "(.+)"$', (HERE / "idxpipe/__init__.py").read_text(), re.MULTILINE
 )[1]
 
 WORKER = [
     line
-    for line in (HERE / "components/convert/worker-requirements.txt").read_text().splitlines()
+    for line in (HERE / "idxpipe/components/convert/beam/worker-requirements.txt")
+    .read_text()
+    .splitlines()
     if not line.startswith("#")
 ]
 TRAIN = [
@@ -43,13 +45,13 @@ setup(
     license="Apache-2.0",
     license_files=["LICENSE"],
     python_requires=">=3.11,<3.14",
-    packages=find_packages(include=["components", "components.*", "pipeline", "pipeline.*"]),
+    packages=find_packages(include=["idxpipe", "idxpipe.*"]),
     package_data={
-        "components.convert": ["*.txt"],
-        "components.evaluate": ["*.html"],
-        "components.validate": ["*.html"],
-        "pipeline": ["*.json"],
-        "pipeline.tpu": ["*.json"],
+        "idxpipe.components.convert.beam": ["*.txt"],
+        "idxpipe.components.evaluate": ["*.html"],
+        "idxpipe.components.validate": ["*.html"],
+        "idxpipe.pipeline.preflight": ["*.json"],
+        "idxpipe.pipeline.tpu": ["*.json"],
     },
     # What the workers of a conversion need: Beam installs no extra there.
     install_requires=WORKER,
@@ -96,7 +98,7 @@ setup(
             "types-PyYAML",
         ],
     },
-    entry_points={"console_scripts": ["idxpipe=pipeline.cli:main"]},
+    entry_points={"console_scripts": ["idxpipe=idxpipe.pipeline.cli.main:main"]},
     classifiers=[
         "Environment :: Console",
         "Intended Audience :: Science/Research",

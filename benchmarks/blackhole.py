@@ -86,7 +86,7 @@ def black_hole() -> Iterator[BlackHole]:
 
 def against_black_hole(work: Path, sources: tuple[str, str]) -> None:
     """Compare a conversion with and without a network, as whole processes."""
-    command = [sys.executable, "-m", "pipeline.cli", "convert", "--output", str(work / "hole")]
+    command = [sys.executable, "-m", "idxpipe", "convert", "--output", str(work / "hole")]
     command += ["--images", sources[0], "--labels", sources[1]]
 
     def run(words: list[str]) -> Callable[[], object]:

@@ -20,15 +20,15 @@ from benchmarks.blackhole import against_black_hole
 from benchmarks.compare import compare
 from benchmarks.mnist import MNIST, NAMES, pack, unpacked
 from benchmarks.processes import IDXPIPE, print_peaks, run
-from components.convert.beam_pipeline import run_pipeline
-from components.convert.config import ConvertConfig
-from components.convert.plan import ShardTask, plan
-from components.convert.progress import Progress
-from components.convert.shard import make_shard
-from components.convert.source import Source
-from components.convert.stage import convert
-from components.core.checks import read_header
-from components.core.content import read_chunks
+from idxpipe.components.convert.beam.pipeline import run_pipeline
+from idxpipe.components.convert.config import ConvertConfig
+from idxpipe.components.convert.plan import ShardTask, plan
+from idxpipe.components.convert.progress import Progress
+from idxpipe.components.convert.shard import make_shard
+from idxpipe.components.convert.source import Source
+from idxpipe.components.convert.stage import convert
+from idxpipe.components.core.idx.checks import read_header
+from idxpipe.components.core.idx.content import read_chunks
 
 SHARDS = 8
 

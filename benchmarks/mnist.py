@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from components.core.content import read_chunks
-from components.core.idx import Header
+from idxpipe.components.core.idx.content import read_chunks
+from idxpipe.components.core.idx.header import Header
 
 MNIST = Path("data/mnist")
 NAMES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte")

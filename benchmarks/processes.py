@@ -4,7 +4,11 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping
 
-IDXPIPE = [sys.executable, "-c", "from pipeline.cli import main; raise SystemExit(main())"]
+IDXPIPE = [
+    sys.executable,
+    "-c",
+    "from idxpipe.pipeline.cli.main import main; raise SystemExit(main())",
+]
 # A process counts the memory of the one that started it, too: a small one has to.
 _PEAK = [
     sys.executable,

@@ -5,13 +5,13 @@ import tempfile
 import tensorflow as tf
 
 from benchmarks.compare import compare
-from components.convert.config import ConvertConfig
-from components.convert.stage import convert
-from components.core.dataset import read_dataset, shard_uris
-from components.train.batches import make_batches
-from components.train.examples import load_examples
-from components.train.order import Order
-from components.train.streaming import streamed_batches
+from idxpipe.components.convert.config import ConvertConfig
+from idxpipe.components.convert.stage import convert
+from idxpipe.components.core.dataset.manifest import read_dataset, shard_uris
+from idxpipe.components.train.input.batches import make_batches
+from idxpipe.components.train.input.examples import load_examples
+from idxpipe.components.train.input.order import Order
+from idxpipe.components.train.input.streaming import streamed_batches
 
 BATCH, STEPS, WINDOW = 128, 450, 10_000
 

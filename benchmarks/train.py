@@ -14,7 +14,7 @@ from contextlib import ExitStack
 
 from benchmarks.compare import compare
 from benchmarks.rival import rival
-from components.core.tf_host import quiet_import
+from idxpipe.components.core.tf_host import quiet_import
 
 BATCH = 128
 STEPS = 30
@@ -47,7 +47,7 @@ def steps() -> None:
 def bfloat16() -> None:
     """The same in bfloat16, where this CPU has it."""
     from benchmarks.training import STRATEGY, Ours, mnist
-    from components.train.precision import native_precision
+    from idxpipe.components.train.network.precision import native_precision
 
     native, reason = native_precision(STRATEGY)
     if native != "bfloat16":
@@ -68,9 +68,9 @@ def bfloat16() -> None:
 def whole() -> None:
     """A whole training with checkpoints and logs, against its steps at their median rate."""
     from benchmarks.training import KerasFit, Ours, mnist
-    from components.train.checkpoints import Checkpoints
-    from components.train.history import History
-    from components.train.run import run
+    from idxpipe.components.train.run import run
+    from idxpipe.components.train.state.checkpoints import Checkpoints
+    from idxpipe.components.train.state.history import History
 
     data = mnist("train")
     ours = Ours(data, train_steps=600)
@@ -110,7 +110,7 @@ def start() -> None:
 
 
 def _idxpipe(*words: str) -> None:
-    subprocess.run([sys.executable, "-m", "pipeline.cli", *words], check=True, capture_output=True)
+    subprocess.run([sys.executable, "-m", "idxpipe", *words], check=True, capture_output=True)
 
 
 def _until_line(line: str, records: str, output: str) -> float:
@@ -118,7 +118,7 @@ def _until_line(line: str, records: str, output: str) -> float:
     words = ("train", "--records", records, "--output", output, "--train-steps", "1")
     began = time.time()
     with subprocess.Popen(
-        [sys.executable, "-m", "pipeline.cli", *words],
+        [sys.executable, "-m", "idxpipe", *words],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,

@@ -8,12 +8,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from components.train.batches import make_batches
-from components.train.config import TrainConfig
-from components.train.model import build_model, to_unit
-from components.train.optimizer import build_optimizer
-from components.train.order import Order
-from components.train.step import make_loop, make_step
+from idxpipe.components.train.config import TrainConfig
+from idxpipe.components.train.input.batches import make_batches
+from idxpipe.components.train.input.order import Order
+from idxpipe.components.train.network.model import build_model, to_unit
+from idxpipe.components.train.optimizer import build_optimizer
+from idxpipe.components.train.step import make_loop, make_step
 
 MNIST = Path("data/mnist")
 SHAPE, CLASSES = (28, 28), 10

@@ -19,11 +19,11 @@ import google_crc32c
 from benchmarks.compare import compare
 from benchmarks.mnist import MNIST, unpacked
 from benchmarks.processes import IDXPIPE, print_peaks
-from components.core.content import read_chunks
-from components.core.files import DataConfig, DataFiles, find_files
-from components.core.idx import Header
-from components.validate.config import FULL, HEADERS, ValidateConfig
-from components.validate.stage import validate
+from idxpipe.components.core.idx.content import read_chunks
+from idxpipe.components.core.idx.files import DataConfig, DataFiles, find_files
+from idxpipe.components.core.idx.header import Header
+from idxpipe.components.validate.config import FULL, HEADERS, ValidateConfig
+from idxpipe.components.validate.stage import validate
 
 TIMES = 20
 HUGE = 100 * 10**9

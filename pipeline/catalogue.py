@@ -4,14 +4,14 @@ import dataclasses
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-from components.convert.config import ConvertConfig
-from components.core.config import Config, describe, fields
-from components.core.device import DeviceConfig
-from components.core.files import ROLES, DataConfig
-from components.evaluate.config import EvaluateConfig
-from components.gate.config import GateConfig
-from components.train.config import TrainConfig
-from components.validate.config import ValidateConfig
+from idxpipe.components.convert.config import ConvertConfig
+from idxpipe.components.core.config import Config, describe, fields
+from idxpipe.components.core.device import DeviceConfig
+from idxpipe.components.core.idx.files import ROLES, DataConfig
+from idxpipe.components.evaluate.config import EvaluateConfig
+from idxpipe.components.gate.config import GateConfig
+from idxpipe.components.train.config import TrainConfig
+from idxpipe.components.validate.config import ValidateConfig
 
 CONFIGS: tuple[type[Config], ...] = (
     DataConfig,

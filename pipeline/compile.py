@@ -6,10 +6,10 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from components.core import storage
-from components.core.errors import IdxpipeError, UsageError
-from components.register.config import RegisterConfig
-from pipeline.targets import find_target
+from idxpipe.components.core import storage
+from idxpipe.components.core.errors import IdxpipeError, UsageError
+from idxpipe.components.register.config import RegisterConfig
+from idxpipe.pipeline.vertex.targets import find_target
 
 PIPELINE_FILE = "pipeline.yaml"
 
@@ -44,8 +44,8 @@ def compile_pipeline(
     with _image(image):
         from kfp import compiler
 
-        from components.core.image import DEFAULT_IMAGE, IMAGE
-        from pipeline.definition import define
+        from idxpipe.components.core.container_image import DEFAULT_IMAGE, IMAGE
+        from idxpipe.pipeline.definition import define
 
         if (image or DEFAULT_IMAGE) != IMAGE:
             raise RuntimeError(f"components already imported for {IMAGE}")

@@ -5,22 +5,22 @@ from typing import Any
 
 from kfp import dsl
 
-from components.convert.component import convert
-from components.convert.config import ConvertConfig
-from components.core.device import DeviceConfig
-from components.evaluate.component import evaluate
-from components.evaluate.config import EvaluateConfig
-from components.gate.component import gate
-from components.gate.config import GateConfig
-from components.register.component import register
-from components.register.config import RegisterConfig
-from components.train.component import train
-from components.train.config import TrainConfig
-from components.validate.component import validate
-from components.validate.config import ValidateConfig
-from pipeline.catalogue import documented
-from pipeline.custom_job import as_custom_job
-from pipeline.targets import Target
+from idxpipe.components.convert.component import convert
+from idxpipe.components.convert.config import ConvertConfig
+from idxpipe.components.core.device import DeviceConfig
+from idxpipe.components.evaluate.component import evaluate
+from idxpipe.components.evaluate.config import EvaluateConfig
+from idxpipe.components.gate.component import gate
+from idxpipe.components.gate.config import GateConfig
+from idxpipe.components.register.component import register
+from idxpipe.components.register.config import RegisterConfig
+from idxpipe.components.train.component import train
+from idxpipe.components.train.config import TrainConfig
+from idxpipe.components.validate.component import validate
+from idxpipe.components.validate.config import ValidateConfig
+from idxpipe.pipeline.catalogue import documented
+from idxpipe.pipeline.vertex.custom_job import as_custom_job
+from idxpipe.pipeline.vertex.targets import Target
 
 NAME = "idxpipe"
 

@@ -5,8 +5,8 @@ import shlex
 import signal
 from collections.abc import Callable
 
-from components.core.errors import FAMILY, PREFIX, IdxpipeError
-from pipeline.state import RunRecord, Status, TaskRecord
+from idxpipe.components.core.errors import FAMILY, PREFIX, IdxpipeError
+from idxpipe.pipeline.state import RunRecord, Status, TaskRecord
 
 TAIL_BYTES = 64 << 10
 TAIL_LINES = 10

@@ -10,13 +10,15 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from components.core import storage
-from components.core.errors import UsageError
-from pipeline import failure, params, spec, state
-from pipeline.artifact import Artifact
-from pipeline.local import Earlier
-from pipeline.spec import Pipeline, PipelineInput
-from pipeline.state import LATEST, RunRecord
+from idxpipe.components.core import storage
+from idxpipe.components.core.errors import UsageError
+from idxpipe.pipeline import failure, state
+from idxpipe.pipeline.local.runner import Earlier
+from idxpipe.pipeline.spec import params
+from idxpipe.pipeline.spec import parse as spec
+from idxpipe.pipeline.spec.artifact import Artifact
+from idxpipe.pipeline.spec.parse import Pipeline, PipelineInput
+from idxpipe.pipeline.state import LATEST, RunRecord
 
 GoOn = Callable[[RunRecord, str | None], str]
 

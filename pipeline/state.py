@@ -15,15 +15,15 @@ import json
 import os
 import secrets
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import TracebackType
 from typing import Any, Self
 
-from components.core import storage
-from components.core.errors import DataError, UsageError
-from pipeline.artifact import Values
+from idxpipe.components.core import storage
+from idxpipe.components.core.errors import DataError, UsageError
+from idxpipe.pipeline.spec.artifact import Values
 
 SCHEMA_VERSION = 1
 LATEST = "latest"
@@ -94,6 +94,25 @@ class TaskRecord:
             inputs=self.inputs.moved(before, after),
             outputs=self.outputs.moved(before, after),
         )
+
+
+Progress = Callable[[TaskRecord, str], None]
+
+
+def silent(task: TaskRecord, note: str) -> None:
+    """Show nothing."""
+
+
+def duration(seconds: float | None) -> str:
+    """Return a time for a person: `3.4 s`, `2 min 05 s`; `-` for None."""
+    if seconds is None:
+        return "-"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    return f"{minutes // 60} h {minutes % 60:02d} min"
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ import os
 import google_crc32c
 import numpy as np
 
-from components.core import storage
-from components.core.dataset import MANIFEST, Dataset, Shard
+from idxpipe.components.core import storage
+from idxpipe.components.core.dataset.manifest import MANIFEST, Dataset, Shard
 
 
 def spots(count, shape=(8, 8), num_classes=4, dtype="uint8", seed=0):

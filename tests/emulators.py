@@ -68,7 +68,7 @@ def make_bucket(url: str, bucket: str) -> None:
 @contextmanager
 def gcs_at(url: str):
     """Let gs:// mean the server at `url`, here and in child processes."""
-    from components.core import gcs_store
+    from idxpipe.components.core.stores import gcs as gcs_store
 
     with environment(STORAGE_EMULATOR_HOST=url):
         gcs_store._stores.clear()

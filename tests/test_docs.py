@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.cli import build_parser
+from idxpipe.pipeline.cli.main import build_parser
 
 ROOT = Path(__file__).parent.parent
 PAGES = [

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from components.core.content import read_chunks
+from idxpipe.components.core.idx.content import read_chunks
 from tests.idxfiles import NAMES, write_idx
 
 pytestmark = pytest.mark.xdist_group("end-to-end")

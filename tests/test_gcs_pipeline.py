@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from components.core import storage
+from idxpipe.components.core import storage
 from tests.emulators import gcs_at, make_bucket
 from tests.faults import KINDS, faulty_proxy
 from tests.idxfiles import NAMES, write_idx

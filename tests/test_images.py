@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from components.core.errors import UsageError
-from pipeline.cli import main
-from pipeline.image_tag import FILES, LENGTH, PACKAGES, image_tag
+from idxpipe.components.core.errors import UsageError
+from idxpipe.pipeline.cli.main import main
+from idxpipe.pipeline.preflight.image_tag import FILES, LENGTH, PACKAGES, image_tag
 from tests.idxfiles import write_data_set
 
 ROOT = Path(__file__).parent.parent
@@ -100,7 +100,12 @@ def test_the_tag_is_of_the_content(checkout, capsys):
     (checkout / "components" / "__pycache__").mkdir()
     (checkout / "components" / "__pycache__" / "x.pyc").write_bytes(b"\0")
     assert image_tag(str(checkout)) == first
-    for name in (*FILES, "pipeline/cli.py", "components/train/model.py", "pipeline/prices.json"):
+    for name in (
+        *FILES,
+        "pipeline/cli/main.py",
+        "components/train/network/model.py",
+        "pipeline/preflight/prices.json",
+    ):
         path = checkout / name
         before = path.read_bytes()
         path.write_bytes(before + b"\n")
@@ -188,7 +193,7 @@ def test_the_tpu_image_off_a_tpu_says_so(tpu, records, tmp_path):
 def test_tensorflow_loads_the_plug_in_for_newer_tpus_alone(kind, loaded, tpu):
     """TensorFlow for TPUs itself says whether our variables lead to libtpu's PJRT plug-in."""
     code = (
-        "import os, components.core.tpu_runtime as runtime\n"
+        "import os, idxpipe.components.core.tpu_runtime as runtime\n"
         f"runtime.prepare(os.environ, {kind!r})\n"
         "import tensorflow"
     )

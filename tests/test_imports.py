@@ -26,11 +26,13 @@ def loaded_by(code: str) -> set[str]:
 
 
 CORE = """
-import importlib, pkgutil, components.core
-for module in pkgutil.iter_modules(components.core.__path__, "components.core."):
+import importlib, pkgutil, idxpipe.components.core
+for module in pkgutil.walk_packages(idxpipe.components.core.__path__, "idxpipe.components.core."):
     importlib.import_module(module.name)
 """
-COMMAND = "from pipeline.cli import main\ntry:\n    main({!r})\nexcept SystemExit: pass"
+COMMAND = (
+    "from idxpipe.pipeline.cli.main import main\ntry:\n    main({!r})\nexcept SystemExit: pass"
+)
 
 
 @pytest.mark.parametrize(
@@ -41,7 +43,7 @@ COMMAND = "from pipeline.cli import main\ntry:\n    main({!r})\nexcept SystemExi
         COMMAND.format(["train", "--help"]),
         COMMAND.format(["validate", "--data", "data/mnist"]),
         COMMAND.format(["runs", "--root", "no-such-folder"]),
-        "import pipeline.local, pipeline.rerun",
+        "import idxpipe.pipeline.local.runner, idxpipe.pipeline.rerun",
     ],
     ids=["core", "help", "train --help", "validate", "runs", "runner"],
 )
@@ -51,8 +53,10 @@ def test_nothing_heavy_is_loaded(code):
 
 def test_the_stages_are_light_until_they_run():
     stages = ("validate", "convert", "train", "evaluate", "gate", "register")
-    code = "\n".join(f"import components.{s}.stage, components.{s}.config" for s in stages)
-    code += "\nimport components.evaluate.predict"
+    code = "\n".join(
+        f"import idxpipe.components.{s}.stage, idxpipe.components.{s}.config" for s in stages
+    )
+    code += "\nimport idxpipe.components.evaluate.predict"
     assert not loaded_by(code) & HEAVY
 
 

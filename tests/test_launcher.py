@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from components.core import storage
+from idxpipe.components.core import storage
 from tests.emulators import make_bucket
 from tests.fakes.launcher import Launcher
 from tests.idxfiles import NAMES, write_idx

@@ -6,9 +6,9 @@ import pytest
 import yaml
 from google.protobuf.json_format import ParseError
 
-from components.register.config import RegisterConfig
-from pipeline.compile import compile_pipeline
-from pipeline.targets import TARGETS
+from idxpipe.components.register.config import RegisterConfig
+from idxpipe.pipeline.compile import compile_pipeline
+from idxpipe.pipeline.vertex.targets import TARGETS
 from tests import oracles
 from tests.pipeline import toy
 

@@ -1,14 +1,18 @@
 """What is shipped: the code and the report's template, but not the digits."""
 
+import os
 import shutil
 import subprocess
 import sys
 import tarfile
 import zipfile
 from email import message_from_bytes
+from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
+
+from tests.idxfiles import make_arrays, write_data_set
 
 SHIPPED = ("setup.py", "pyproject.toml", "README.md", "CHANGELOG.md", "LICENSE", "MANIFEST.in")
 
@@ -19,8 +23,8 @@ def built(tmp_path_factory):
     source.mkdir()
     for name in (*SHIPPED, "requirements.lock", "pipeline.yaml"):
         shutil.copy(name, source)
-    for name in ("components", "pipeline", "data"):
-        shutil.copytree(name, source / name)
+    for name in ("components", "pipeline", "idxpipe", "data"):
+        shutil.copytree(name, source / name, symlinks=True)
     code = "from setuptools import build_meta as b; b.build_wheel('dist'); b.build_sdist('dist')"
     (source / "dist").mkdir()
     subprocess.run([sys.executable, "-c", code], cwd=source, check=True, capture_output=True)
@@ -30,13 +34,11 @@ def built(tmp_path_factory):
 def test_the_wheel(built):
     (wheel,) = built.glob("*.whl")
     names = zipfile.ZipFile(wheel).namelist()
-    assert "components/evaluate/report.html" in names
-    assert "components/validate/page.html" in names
-    assert "pipeline/cli.py" in names
-    assert {name.split("/")[0] for name in names if "dist-info" not in name} == {
-        "components",
-        "pipeline",
-    }
+    assert "idxpipe/components/evaluate/report.html" in names
+    assert "idxpipe/components/validate/page.html" in names
+    assert "idxpipe/pipeline/preflight/prices.json" in names
+    assert "idxpipe/pipeline/cli/main.py" in names
+    assert {name.split("/")[0] for name in names if "dist-info" not in name} == {"idxpipe"}
 
 
 def test_converting_needs_neither_tensorflow_nor_kubeflow(built):
@@ -53,7 +55,7 @@ def test_converting_needs_neither_tensorflow_nor_kubeflow(built):
     assert not installed("") & heavy
     assert "apache-beam" in installed("")
     assert installed("all") == installed("") | heavy | {"s3fs"}
-    assert "components/convert/worker-requirements.txt" in archive.namelist()
+    assert "idxpipe/components/convert/beam/worker-requirements.txt" in archive.namelist()
 
 
 def test_idxpipe_converts_where_only_that_is_installed(tmp_path):
@@ -61,7 +63,7 @@ def test_idxpipe_converts_where_only_that_is_installed(tmp_path):
 import sys
 for name in ("tensorflow", "keras", "PIL", "kfp", "apitools", "distributed"):
     sys.modules[name] = None
-from pipeline.cli import main
+from idxpipe.pipeline.cli.main import main
 sys.exit(main(sys.argv[1:]))
 """
     names = ("t10k-images-idx3", "t10k-labels-idx1")
@@ -79,4 +81,34 @@ def test_the_source_distribution(built):
     with tarfile.open(archive) as tar:
         names = tar.getnames()
     assert any(name.endswith("/pipeline.yaml") for name in names)
+    assert any(name.endswith("/idxpipe/components/convert/stage.py") for name in names)
     assert not [name for name in names if "/data/" in name or "/tests/" in name]
+
+
+def test_a_project_may_have_packages_of_these_names(tmp_path):
+    """Every project of Kubeflow components has folders called so."""
+    for name in ("components", "pipeline"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text("raise RuntimeError('somebody else')")
+    write_data_set(tmp_path / "data", make_arrays(train=200, test=50))
+    shutil.copy("pipeline.yaml", tmp_path)
+
+    def run(*words):
+        path = os.pathsep.join(filter(None, [".", os.environ.get("PYTHONPATH")]))
+        done = subprocess.run(
+            words,
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": path},
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    idxpipe = str(Path(sys.executable).with_name("idxpipe"))
+    assert run(idxpipe, "--version").startswith("idxpipe ")
+    assert run(sys.executable, "-m", "idxpipe", "--version").startswith("idxpipe ")
+    small = ("train_steps=5", "batch_size=16", "num_shards=2")
+    settings = [word for setting in small for word in ("--set", setting)]
+    assert "test accuracy" in run(idxpipe, "run", "--data", "data", *settings)

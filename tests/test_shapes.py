@@ -7,16 +7,16 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
-from components.convert.config import ConvertConfig
-from components.convert.records import check_records
-from components.convert.stage import convert
-from components.core.device import DeviceConfig
-from components.core.files import DataConfig, find_files
-from components.core.shapes import parse_shape
-from components.evaluate.config import EvaluateConfig
-from components.train.config import TrainConfig
-from components.validate.config import ValidateConfig
-from components.validate.stage import validate
+from idxpipe.components.convert.config import ConvertConfig
+from idxpipe.components.convert.records import check_records
+from idxpipe.components.convert.stage import convert
+from idxpipe.components.core.device import DeviceConfig
+from idxpipe.components.core.idx.files import DataConfig, find_files
+from idxpipe.components.core.shapes import parse_shape
+from idxpipe.components.evaluate.config import EvaluateConfig
+from idxpipe.components.train.config import TrainConfig
+from idxpipe.components.validate.config import ValidateConfig
+from idxpipe.components.validate.stage import validate
 from tests.datasets import spots
 from tests.idxfiles import idx_bytes, write_idx
 from tests.test_end_to_end import idxpipe
@@ -69,8 +69,8 @@ CASES = {
     ("splits", "shape", "dtype", "classes", "layout"), CASES.values(), ids=CASES
 )
 def test_all_stages(tmp_path, splits, shape, dtype, classes, layout):
-    from components.evaluate.stage import evaluate
-    from components.train.stage import train
+    from idxpipe.components.evaluate.stage import evaluate
+    from idxpipe.components.train.stage import train
 
     write(tmp_path / "data", splits)
     config = ValidateConfig(num_classes=0, image_shape="auto", **layout)

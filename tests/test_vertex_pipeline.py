@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from components.core import storage
+from idxpipe.components.core import storage
 from tests.fakes.vertex import FakeVertex
 from tests.idxfiles import NAMES, idx_bytes
 from tests.test_end_to_end import STAGES, digits

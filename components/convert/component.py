@@ -3,7 +3,7 @@
 from kfp import dsl
 from kfp.dsl import Dataset, Output
 
-from components.core.image import IMAGE
+from idxpipe.components.core.container_image import IMAGE
 
 
 @dsl.component(base_image=IMAGE, install_kfp_package=False)
@@ -29,11 +29,11 @@ def convert(
     dataset: Output[Dataset],
 ):
     """Convert one split of IDX files to TFRecord shards and their manifest."""
-    from components.convert.config import ConvertConfig
-    from components.convert.stage import convert
-    from components.core.artifacts import to_write
-    from components.core.errors import exit_on_error
-    from components.core.shapes import parse_shape
+    from idxpipe.components.convert.config import ConvertConfig
+    from idxpipe.components.convert.stage import convert
+    from idxpipe.components.core.artifacts import to_write
+    from idxpipe.components.core.errors import exit_on_error
+    from idxpipe.components.core.shapes import parse_shape
 
     with exit_on_error():
         config = ConvertConfig(

@@ -4,8 +4,8 @@ import dataclasses
 import re
 import shlex
 
-from components.core.config import Config, parameter
-from components.core.dataset import (
+from idxpipe.components.core.config import Config, parameter
+from idxpipe.components.core.dataset.manifest import (
     ARRAY_RECORD,
     COMPRESSIONS,
     FILE_FORMATS,
@@ -13,7 +13,7 @@ from components.core.dataset import (
     NO_COMPRESSION,
     TFRECORD,
 )
-from components.core.errors import UsageError
+from idxpipe.components.core.errors import UsageError
 
 IDX, NPY, PNG = EXPORTS = ("idx", "npy", "png")
 DIRECT_RUNNER = "DirectRunner"

@@ -11,16 +11,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from components.convert.config import IDX, NPY, PNG
-from components.core import storage
-from components.core.dataset import FILE_ORDER, Dataset, read_dataset, shard_uris
-from components.core.errors import SetupError, UsageError
-from components.core.examples import read_examples
-from components.core.idx import Header
-from components.core.local_store import TEMPORARY
-from components.core.order import source_indices
-from components.core.png import encode_png
-from components.core.transfer import upload
+from idxpipe.components.convert.config import IDX, NPY, PNG
+from idxpipe.components.convert.order import source_indices
+from idxpipe.components.core import storage
+from idxpipe.components.core.dataset.examples import read_examples
+from idxpipe.components.core.dataset.manifest import FILE_ORDER, Dataset, read_dataset, shard_uris
+from idxpipe.components.core.errors import SetupError, UsageError
+from idxpipe.components.core.idx.header import Header
+from idxpipe.components.core.report.png import encode_png
+from idxpipe.components.core.stores.local import TEMPORARY
+from idxpipe.components.core.transfer import upload
 
 # As publishers end the names of IDX files.
 # Source: the list of types on http://yann.lecun.com/exdb/mnist/, "the IDX file format".

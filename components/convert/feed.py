@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from components.core.errors import IdxpipeError
+from idxpipe.components.core.errors import IdxpipeError
 
 # Chunks of `core/content.py`, of 1 MB: what the one is ahead of the other.
 _CHUNKS_AHEAD = 16

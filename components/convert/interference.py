@@ -1,6 +1,6 @@
 """What one conversion says when another one works in the same folder at the same time."""
 
-from components.core.errors import TransientError
+from idxpipe.components.core.errors import TransientError
 
 
 def in_the_way(output: str) -> TransientError:

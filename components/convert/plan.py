@@ -7,15 +7,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from components import __version__
-from components.convert.config import ConvertConfig
-from components.convert.selection import Selection, count, cut, limited
-from components.convert.source import Source
-from components.core import storage
-from components.core.dataset import VALIDATION
-from components.core.errors import UsageError
-from components.core.idx import Header
-from components.core.labels import label_column
+from idxpipe import __version__
+from idxpipe.components.convert.config import ConvertConfig
+from idxpipe.components.convert.selection import Selection, count, cut, limited
+from idxpipe.components.convert.source import Source
+from idxpipe.components.core import storage
+from idxpipe.components.core.dataset.manifest import VALIDATION
+from idxpipe.components.core.errors import UsageError
+from idxpipe.components.core.idx.header import Header
+from idxpipe.components.core.idx.labels import label_column
 
 # TFRecord readers like files of 100 to 200 MB.
 # Source: https://www.tensorflow.org/guide/data_performance, and the TFDS default shard sizes.

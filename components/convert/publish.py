@@ -6,18 +6,18 @@ import re
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
-from components import __version__
-from components.convert import tfds
-from components.convert.config import ConvertConfig
-from components.convert.interference import in_the_way
-from components.convert.plan import Part
-from components.convert.shard import RECEIPTS, read_receipt
-from components.convert.source import Source
-from components.core import storage
-from components.core.dataset import MANIFEST, Dataset, read_dataset, shard_uris
-from components.core.errors import DataError, UsageError
-from components.core.fingerprint import Fingerprint
-from components.core.layout import upright
+from idxpipe import __version__
+from idxpipe.components.convert import tfds
+from idxpipe.components.convert.config import ConvertConfig
+from idxpipe.components.convert.interference import in_the_way
+from idxpipe.components.convert.plan import Part
+from idxpipe.components.convert.shard import RECEIPTS, read_receipt
+from idxpipe.components.convert.source import Source
+from idxpipe.components.core import storage
+from idxpipe.components.core.dataset.manifest import MANIFEST, Dataset, read_dataset, shard_uris
+from idxpipe.components.core.errors import DataError, UsageError
+from idxpipe.components.core.fingerprint import Fingerprint
+from idxpipe.components.core.idx.layout import upright
 
 # Two requests each, where the output is in a bucket.
 _READERS = 16

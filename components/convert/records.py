@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from components.core.dataset import Dataset, Shard, read_dataset, shard_uris
-from components.core.errors import CONVERT_AGAIN, DataError
-from components.core.examples import read_examples, read_shard
+from idxpipe.components.core.dataset.examples import read_examples, read_shard
+from idxpipe.components.core.dataset.manifest import Dataset, Shard, read_dataset, shard_uris
+from idxpipe.components.core.errors import CONVERT_AGAIN, DataError
 
 # From dark to light, as terminals mostly are.
 _SHADES = " .:-=+*#%@"

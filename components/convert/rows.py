@@ -15,14 +15,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from components.convert.feed import find_feed
-from components.convert.plan import ShardTask
-from components.convert.source import check_content
-from components.core import storage
-from components.core.errors import DataError
-from components.core.fingerprint import Fingerprint
-from components.core.idx import Header
-from components.core.labels import label_column
+from idxpipe.components.convert.feed import find_feed
+from idxpipe.components.convert.plan import ShardTask
+from idxpipe.components.convert.source import check_content
+from idxpipe.components.core import storage
+from idxpipe.components.core.errors import DataError
+from idxpipe.components.core.fingerprint import Fingerprint
+from idxpipe.components.core.idx.header import Header
+from idxpipe.components.core.idx.labels import label_column
 
 # About 1.7 MB of 28x28 images: rows and records stay in the second-level cache.
 CHUNK_ROWS = 2048

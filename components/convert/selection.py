@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from components.core.dataset import FILE_ORDER
-from components.core.order import mix, source_indices
+from idxpipe.components.convert.order import mix, source_indices
+from idxpipe.components.core.dataset.manifest import FILE_ORDER
 
 _BLOCK_POSITIONS = 1 << 20
 

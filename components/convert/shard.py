@@ -8,17 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from components.convert.interference import in_the_way
-from components.convert.plan import ShardTask
-from components.convert.rows import CHUNK_BYTES, Bytes, chunk_rows, numbers, read_chunks
-from components.convert.writers import open_shard
-from components.core import storage
-from components.core.dataset import Shard
-from components.core.errors import DataError
-from components.core.fingerprint import Fingerprint
-from components.core.idx import Header
-from components.core.labels import label_column
-from components.core.tfrecord import ExampleEncoder
+from idxpipe.components.convert.interference import in_the_way
+from idxpipe.components.convert.plan import ShardTask
+from idxpipe.components.convert.rows import CHUNK_BYTES, Bytes, chunk_rows, numbers, read_chunks
+from idxpipe.components.convert.writers import open_shard
+from idxpipe.components.core import storage
+from idxpipe.components.core.dataset.manifest import Shard
+from idxpipe.components.core.dataset.tfrecord import ExampleEncoder
+from idxpipe.components.core.errors import DataError
+from idxpipe.components.core.fingerprint import Fingerprint
+from idxpipe.components.core.idx.header import Header
+from idxpipe.components.core.idx.labels import label_column
 
 RECEIPTS = "_receipts"
 

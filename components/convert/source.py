@@ -10,15 +10,21 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext, suppress
 
-from components.convert.feed import Feed, feed
-from components.core import storage
-from components.core.checks import check_images, check_labels, read_header, scan, scan_labels
-from components.core.content import is_gzip
-from components.core.errors import DataError, IdxpipeError
-from components.core.fingerprint import Fingerprint
-from components.core.idx import Header
-from components.core.layout import upright
-from components.core.local_store import scratch
+from idxpipe.components.convert.feed import Feed, feed
+from idxpipe.components.core import storage
+from idxpipe.components.core.errors import DataError, IdxpipeError
+from idxpipe.components.core.fingerprint import Fingerprint
+from idxpipe.components.core.idx.checks import (
+    check_images,
+    check_labels,
+    read_header,
+    scan,
+    scan_labels,
+)
+from idxpipe.components.core.idx.content import is_gzip
+from idxpipe.components.core.idx.header import Header
+from idxpipe.components.core.idx.layout import upright
+from idxpipe.components.core.stores.local import scratch
 
 STAGING = "_staging"
 _PREFIX = "idxpipe-staging-"

@@ -6,19 +6,31 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from importlib import import_module
 from types import ModuleType
 
-from components.convert.config import DIRECT_RUNNER, ConvertConfig, check_name
-from components.convert.plan import Part, ShardTask, plan
-from components.convert.progress import Progress
-from components.convert.publish import check_folder, clear, made_by_another, publish, unpublish
-from components.convert.shard import RECEIPTS
-from components.convert.source import Access, Source, open_images, open_labels, staging_folder
-from components.convert.writers import check_format
-from components.core import storage
-from components.core.checks import check_pair
-from components.core.dataset import FILE_ORDER, MANIFEST, VALIDATION, Dataset
-from components.core.errors import DataError, TransientError
-from components.core.lasting import lasting
-from components.core.layout import LayoutConfig
+from idxpipe.components.convert.config import DIRECT_RUNNER, ConvertConfig, check_name
+from idxpipe.components.convert.plan import Part, ShardTask, plan
+from idxpipe.components.convert.progress import Progress
+from idxpipe.components.convert.publish import (
+    check_folder,
+    clear,
+    made_by_another,
+    publish,
+    unpublish,
+)
+from idxpipe.components.convert.shard import RECEIPTS
+from idxpipe.components.convert.source import (
+    Access,
+    Source,
+    open_images,
+    open_labels,
+    staging_folder,
+)
+from idxpipe.components.convert.writers import check_format
+from idxpipe.components.core import storage
+from idxpipe.components.core.dataset.manifest import FILE_ORDER, MANIFEST, VALIDATION, Dataset
+from idxpipe.components.core.errors import DataError, TransientError
+from idxpipe.components.core.idx.checks import check_pair
+from idxpipe.components.core.idx.layout import LayoutConfig
+from idxpipe.components.core.lasting import lasting
 
 _USUAL = LayoutConfig()
 
@@ -151,7 +163,7 @@ def _import_beam() -> ModuleType:
     # Without its [gcp] extra, Beam warns on import of clients that are not used here.
     logging.getLogger().addFilter(lambda record: "apitools not found" not in record.getMessage())
     with lasting():
-        return import_module("components.convert.beam_pipeline")
+        return import_module("idxpipe.components.convert.beam.pipeline")
 
 
 def _bytes_to_read(tasks: list[ShardTask]) -> int:

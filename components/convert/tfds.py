@@ -7,8 +7,8 @@ names are those of tensorflow_datasets/core/naming.py.
 import json
 from typing import Any
 
-from components import __version__
-from components.core.dataset import NO_COMPRESSION, Dataset
+from idxpipe import __version__
+from idxpipe.components.core.dataset.manifest import NO_COMPRESSION, Dataset
 
 FEATURES = "features.json"
 INFO = "dataset_info.json"

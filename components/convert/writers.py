@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from components.core import storage
-from components.core.dataset import ARRAY_RECORD, GZIP
-from components.core.examples import array_record_class
-from components.core.fingerprint import Fingerprint
-from components.core.tfrecord import CRC_BYTES, LENGTH_BYTES
+from idxpipe.components.core import storage
+from idxpipe.components.core.dataset.examples import array_record_class
+from idxpipe.components.core.dataset.manifest import ARRAY_RECORD, GZIP
+from idxpipe.components.core.dataset.tfrecord import CRC_BYTES, LENGTH_BYTES
+from idxpipe.components.core.fingerprint import Fingerprint
 
 # Faster than zlib's by a factor of five; its higher levels are no smaller for images.
 _GZIP_LEVEL = 1

@@ -3,8 +3,8 @@
 import os
 from typing import Protocol
 
-from components.core import storage
-from components.core.errors import IdxpipeError
+from idxpipe.components.core import storage
+from idxpipe.components.core.errors import IdxpipeError
 
 
 class Artifact(Protocol):

@@ -8,7 +8,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, Self
 
-from components.core.errors import UsageError
+from idxpipe.components.core.errors import UsageError
 
 
 def parameter(
@@ -70,6 +70,11 @@ class Config:
 def fields(config: type[Config]) -> tuple[dataclasses.Field[Any], ...]:
     """Return the declared parameters of `config`, in order."""
     return dataclasses.fields(config)  # type: ignore[arg-type]
+
+
+def flag(name: str) -> str:
+    """Return the flag of a parameter: `batch_size` is `--batch-size`."""
+    return "--" + name.replace("_", "-")
 
 
 def describe(field: dataclasses.Field[Any]) -> str:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from components.core.codes import Code
+from idxpipe.components.core.codes import Code
 
 PREFIX = "error: "
 # Deleting matters in a pipeline: its cache takes a conversion whose files are all there.

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import google_crc32c
 
-from components.core.errors import UsageError
+from idxpipe.components.core.errors import UsageError
 
 # Castagnoli's polynomial with the bits reversed (RFC 3720, appendix B.4).
 _POLYNOMIAL = 0x82F63B78

@@ -3,8 +3,8 @@
 import json
 from typing import Any
 
-from components.core import storage
-from components.core.errors import DataError
+from idxpipe.components.core import storage
+from idxpipe.components.core.errors import DataError
 
 METRICS = "metrics.json"
 SCHEMA_VERSION = 2

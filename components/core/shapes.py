@@ -1,6 +1,6 @@
 """Image shapes as text: `28x28` or `32x32x3`."""
 
-from components.core.errors import UsageError
+from idxpipe.components.core.errors import UsageError
 
 AUTO = "auto"
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import BinaryIO, Protocol
 from urllib.parse import unquote, urlsplit
 
-from components.core.errors import DataError, UsageError
+from idxpipe.components.core.errors import DataError, UsageError
 
 _SECRET = re.compile(
     r"[?&][^=&]*(?:signature|sig|token|password|secret|credential|key)=", re.IGNORECASE
@@ -195,7 +195,7 @@ def list_files(uri: str) -> dict[str, int]:
 def list_names(uri: str) -> list[str]:
     """Return the names of the files in the folder `uri` itself, sorted; none if it is missing."""
     if is_local(uri):
-        from components.core.local_store import names_in
+        from idxpipe.components.core.stores.local import names_in
 
         # Not the whole tree: a folder such as a checkout holds a hundred thousand files below it.
         return names_in(local_path(uri))
@@ -218,7 +218,7 @@ def lock(uri: str) -> Iterator[None]:
     if not is_local(uri):
         yield
         return
-    from components.core.local_store import lock_folder
+    from idxpipe.components.core.stores.local import lock_folder
 
     with lock_folder(local_path(uri)):
         yield
@@ -262,7 +262,7 @@ def refuse_secrets(uri: str) -> None:
 def _resolve(uri: str) -> tuple[Store, str]:
     kind = scheme(uri)
     if kind == "file":
-        from components.core.local_store import LocalStore
+        from idxpipe.components.core.stores.local import LocalStore
 
         return LocalStore(), local_path(uri)
     path = uri.partition("://")[2]
@@ -270,9 +270,9 @@ def _resolve(uri: str) -> tuple[Store, str]:
         raise UsageError("not a URI", where=uri, expected=f"{kind}://BUCKET/PATH")
     refuse_secrets(uri)
     if kind == "gs":
-        from components.core.gcs_store import gcs_store
+        from idxpipe.components.core.stores.gcs import gcs_store
 
         return gcs_store(), path
-    from components.core.fsspec_store import FsspecStore
+    from idxpipe.components.core.stores.fsspec_store import FsspecStore
 
     return FsspecStore(uri), path

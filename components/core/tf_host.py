@@ -8,8 +8,8 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from components.core.errors import IdxpipeError
-from components.core.lasting import lasting
+from idxpipe.components.core.errors import IdxpipeError
+from idxpipe.components.core.lasting import lasting
 
 
 @contextmanager

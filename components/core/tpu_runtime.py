@@ -13,7 +13,7 @@ import platform
 from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 
-from components.core.errors import SetupError
+from idxpipe.components.core.errors import SetupError
 
 # From v5e on TensorFlow reaches a TPU through a PJRT plug-in; v2 to v4 have the older runtime.
 PJRT: Mapping[str, str] = {

@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 
-from components.core import storage
+from idxpipe.components.core import storage
 
 _FILES_AT_A_TIME = 8
 _COPY_BYTES = 8 << 20

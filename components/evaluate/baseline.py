@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from components.core import storage
-from components.core.errors import DataError
-from components.core.metrics import METRICS, read_metrics
-from components.evaluate.mcnemar import mcnemar
-from components.evaluate.outcomes import Examples
+from idxpipe.components.core import storage
+from idxpipe.components.core.errors import DataError
+from idxpipe.components.core.metrics import METRICS, read_metrics
+from idxpipe.components.evaluate.metrics.mcnemar import mcnemar
+from idxpipe.components.evaluate.metrics.outcomes import Examples
 
 
 @dataclasses.dataclass(frozen=True)

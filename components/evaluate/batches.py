@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from components.core.dataset import Dataset
-from components.core.examples import read_examples, regroup
+from idxpipe.components.core.dataset.examples import read_examples, regroup
+from idxpipe.components.core.dataset.manifest import Dataset
 
 
 @dataclasses.dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from kfp import dsl
 from kfp.dsl import HTML, ClassificationMetrics, Dataset, Input, Metrics, Model, Output
 
-from components.core.image import IMAGE
+from idxpipe.components.core.container_image import IMAGE
 
 
 @dsl.component(base_image=IMAGE, install_kfp_package=False)
@@ -24,11 +24,11 @@ def evaluate(
     report: Output[HTML],
 ):
     """Evaluate the model on the TFRecord dataset."""
-    from components.core.artifacts import to_read, to_write
-    from components.core.device import DeviceConfig
-    from components.core.errors import exit_on_error
-    from components.evaluate.config import EvaluateConfig
-    from components.evaluate.stage import evaluate
+    from idxpipe.components.core.artifacts import to_read, to_write
+    from idxpipe.components.core.device import DeviceConfig
+    from idxpipe.components.core.errors import exit_on_error
+    from idxpipe.components.evaluate.config import EvaluateConfig
+    from idxpipe.components.evaluate.stage import evaluate
 
     metrics.uri += ".json"
     report.uri += ".html"

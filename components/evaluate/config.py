@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from components.core.config import Config, parameter
+from idxpipe.components.core.config import Config, parameter
 
 
 @dataclasses.dataclass(frozen=True)

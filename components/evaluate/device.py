@@ -2,8 +2,8 @@
 
 import tensorflow as tf
 
-from components.core.device import DeviceConfig
-from components.core.errors import SetupError
+from idxpipe.components.core.device import DeviceConfig
+from idxpipe.components.core.errors import SetupError
 
 
 def choose_devices(device: DeviceConfig) -> list[str]:

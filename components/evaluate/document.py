@@ -4,16 +4,16 @@ import dataclasses
 import json
 from typing import TYPE_CHECKING, Any
 
-from components import __version__
-from components.core.dataset import Dataset
-from components.core.metrics import SCHEMA_VERSION
-from components.evaluate.card import ModelCard
-from components.evaluate.figures import Figures
-from components.evaluate.outcomes import Examples
+from idxpipe import __version__
+from idxpipe.components.core.dataset.manifest import Dataset
+from idxpipe.components.core.metrics import SCHEMA_VERSION
+from idxpipe.components.core.model import ModelCard
+from idxpipe.components.evaluate.metrics.figures import Figures
+from idxpipe.components.evaluate.metrics.outcomes import Examples
 
 if TYPE_CHECKING:
-    from components.evaluate.baseline import Comparison
-    from components.evaluate.mistakes import Mistake
+    from idxpipe.components.evaluate.baseline import Comparison
+    from idxpipe.components.evaluate.mistakes import Mistake
 
 
 def document(

@@ -6,15 +6,15 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from components.core import storage
-from components.core.checks import check_images, read_header, scan
-from components.core.content import is_gzip, read_chunks
-from components.core.errors import DataError
-from components.core.idx import GZIP_MAGIC, Header
-from components.core.narration import say
-from components.core.shapes import format_shape
-from components.evaluate.card import ModelCard
-from components.evaluate.png import SIGNATURE, decode_png
+from idxpipe.components.core import storage
+from idxpipe.components.core.errors import DataError
+from idxpipe.components.core.idx.checks import check_images, read_header, scan
+from idxpipe.components.core.idx.content import is_gzip, read_chunks
+from idxpipe.components.core.idx.header import GZIP_MAGIC, Header
+from idxpipe.components.core.model import ModelCard
+from idxpipe.components.core.narration import say
+from idxpipe.components.core.shapes import format_shape
+from idxpipe.components.evaluate.png import SIGNATURE, decode_png
 
 
 @dataclasses.dataclass(frozen=True)

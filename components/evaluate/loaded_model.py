@@ -6,13 +6,13 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from components.core.errors import DataError, IdxpipeError, SetupError
-from components.core.staging import local_copy
-from components.evaluate.card import ModelCard
-from components.evaluate.replicas import Logits
+from idxpipe.components.core.dataset.staging import local_copy
+from idxpipe.components.core.errors import DataError, IdxpipeError, SetupError
+from idxpipe.components.core.model import ModelCard
+from idxpipe.components.evaluate.replicas import Logits
 
 # Beside the SavedModel: half of the bytes, and not needed to load it.
-# Source: components/train/formats.py.
+# Source: components/train/export/formats.py.
 _OTHER_FORMATS = ("model.keras", "model.tflite")
 
 

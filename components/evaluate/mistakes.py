@@ -5,8 +5,8 @@ import dataclasses
 import numpy as np
 from numpy.typing import NDArray
 
-from components.evaluate.batches import Batch
-from components.evaluate.metrics import softmax
+from idxpipe.components.evaluate.batches import Batch
+from idxpipe.components.evaluate.metrics.metrics import softmax
 
 
 @dataclasses.dataclass(frozen=True)

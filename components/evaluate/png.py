@@ -11,8 +11,8 @@ import zlib
 import numpy as np
 from numpy.typing import NDArray
 
-from components.core.errors import DataError
-from components.core.shapes import format_shape
+from idxpipe.components.core.errors import DataError
+from idxpipe.components.core.shapes import format_shape
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _IHDR = struct.Struct(">8xI4sIIB")

@@ -6,14 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from components.core.device import DeviceConfig
-from components.core.narration import say
-from components.core.tf_host import quiet_import
-from components.evaluate.card import ModelCard, read_card
-from components.evaluate.config import PredictConfig
-from components.evaluate.images import Source, find_sources, read_batches
-from components.evaluate.metrics import softmax
-from components.evaluate.replicas import with_logits
+from idxpipe.components.core.device import DeviceConfig
+from idxpipe.components.core.model import ModelCard, read_card
+from idxpipe.components.core.narration import say
+from idxpipe.components.core.tf_host import quiet_import
+from idxpipe.components.evaluate.config import PredictConfig
+from idxpipe.components.evaluate.images import Source, find_sources, read_batches
+from idxpipe.components.evaluate.metrics.metrics import softmax
+from idxpipe.components.evaluate.replicas import with_logits
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,8 +84,8 @@ def predict(task: Task) -> Iterator[Prediction]:
         SetupError: If the device is absent.
     """
     with quiet_import():
-        from components.evaluate.device import choose_devices
-        from components.evaluate.loaded_model import load_model
+        from idxpipe.components.evaluate.device import choose_devices
+        from idxpipe.components.evaluate.loaded_model import load_model
 
         devices = choose_devices(DeviceConfig(accelerator=task.config.accelerator))
     replicas = load_model(task.card, devices)

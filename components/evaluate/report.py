@@ -11,8 +11,8 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from components.evaluate.charts import confidence_histogram, reliability_diagram
-from components.evaluate.mistakes import Mistake
+from idxpipe.components.evaluate.charts import confidence_histogram, reliability_diagram
+from idxpipe.components.evaluate.mistakes import Mistake
 
 _TEMPLATE = "report.html"
 # A page with a million cells is no longer read, nor opened.

@@ -3,23 +3,23 @@
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from components.core import storage
-from components.core.dataset import Dataset, read_dataset, shard_uris
-from components.core.device import DeviceConfig
-from components.core.errors import CONVERT_AGAIN, DataError
-from components.core.narration import say
-from components.core.staging import staged_shards
-from components.core.tf_host import quiet_import
-from components.evaluate.baseline import compare, read_baseline
-from components.evaluate.card import check_match, read_card
-from components.evaluate.config import EvaluateConfig
-from components.evaluate.document import document, dumps
-from components.evaluate.figures import Figures, figures_of
-from components.evaluate.outcomes import Gathering
-from components.evaluate.replicas import with_logits
+from idxpipe.components.core import storage
+from idxpipe.components.core.dataset.manifest import Dataset, read_dataset, shard_uris
+from idxpipe.components.core.dataset.staging import staged_shards
+from idxpipe.components.core.device import DeviceConfig
+from idxpipe.components.core.errors import CONVERT_AGAIN, DataError
+from idxpipe.components.core.model import check_match, read_card
+from idxpipe.components.core.narration import say
+from idxpipe.components.core.tf_host import quiet_import
+from idxpipe.components.evaluate.baseline import compare, read_baseline
+from idxpipe.components.evaluate.config import EvaluateConfig
+from idxpipe.components.evaluate.document import document, dumps
+from idxpipe.components.evaluate.metrics.figures import Figures, figures_of
+from idxpipe.components.evaluate.metrics.outcomes import Gathering
+from idxpipe.components.evaluate.replicas import with_logits
 
 if TYPE_CHECKING:
-    from components.evaluate.mistakes import Mistake
+    from idxpipe.components.evaluate.mistakes import Mistake
 
 _SHOWN_MISTAKES = 24
 
@@ -56,11 +56,11 @@ def evaluate(
     check_match(card, dataset, records)
     baseline = read_baseline(config.baseline) if config.baseline else None
     with quiet_import():
-        from components.evaluate.batches import read_batches
-        from components.evaluate.device import choose_devices
-        from components.evaluate.loaded_model import load_model
-        from components.evaluate.mistakes import mistakes_in, worst
-        from components.evaluate.report import render
+        from idxpipe.components.evaluate.batches import read_batches
+        from idxpipe.components.evaluate.device import choose_devices
+        from idxpipe.components.evaluate.loaded_model import load_model
+        from idxpipe.components.evaluate.mistakes import mistakes_in, worst
+        from idxpipe.components.evaluate.report import render
 
         devices = choose_devices(device)
     replicas = load_model(card, devices)

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from components.core.errors import DataError, GateError
-from components.core.metrics import read_metrics
-from components.core.narration import say
-from components.gate.config import GateConfig
+from idxpipe.components.core.errors import DataError, GateError
+from idxpipe.components.core.metrics import read_metrics
+from idxpipe.components.core.narration import say
+from idxpipe.components.gate.config import GateConfig
 
 
 def gate(metrics: str, config: GateConfig) -> None:

@@ -3,7 +3,7 @@
 from kfp import dsl
 from kfp.dsl import Artifact, Input, Metrics, Model, Output
 
-from components.core.image import IMAGE
+from idxpipe.components.core.container_image import IMAGE
 
 
 @dsl.component(base_image=IMAGE, install_kfp_package=False)
@@ -19,9 +19,9 @@ def register(
     registered: Output[Artifact],
 ):
     """Register the model as a new version, unless the registered one is better."""
-    from components.core.errors import exit_on_error
-    from components.register.config import RegisterConfig
-    from components.register.stage import register
+    from idxpipe.components.core.errors import exit_on_error
+    from idxpipe.components.register.config import RegisterConfig
+    from idxpipe.components.register.stage import register
 
     with exit_on_error():
         config = RegisterConfig(

@@ -6,11 +6,17 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from components.core import storage
-from components.core.errors import DataError, GateError, SetupError, TransientError, UsageError
-from components.core.metrics import read_metrics
-from components.core.rest import Client, vertex_client
-from components.register.config import RegisterConfig
+from idxpipe.components.core import storage
+from idxpipe.components.core.errors import (
+    DataError,
+    GateError,
+    SetupError,
+    TransientError,
+    UsageError,
+)
+from idxpipe.components.core.google.rest import Client, vertex_client
+from idxpipe.components.core.metrics import read_metrics
+from idxpipe.components.register.config import RegisterConfig
 
 # Source: https://cloud.google.com/vertex-ai/docs/reference/rest/v1/projects.locations.models
 # Values of labels hold no dot, so accuracy is counted in parts per million.

@@ -5,7 +5,7 @@ import math
 
 import tensorflow as tf
 
-from components.train.config import TrainConfig
+from idxpipe.components.train.config import TrainConfig
 
 
 @dataclasses.dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from kfp import dsl
 from kfp.dsl import Artifact, Dataset, Input, Model, Output
 
-from components.core.image import IMAGE
+from idxpipe.components.core.container_image import IMAGE
 
 
 # The parameter `model` is `architecture` here: the output has that name, and a custom job of
@@ -46,11 +46,11 @@ def train(
     logs: Output[Artifact],
 ):
     """Train a classifier on the TFRecord dataset, on from its checkpoints if there are any."""
-    from components.core.artifacts import to_read, to_write
-    from components.core.device import DeviceConfig
-    from components.core.errors import exit_on_error
-    from components.train.config import TrainConfig
-    from components.train.stage import train
+    from idxpipe.components.core.artifacts import to_read, to_write
+    from idxpipe.components.core.device import DeviceConfig
+    from idxpipe.components.core.errors import exit_on_error
+    from idxpipe.components.train.config import TrainConfig
+    from idxpipe.components.train.stage import train
 
     with exit_on_error():
         config = TrainConfig(

@@ -3,9 +3,9 @@
 import dataclasses
 from typing import Any
 
-from components.core.config import Config, parameter
-from components.core.errors import UsageError
-from components.train.recipes import RECIPES
+from idxpipe.components.core.config import Config, parameter
+from idxpipe.components.core.errors import UsageError
+from idxpipe.components.train.recipes import RECIPES
 
 # What stands for "as the recipe says": no hyperparameter is negative, or called so.
 UNSET = -1

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from components.train.config import TrainConfig
+from idxpipe.components.train.config import TrainConfig
 
 
 def build_optimizer(

@@ -7,14 +7,14 @@ from typing import Any
 
 import tensorflow as tf
 
-from components.core.errors import DataError, TransientError
-from components.core.narration import say
-from components.train.checkpoints import Checkpoints
-from components.train.config import TrainConfig
-from components.train.history import History
-from components.train.preemption import noticed_preemption
-from components.train.validation import Scores
-from components.train.waiting import TimedBatches
+from idxpipe.components.core.errors import DataError, TransientError
+from idxpipe.components.core.narration import say
+from idxpipe.components.train.config import TrainConfig
+from idxpipe.components.train.preemption import noticed_preemption
+from idxpipe.components.train.state.checkpoints import Checkpoints
+from idxpipe.components.train.state.history import History
+from idxpipe.components.train.timed_batches import TimedBatches
+from idxpipe.components.train.validation import Scores
 
 _SECONDS_BETWEEN_LINES = 10.0
 

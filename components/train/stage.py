@@ -7,18 +7,24 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
 
-from components import __version__
-from components.core import storage
-from components.core.dataset import MANIFEST, VALIDATION, Dataset, read_dataset, shard_uris
-from components.core.device import DeviceConfig
-from components.core.errors import UsageError
-from components.core.narration import say
-from components.core.staging import staged_shards
-from components.core.tf_host import quiet_import
-from components.core.tpu_runtime import accelerator_type, check_present, chips, prepare
-from components.train.config import TrainConfig
-from components.train.examples import first_images, fit_in_memory, load_examples
-from components.train.recipe import check_recipe, earlier_precision, recipe_of
+from idxpipe import __version__
+from idxpipe.components.core import storage
+from idxpipe.components.core.dataset.manifest import (
+    MANIFEST,
+    VALIDATION,
+    Dataset,
+    read_dataset,
+    shard_uris,
+)
+from idxpipe.components.core.dataset.staging import staged_shards
+from idxpipe.components.core.device import DeviceConfig
+from idxpipe.components.core.errors import UsageError
+from idxpipe.components.core.narration import say
+from idxpipe.components.core.tf_host import quiet_import
+from idxpipe.components.core.tpu_runtime import accelerator_type, check_present, chips, prepare
+from idxpipe.components.train.config import TrainConfig
+from idxpipe.components.train.input.examples import first_images, fit_in_memory, load_examples
+from idxpipe.components.train.state.resume import check_recipe, earlier_precision, recipe_of
 
 SCHEMA_VERSION = 1
 
@@ -81,23 +87,28 @@ def train(
     in_memory = fit_in_memory(records, dataset, config.shuffle_buffer, config.memory_bytes)
     _prepare_tpu(device)
     with quiet_import():
-        from components.train.batches import make_batches
-        from components.train.checkpoints import Checkpoints, list_checkpoints
-        from components.train.history import History, read_points
-        from components.train.model import build_model, count_weights
-        from components.train.optimizer import build_optimizer
-        from components.train.order import Order
-        from components.train.precision import choose_precision
-        from components.train.publish import CHECKED, check_convertible, check_folder, publish_model
-        from components.train.run import run
-        from components.train.step import make_loop, make_step
-        from components.train.strategy import (
+        from idxpipe.components.train.export.publish import (
+            CHECKED,
+            check_convertible,
+            check_folder,
+            publish_model,
+        )
+        from idxpipe.components.train.input.batches import make_batches
+        from idxpipe.components.train.input.order import Order
+        from idxpipe.components.train.input.streaming import streamed_batches
+        from idxpipe.components.train.network.model import build_model, count_weights
+        from idxpipe.components.train.network.precision import choose_precision
+        from idxpipe.components.train.optimizer import build_optimizer
+        from idxpipe.components.train.run import run
+        from idxpipe.components.train.state.checkpoints import Checkpoints, list_checkpoints
+        from idxpipe.components.train.state.history import History, read_points
+        from idxpipe.components.train.step import make_loop, make_step
+        from idxpipe.components.train.strategy import (
             check_batch_size,
             choose_strategy,
             describe_device,
             is_tpu,
         )
-        from components.train.streaming import streamed_batches
 
         strategy = choose_strategy(device)
     check_batch_size(config.batch_size, strategy.num_replicas_in_sync)
@@ -172,7 +183,7 @@ def _validation(
     network: Any, records: str, config: TrainConfig
 ) -> Callable[[], dict[str, float]] | None:
     """Return what scores the network on the dataset's own validation set, if it has one."""
-    from components.train.validation import make_validation
+    from idxpipe.components.train.validation import make_validation
 
     folder = storage.join(records, VALIDATION)
     if not storage.exists(storage.join(folder, MANIFEST)):

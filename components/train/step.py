@@ -6,9 +6,9 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from components.train.augment import Augmentation
-from components.train.config import TrainConfig
-from components.train.model import call_model, is_random_state, to_unit
+from idxpipe.components.train.augment import Augmentation
+from idxpipe.components.train.config import TrainConfig
+from idxpipe.components.train.network.model import call_model, is_random_state, to_unit
 
 _MEAN = tf.distribute.ReduceOp.MEAN
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from components.core.device import DeviceConfig
-from components.core.errors import SetupError, UsageError
+from idxpipe.components.core.device import DeviceConfig
+from idxpipe.components.core.errors import SetupError, UsageError
 
 
 def choose_strategy(device: DeviceConfig) -> tf.distribute.Strategy:

@@ -6,9 +6,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from components.core.dataset import Dataset
-from components.core.examples import read_examples, regroup
-from components.train.model import call_model, to_unit
+from idxpipe.components.core.dataset.examples import read_examples, regroup
+from idxpipe.components.core.dataset.manifest import Dataset
+from idxpipe.components.train.network.model import call_model, to_unit
 
 Scores = dict[str, float]
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 from kfp import dsl
 from kfp.dsl import HTML, Artifact, Output
 
-from components.core.image import IMAGE
+from idxpipe.components.core.container_image import IMAGE
 
 
 @dsl.component(base_image=IMAGE, install_kfp_package=False)
@@ -41,11 +41,11 @@ def validate(
     ],
 ):
     """Check the four IDX files and hand on where they are and their fingerprints."""
-    from components.core.artifacts import to_write
-    from components.core.errors import exit_on_error
-    from components.core.files import DataConfig, find_files
-    from components.validate.config import ValidateConfig
-    from components.validate.stage import validate
+    from idxpipe.components.core.artifacts import to_write
+    from idxpipe.components.core.errors import exit_on_error
+    from idxpipe.components.core.idx.files import DataConfig, find_files
+    from idxpipe.components.validate.config import ValidateConfig
+    from idxpipe.components.validate.stage import validate
 
     with exit_on_error():
         report.uri += ".json"

@@ -2,8 +2,8 @@
 
 import dataclasses
 
-from components.core.config import parameter
-from components.core.layout import LayoutConfig
+from idxpipe.components.core.config import parameter
+from idxpipe.components.core.idx.layout import LayoutConfig
 
 AUTO = "auto"
 HEADERS = "headers"

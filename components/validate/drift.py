@@ -4,10 +4,10 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from components.core import storage
-from components.core.codes import Code
-from components.core.errors import DataError, UsageError
-from components.core.shapes import format_shape
+from idxpipe.components.core import storage
+from idxpipe.components.core.codes import Code
+from idxpipe.components.core.errors import DataError, UsageError
+from idxpipe.components.core.shapes import format_shape
 
 
 def read_baseline(uri: str, newest: int) -> dict[str, Any]:

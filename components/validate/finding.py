@@ -3,8 +3,8 @@
 import dataclasses
 from typing import Any, Self
 
-from components.core.codes import ERROR, Code
-from components.core.errors import DataError, IdxpipeError
+from idxpipe.components.core.codes import ERROR, Code
+from idxpipe.components.core.errors import DataError, IdxpipeError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -12,7 +12,7 @@ class Finding:
     """One fault.
 
     Attributes:
-        code: Its name in `components.core.codes`.
+        code: Its name in `idxpipe.components.core.codes`.
         severity: `error` or `warning`.
         uri: The file.
         offset: Byte offset into it, counted in uncompressed content.

@@ -3,7 +3,10 @@
 import dataclasses
 from collections.abc import Callable, Iterator
 
-from components.core.checks import (
+from idxpipe.components.core.codes import Code
+from idxpipe.components.core.errors import DataError
+from idxpipe.components.core.fingerprint import Fingerprint
+from idxpipe.components.core.idx.checks import (
     Head,
     Look,
     length_fault,
@@ -12,10 +15,7 @@ from components.core.checks import (
     size_faults,
     stored_fingerprint,
 )
-from components.core.codes import Code
-from components.core.errors import DataError
-from components.core.fingerprint import Fingerprint
-from components.core.idx import Header
+from idxpipe.components.core.idx.header import Header
 
 Faults = Callable[[str, Header], Iterator[DataError]]
 

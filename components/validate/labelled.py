@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from components.core.idx import Header
-from components.core.labels import MAX_CLASSES, label_column
-from components.core.rows import Rows
-from components.validate.pixels import MAX_COMPARED
+from idxpipe.components.core.idx.header import Header
+from idxpipe.components.core.idx.labels import MAX_CLASSES, label_column
+from idxpipe.components.core.idx.rows import Rows
+from idxpipe.components.validate.pixels import MAX_COMPARED
 
 SAMPLES_PER_CLASS = 8
 # A page with more is no longer read.

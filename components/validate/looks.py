@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from components.validate.pixels import PixelFacts
+from idxpipe.components.validate.pixels import PixelFacts
 
 # Share of the pixels' range that the border is above, and by which it is brighter than the middle.
 _BRIGHT_BORDER = 0.6

@@ -5,16 +5,16 @@ from importlib import resources
 from string import Template
 from typing import Any
 
-from components import __version__
-from components.core.shapes import format_shape
-from components.validate.charts import bars
-from components.validate.config import FULL
-from components.validate.finding import Finding
-from components.validate.labelled import SAMPLED_CLASSES, SAMPLES_PER_CLASS
-from components.validate.pictures import picture, strip
-from components.validate.pixels import PixelFacts
-from components.validate.split import Split
-from components.validate.validation import Validation
+from idxpipe import __version__
+from idxpipe.components.core.shapes import format_shape
+from idxpipe.components.validate.charts import bars
+from idxpipe.components.validate.config import FULL
+from idxpipe.components.validate.finding import Finding
+from idxpipe.components.validate.labelled import SAMPLED_CLASSES, SAMPLES_PER_CLASS
+from idxpipe.components.validate.pictures import picture, strip
+from idxpipe.components.validate.pixels import PixelFacts
+from idxpipe.components.validate.split import Split
+from idxpipe.components.validate.validation import Validation
 
 _TEMPLATE = "page.html"
 _KINDS = {"train": "training", "test": "test"}

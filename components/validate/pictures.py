@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from components.core.png import encode_png
-from components.validate.pixels import THUMBNAIL, PixelFacts
+from idxpipe.components.core.report.png import encode_png
+from idxpipe.components.validate.pixels import THUMBNAIL, PixelFacts
 
 Array = NDArray[Any]
 

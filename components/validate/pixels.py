@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from components.core.idx import Header
-from components.core.rows import Rows
+from idxpipe.components.core.idx.header import Header
+from idxpipe.components.core.idx.rows import Rows
 
 Array = NDArray[Any]
 

@@ -3,15 +3,15 @@
 import dataclasses
 from collections.abc import Iterator
 
-from components.core.checks import check_pair, image_faults, label_faults
-from components.core.codes import Code
-from components.core.errors import DataError
-from components.core.labels import LabelCount
-from components.core.layout import LayoutConfig
-from components.validate import duplicates, looks
-from components.validate.inspect import Inspection, inspect_content, inspect_head
-from components.validate.labelled import Labelled
-from components.validate.pixels import PixelFacts, Pixels
+from idxpipe.components.core.codes import Code
+from idxpipe.components.core.errors import DataError
+from idxpipe.components.core.idx.checks import check_pair, image_faults, label_faults
+from idxpipe.components.core.idx.labels import LabelCount
+from idxpipe.components.core.idx.layout import LayoutConfig
+from idxpipe.components.validate import duplicates, looks
+from idxpipe.components.validate.inspect import Inspection, inspect_content, inspect_head
+from idxpipe.components.validate.labelled import Labelled
+from idxpipe.components.validate.pixels import PixelFacts, Pixels
 
 # Classes of a balanced set differ by less; those of EMNIST ByClass by a factor of twenty.
 IMBALANCE_RATIO = 10

@@ -4,18 +4,18 @@ import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
-from components.core import storage
-from components.core.codes import Code
-from components.core.errors import DataError
-from components.core.files import DataFiles
-from components.validate import duplicates
-from components.validate.config import AUTO, FULL, HEADERS, ValidateConfig
-from components.validate.drift import drift, read_baseline
-from components.validate.finding import FaultsError, Finding
-from components.validate.inspect import Inspection
-from components.validate.page import render
-from components.validate.split import Split
-from components.validate.validation import SCHEMA_VERSION, Validation
+from idxpipe.components.core import storage
+from idxpipe.components.core.codes import Code
+from idxpipe.components.core.errors import DataError
+from idxpipe.components.core.idx.files import DataFiles
+from idxpipe.components.validate import duplicates
+from idxpipe.components.validate.config import AUTO, FULL, HEADERS, ValidateConfig
+from idxpipe.components.validate.drift import drift, read_baseline
+from idxpipe.components.validate.finding import FaultsError, Finding
+from idxpipe.components.validate.inspect import Inspection
+from idxpipe.components.validate.page import render
+from idxpipe.components.validate.split import Split
+from idxpipe.components.validate.validation import SCHEMA_VERSION, Validation
 
 
 def validate(

@@ -4,15 +4,15 @@ import dataclasses
 import math
 from typing import Any
 
-from components import __version__
-from components.core.files import ROLES
-from components.core.layout import upright
-from components.core.shapes import format_shape
-from components.validate.config import ValidateConfig
-from components.validate.finding import Finding
-from components.validate.inspect import Inspection
-from components.validate.pixels import PixelFacts
-from components.validate.split import Split
+from idxpipe import __version__
+from idxpipe.components.core.idx.files import ROLES
+from idxpipe.components.core.idx.layout import upright
+from idxpipe.components.core.shapes import format_shape
+from idxpipe.components.validate.config import ValidateConfig
+from idxpipe.components.validate.finding import Finding
+from idxpipe.components.validate.inspect import Inspection
+from idxpipe.components.validate.pixels import PixelFacts
+from idxpipe.components.validate.split import Split
 
 # 1 had neither findings nor splits.
 SCHEMA_VERSION = 2

@@ -4,14 +4,14 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from components.core.narration import say
-from pipeline.tpu.compiler import Compiled, Refused, compile_all
-from pipeline.tpu.estimate import Cost, Roofline, cost, roofline
-from pipeline.tpu.largest import Largest, find_largest
-from pipeline.tpu.topology import Topology
+from idxpipe.components.core.narration import say
+from idxpipe.pipeline.tpu.compiler import Compiled, Refused, compile_all
+from idxpipe.pipeline.tpu.estimate import Cost, Roofline, cost, roofline
+from idxpipe.pipeline.tpu.largest import Largest, find_largest
+from idxpipe.pipeline.tpu.topology import Topology
 
 if TYPE_CHECKING:
-    from components.train.lowering import Program
+    from idxpipe.components.train.lowering.programs import Program
 
 
 @dataclass(frozen=True)

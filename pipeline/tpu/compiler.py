@@ -12,12 +12,12 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from components.core.errors import SetupError
-from pipeline.tpu import worker
-from pipeline.tpu.topology import Topology
+from idxpipe.components.core.errors import SetupError
+from idxpipe.pipeline.tpu import worker
+from idxpipe.pipeline.tpu.topology import Topology
 
 if TYPE_CHECKING:
-    from components.train.lowering import Program
+    from idxpipe.components.train.lowering.programs import Program
 
 _INSTALL = "pip install 'idxpipe[tpu-check]', or in a checkout: pip install -e '.[tpu-check]'"
 

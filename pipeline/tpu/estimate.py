@@ -5,10 +5,10 @@ Source of the model: S. Williams, A. Waterman, D. Patterson, https://doi.org/10.
 
 from dataclasses import dataclass
 
-from pipeline.machines import Stage
-from pipeline.prices import price
-from pipeline.tpu.compiler import Compiled
-from pipeline.tpu.topology import Topology
+from idxpipe.pipeline.preflight.prices import price
+from idxpipe.pipeline.spec.machines import Stage
+from idxpipe.pipeline.tpu.compiler import Compiled
+from idxpipe.pipeline.tpu.topology import Topology
 
 
 @dataclass(frozen=True)

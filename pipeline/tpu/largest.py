@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from pipeline.tpu.compiler import Compiled, Refused
+from idxpipe.pipeline.tpu.compiler import Compiled, Refused
 
 # A first guess can only go by the limit of the chip, of which the compiler keeps a part.
 _GROWTH = 8

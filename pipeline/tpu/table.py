@@ -1,7 +1,7 @@
 """The reports as text."""
 
-from pipeline.tpu.check import Finding, Report
-from pipeline.tpu.compiler import Compiled, Refused
+from idxpipe.pipeline.tpu.check import Finding, Report
+from idxpipe.pipeline.tpu.compiler import Compiled, Refused
 
 # What a reader must not take the table for.
 LIMITS = """\

@@ -7,8 +7,8 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-from components.core.errors import UsageError
-from pipeline.targets import TARGETS, Target
+from idxpipe.components.core.errors import UsageError
+from idxpipe.pipeline.vertex.targets import TARGETS, Target
 
 TABLE = "chips.json"
 

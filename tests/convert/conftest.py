@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from components.convert.config import ConvertConfig
-from components.convert.stage import convert
-from components.core.content import read_chunks
+from idxpipe.components.convert.config import ConvertConfig
+from idxpipe.components.convert.stage import convert
+from idxpipe.components.core.idx.content import read_chunks
 from tests.convert.runs import SHARDS, tree
 
 MNIST = [f"data/mnist/t10k-{kind}-ubyte" for kind in ("images-idx3", "labels-idx1")]

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from components.core import storage
+from idxpipe.components.core import storage
 
 ROOT = Path(__file__).parent.parent.parent
 SHARDS = 6
@@ -25,7 +25,7 @@ def block_a_shard(output: Path) -> str:
 
 def start_cli(sources, output, runner, *options, env=None) -> subprocess.Popen:
     """Start `idxpipe convert`."""
-    command = [sys.executable, "-m", "pipeline.cli", "convert", "--split", "test"]
+    command = [sys.executable, "-m", "idxpipe", "convert", "--split", "test"]
     words = ["--images", sources[0], "--labels", sources[1], "--output", str(output)]
     words += ["--num-shards", str(SHARDS), "--runner", runner, "--", *options]
     return subprocess.Popen(

@@ -1,7 +1,7 @@
 import pytest
 
-from components.convert.config import ConvertConfig
-from components.core.errors import UsageError
+from idxpipe.components.convert.config import ConvertConfig
+from idxpipe.components.core.errors import UsageError
 
 
 @pytest.mark.parametrize("name", ["", "1a", "a-b", "../a", "a b"])

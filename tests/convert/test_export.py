@@ -2,14 +2,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from components.convert import export as module
-from components.convert.config import ConvertConfig
-from components.convert.export import export
-from components.convert.stage import convert
-from components.core import storage
-from components.core.content import read_chunks
-from components.core.errors import DataError, SetupError, UsageError
-from components.core.files import DataConfig, find_files
+from idxpipe.components.convert import export as module
+from idxpipe.components.convert.config import ConvertConfig
+from idxpipe.components.convert.export import export
+from idxpipe.components.convert.stage import convert
+from idxpipe.components.core import storage
+from idxpipe.components.core.errors import DataError, SetupError, UsageError
+from idxpipe.components.core.idx.content import read_chunks
+from idxpipe.components.core.idx.files import DataConfig, find_files
 from tests.idxfiles import idx_bytes, make_arrays, write_idx
 
 ARRAYS = make_arrays(train=40)

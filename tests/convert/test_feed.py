@@ -2,8 +2,8 @@ import threading
 
 import pytest
 
-from components.convert.feed import AbandonedError, feed, find_feed, is_fed
-from components.core.errors import DataError
+from idxpipe.components.convert.feed import AbandonedError, feed, find_feed, is_fed
+from idxpipe.components.core.errors import DataError
 
 
 def read(fed, length):

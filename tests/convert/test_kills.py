@@ -29,10 +29,9 @@ def test_thirty_kills(tmp_path):
 
 
 def main(folder):
-    import components.convert.beam_pipeline  # noqa: F401
-    from components.convert.config import ConvertConfig
-    from components.convert.stage import convert
-    from components.core import storage
+    from idxpipe.components.convert.config import ConvertConfig
+    from idxpipe.components.convert.stage import convert
+    from idxpipe.components.core import storage
     from tests.idxfiles import make_arrays, write_data_set
 
     arrays = make_arrays(train=40_000)

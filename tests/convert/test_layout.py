@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from components.convert.config import ConvertConfig
-from components.convert.records import first_examples
-from components.convert.stage import convert
-from components.core.dataset import read_dataset
-from components.core.errors import DataError
+from idxpipe.components.convert.config import ConvertConfig
+from idxpipe.components.convert.records import first_examples
+from idxpipe.components.convert.stage import convert
+from idxpipe.components.core.dataset.manifest import read_dataset
+from idxpipe.components.core.errors import DataError
 from tests.idxfiles import make_arrays, write_idx
 
 ARRAYS = make_arrays(train=50, shape=(28, 14))

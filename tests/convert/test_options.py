@@ -6,12 +6,12 @@ import os
 import numpy as np
 import pytest
 
-from components.convert.config import ConvertConfig
-from components.convert.stage import convert
-from components.core import storage
-from components.core.dataset import read_dataset, shard_uris
-from components.core.errors import DataError, SetupError, UsageError
-from components.core.order import source_indices
+from idxpipe.components.convert.config import ConvertConfig
+from idxpipe.components.convert.order import source_indices
+from idxpipe.components.convert.stage import convert
+from idxpipe.components.core import storage
+from idxpipe.components.core.dataset.manifest import read_dataset, shard_uris
+from idxpipe.components.core.errors import DataError, SetupError, UsageError
 from tests.idxfiles import make_arrays, write_data_set, write_idx
 
 ARRAYS = make_arrays(train=3000)
@@ -182,7 +182,7 @@ def test_options_that_cannot_be_met(files, tmp_path, options, problem):
 
 @pytest.mark.parametrize("options", [{"max_examples": 10}, {"shuffle_seed": 1}])
 def test_a_source_that_changes_while_parts_of_it_are_read(files, tmp_path, monkeypatch, options):
-    from components.convert import beam_pipeline
+    from idxpipe.components.convert.beam import pipeline as beam_pipeline
 
     sources = dict(files)
     sources["train_images"] = write_idx(tmp_path / "images", IMAGES)

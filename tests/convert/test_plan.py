@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.convert.plan import TARGET_SHARD_BYTES, choose_num_shards, shard_sizes
-from components.core.errors import UsageError
+from idxpipe.components.convert.plan import TARGET_SHARD_BYTES, choose_num_shards, shard_sizes
+from idxpipe.components.core.errors import UsageError
 
 
 @given(st.integers(1, 10_000), st.data())

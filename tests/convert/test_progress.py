@@ -2,7 +2,7 @@ import os
 import pty
 import sys
 
-from components.convert.progress import Progress
+from idxpipe.components.convert.progress import Progress
 
 
 def test_the_line_says_shards_share_rate_and_rest():

@@ -3,11 +3,11 @@ import json
 import numpy as np
 import pytest
 
-from components.convert.config import ConvertConfig
-from components.convert.records import check_records, first_examples
-from components.convert.stage import convert
-from components.core import storage
-from components.core.errors import DataError
+from idxpipe.components.convert.config import ConvertConfig
+from idxpipe.components.convert.records import check_records, first_examples
+from idxpipe.components.convert.stage import convert
+from idxpipe.components.core import storage
+from idxpipe.components.core.errors import DataError
 from tests.idxfiles import make_arrays, write_idx
 
 

@@ -3,11 +3,11 @@ import dataclasses
 import numpy as np
 import pytest
 
-from components.convert import rows
-from components.convert.selection import Selection
-from components.core.errors import DataError
-from components.core.fingerprint import Fingerprint
-from components.core.order import source_indices
+from idxpipe.components.convert import rows
+from idxpipe.components.convert.order import source_indices
+from idxpipe.components.convert.selection import Selection
+from idxpipe.components.core.errors import DataError
+from idxpipe.components.core.fingerprint import Fingerprint
 from tests.convert.test_shard import IMAGES, LABELS, task
 from tests.idxfiles import idx_bytes
 
@@ -36,7 +36,7 @@ def test_scattered_records(task):
 
 
 def test_scattered_records_of_a_remote_file_come_from_one_copy(task, one_gcs, monkeypatch):
-    from components.core import storage
+    from idxpipe.components.core import storage
 
     remote = dataclasses.replace(
         task,

@@ -4,9 +4,9 @@ import socket
 
 import pytest
 
-from components.convert.config import RUNNERS, ConvertConfig
-from components.convert.stage import convert
-from components.core.errors import SetupError, UsageError
+from idxpipe.components.convert.config import RUNNERS, ConvertConfig
+from idxpipe.components.convert.stage import convert
+from idxpipe.components.core.errors import SetupError, UsageError
 from tests.convert.runs import SHARDS, assert_our_error, run_cli, tree
 from tests.emulators import free_port
 
@@ -73,7 +73,7 @@ def test_what_cannot_work_ends_at_once_and_costs_nothing(
 def test_a_job_server_that_cannot_be_fetched_is_not_waited_for(
     mnist, reference, tmp_path, monkeypatch, runner, option, listens
 ):
-    from components.convert import runners
+    from idxpipe.components.convert.beam import runners
 
     monkeypatch.setattr(runners, "_FETCH_SECONDS", 0.2)
     output = tmp_path / "out"
@@ -93,7 +93,7 @@ def test_a_job_server_that_cannot_be_fetched_is_not_waited_for(
 
 
 def test_a_runner_whose_package_is_missing_is_refused(mnist, tmp_path, monkeypatch):
-    from components.convert import runners
+    from idxpipe.components.convert.beam import runners
 
     monkeypatch.setattr(runners, "find_spec", lambda _name: None)
     with pytest.raises(SetupError, match="not installed"):

@@ -10,13 +10,13 @@ from importlib.metadata import PathDistribution
 import pytest
 from packaging.requirements import Requirement
 
-from components import __version__
-from components.convert.config import ConvertConfig
-from components.convert.stage import convert
-from components.convert.worker_package import worker_requirements
-from components.core import storage
-from components.core.dataset import MANIFEST
-from components.core.errors import SetupError
+from idxpipe import __version__
+from idxpipe.components.convert.beam.worker_package import worker_requirements
+from idxpipe.components.convert.config import ConvertConfig
+from idxpipe.components.convert.stage import convert
+from idxpipe.components.core import storage
+from idxpipe.components.core.dataset.manifest import MANIFEST
+from idxpipe.components.core.errors import SetupError
 from tests.convert.runs import ROOT, SHARDS, assert_our_error, run_cli, start_cli, tree
 from tests.emulators import environment
 from tests.fakes.dataflow import FakeDataflow
@@ -89,9 +89,9 @@ def test_the_same_bytes_from_what_was_staged(mnist, reference, service, one_gcs)
     assert package.name == "idxpipe-worker"
     assert required(package) == {Requirement(line) for line in worker_requirements()}
     parts = [file.parts for file in package.files if file.suffix == ".py"]
-    assert {names[:2] for names in parts if len(names) > 2} == {
-        ("components", "convert"),
-        ("components", "core"),
+    assert {names[:3] for names in parts if len(names) > 3} == {
+        ("idxpipe", "components", "convert"),
+        ("idxpipe", "components", "core"),
     }
 
 
@@ -120,8 +120,8 @@ def test_the_graph_is_shards_spread_over_the_workers(reference, service, sources
 def test_a_setup_file_of_the_user_is_taken(reference, service, sources, one_gcs, tmp_path):
     checkout = tmp_path / "checkout"
     checkout.mkdir()
-    for name in ("components", "pipeline", "data"):
-        shutil.copytree(ROOT / name, checkout / name)
+    for name in ("components", "pipeline", "idxpipe", "data"):
+        shutil.copytree(ROOT / name, checkout / name, symlinks=True)
     for path in ROOT.iterdir():
         if path.is_file():
             shutil.copy(path, checkout)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.convert.selection import Selection, count, cut, in_validation, limited
+from idxpipe.components.convert.selection import Selection, count, cut, in_validation, limited
 
 LABELS = np.random.default_rng(0).choice(4, 3000, p=[0.7, 0.2, 0.09, 0.01])
 

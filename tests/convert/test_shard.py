@@ -4,13 +4,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from components.convert.plan import ShardTask
-from components.convert.selection import Selection
-from components.convert.shard import make_shard, read_receipt, receipt_uri
-from components.core import storage
-from components.core.errors import DataError
-from components.core.fingerprint import Fingerprint
-from components.core.idx import Header
+from idxpipe.components.convert.plan import ShardTask
+from idxpipe.components.convert.selection import Selection
+from idxpipe.components.convert.shard import make_shard, read_receipt, receipt_uri
+from idxpipe.components.core import storage
+from idxpipe.components.core.errors import DataError
+from idxpipe.components.core.fingerprint import Fingerprint
+from idxpipe.components.core.idx.header import Header
 from tests.idxfiles import write_idx
 
 IMAGES = np.arange(10 * 6, dtype=np.uint8).reshape(10, 2, 3)

@@ -8,11 +8,11 @@ import tempfile
 import numpy as np
 import pytest
 
-from components.convert.feed import AbandonedError, find_feed, is_fed
-from components.convert.source import Access, open_images, open_labels, staging_folder
-from components.core import storage
-from components.core.errors import DataError
-from components.core.fingerprint import Fingerprint
+from idxpipe.components.convert.feed import AbandonedError, find_feed, is_fed
+from idxpipe.components.convert.source import Access, open_images, open_labels, staging_folder
+from idxpipe.components.core import storage
+from idxpipe.components.core.errors import DataError
+from idxpipe.components.core.fingerprint import Fingerprint
 from tests.idxfiles import idx_bytes, write_idx
 
 IMAGES = np.arange(24, dtype=np.int16).reshape(2, 3, 4)
@@ -91,7 +91,7 @@ def test_staging_goes_and_takes_with_it_what_killed_conversions_left(tmp_path, m
     monkeypatch.setattr(tempfile, "tempdir", None)
     code = (
         "import os, signal\n"
-        "from components.convert.source import staging_folder\n"
+        "from idxpipe.components.convert.source import staging_folder\n"
         "with staging_folder('unused', True) as folder:\n"
         "    open(folder + '/images', 'wb').write(b'x')\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"

@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from components.convert.config import ConvertConfig
-from components.convert.stage import convert
-from components.core import storage
-from components.core.dataset import read_dataset, shard_uris
-from components.core.errors import DataError, SetupError, TransientError, UsageError
-from components.core.fingerprint import Fingerprint
+from idxpipe.components.convert.config import ConvertConfig
+from idxpipe.components.convert.stage import convert
+from idxpipe.components.core import storage
+from idxpipe.components.core.dataset.manifest import read_dataset, shard_uris
+from idxpipe.components.core.errors import DataError, SetupError, TransientError, UsageError
+from idxpipe.components.core.fingerprint import Fingerprint
 from tests.idxfiles import idx_bytes, make_arrays, write_data_set, write_idx
 
 ARRAYS = make_arrays(train=3000)
@@ -122,7 +122,7 @@ def test_another_number_of_shards_replaces_the_first(files, tmp_path):
 
 
 def test_a_conversion_cut_off_makes_only_what_is_missing(files, tmp_path, monkeypatch):
-    from components.convert import beam_pipeline
+    from idxpipe.components.convert.beam import pipeline as beam_pipeline
 
     make = beam_pipeline.make_shard
     made = []
@@ -150,9 +150,10 @@ def test_a_conversion_cut_off_makes_only_what_is_missing(files, tmp_path, monkey
 def test_a_killed_conversion_leaves_no_dataset_and_the_next_is_whole(files, tmp_path):
     code = f"""
 import os, signal
-from components.convert import shard, beam_pipeline
-from components.convert.config import ConvertConfig
-from components.convert.stage import convert
+from idxpipe.components.convert import shard
+from idxpipe.components.convert.beam import pipeline as beam_pipeline
+from idxpipe.components.convert.config import ConvertConfig
+from idxpipe.components.convert.stage import convert
 make = shard.make_shard
 def kill(task, advance):
     if task.start:
@@ -256,8 +257,8 @@ def test_workers_in_processes_of_their_own_say_what_is_wrong_too(files, tmp_path
 def test_conversions_at_once_into_one_folder_leave_one_whole_dataset(files, tmp_path):
     code = (
         "import sys\n"
-        "from components.convert.config import ConvertConfig\n"
-        "from components.convert.stage import convert\n"
+        "from idxpipe.components.convert.config import ConvertConfig\n"
+        "from idxpipe.components.convert.stage import convert\n"
         "convert(*sys.argv[1:4], ConvertConfig(num_shards=int(sys.argv[4])))\n"
     )
     sources = [files["train_images"], files["train_labels"], str(tmp_path)]
@@ -274,7 +275,8 @@ def test_conversions_at_once_into_one_folder_leave_one_whole_dataset(files, tmp_
 
 @pytest.mark.parametrize("gone", ["dataset", "receipts"])
 def test_interference_where_there_are_no_locks_is_noticed(files, tmp_path, monkeypatch, gone):
-    from components.convert import beam_pipeline, publish
+    from idxpipe.components.convert import publish
+    from idxpipe.components.convert.beam import pipeline as beam_pipeline
 
     if gone == "receipts":
         run_pipeline = beam_pipeline.run_pipeline
@@ -295,7 +297,7 @@ def test_interference_where_there_are_no_locks_is_noticed(files, tmp_path, monke
 
 @pytest.mark.parametrize("shards", [2, 3])
 def test_of_two_that_make_the_same_one_wins_and_both_end_well(files, tmp_path, monkeypatch, shards):
-    from components.convert import beam_pipeline
+    from idxpipe.components.convert.beam import pipeline as beam_pipeline
 
     known = run(files, tmp_path / "known").sources
     expected = (known["images"], known["labels"])
@@ -330,8 +332,8 @@ def test_another_split_in_the_folder_is_not_replaced(files, tmp_path):
 def test_beam_says_nothing_of_its_own(files, tmp_path):
     code = (
         "import sys\n"
-        "from components.convert.config import ConvertConfig\n"
-        "from components.convert.stage import convert\n"
+        "from idxpipe.components.convert.config import ConvertConfig\n"
+        "from idxpipe.components.convert.stage import convert\n"
         "convert(*sys.argv[1:], ConvertConfig())\n"
         "print(sorted({'tensorflow', 'kfp', 'keras'} & set(sys.modules)))\n"
     )

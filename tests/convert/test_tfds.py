@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from components.convert.config import ConvertConfig
-from components.convert.stage import convert
-from components.convert.tfds import FILES
-from components.core.tf_host import quiet_import
+from idxpipe.components.convert.config import ConvertConfig
+from idxpipe.components.convert.stage import convert
+from idxpipe.components.convert.tfds import FILES
+from idxpipe.components.core.tf_host import quiet_import
 from tests.idxfiles import make_arrays, write_idx
 
 pytestmark = pytest.mark.slow

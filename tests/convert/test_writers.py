@@ -3,9 +3,9 @@ import gzip
 import numpy as np
 import pytest
 
-from components.convert.writers import open_shard
-from components.core.fingerprint import Fingerprint
-from components.core.tfrecord import ExampleEncoder
+from idxpipe.components.convert.writers import open_shard
+from idxpipe.components.core.dataset.tfrecord import ExampleEncoder
+from idxpipe.components.core.fingerprint import Fingerprint
 
 LABELS = np.array([1, 300, 2], np.int64)
 IMAGES = np.arange(12, dtype=np.uint8).reshape(3, 4)

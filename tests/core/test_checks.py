@@ -5,7 +5,10 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from components.core.checks import (
+from idxpipe.components.core.codes import Code
+from idxpipe.components.core.errors import DataError
+from idxpipe.components.core.fingerprint import Fingerprint
+from idxpipe.components.core.idx.checks import (
     Head,
     check_images,
     check_labels,
@@ -16,10 +19,7 @@ from components.core.checks import (
     scan,
     scan_labels,
 )
-from components.core.codes import Code
-from components.core.errors import DataError
-from components.core.fingerprint import Fingerprint
-from components.core.idx import Header
+from idxpipe.components.core.idx.header import Header
 from tests.idxfiles import idx_bytes, write_idx
 
 IMAGES = np.arange(5 * 4 * 3, dtype=np.uint8).reshape(5, 4, 3)

@@ -3,8 +3,8 @@ import math
 
 import pytest
 
-from components.core.config import Config, describe, fields, parameter
-from components.core.errors import UsageError
+from idxpipe.components.core.config import Config, describe, fields, parameter
+from idxpipe.components.core.errors import UsageError
 
 
 @dataclasses.dataclass(frozen=True)

@@ -3,8 +3,8 @@ import tracemalloc
 
 import pytest
 
-from components.core.content import CHUNK_BYTES, is_gzip, read_chunks, read_start
-from components.core.errors import DataError
+from idxpipe.components.core.errors import DataError
+from idxpipe.components.core.idx.content import CHUNK_BYTES, is_gzip, read_chunks, read_start
 
 CONTENT = bytes(range(256)) * 5000
 PACKED = gzip.compress(CONTENT, mtime=0)

@@ -4,9 +4,15 @@ import re
 
 import pytest
 
-from components.core import storage
-from components.core.dataset import MANIFEST, Dataset, Shard, read_dataset, shard_uris
-from components.core.errors import CONVERT_AGAIN, DataError
+from idxpipe.components.core import storage
+from idxpipe.components.core.dataset.manifest import (
+    MANIFEST,
+    Dataset,
+    Shard,
+    read_dataset,
+    shard_uris,
+)
+from idxpipe.components.core.errors import CONVERT_AGAIN, DataError
 
 DATASET = Dataset(
     split="train",

@@ -1,6 +1,6 @@
 import pytest
 
-from components.core.errors import FAMILY, DataError, IdxpipeError, exit_on_error
+from idxpipe.components.core.errors import FAMILY, DataError, IdxpipeError, exit_on_error
 
 
 def test_message_says_where_what_expected_found_and_to_do():

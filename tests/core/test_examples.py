@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 
-from components.convert.config import ConvertConfig
-from components.convert.stage import convert
-from components.core.dataset import read_dataset, shard_uris
-from components.core.errors import DataError, SetupError
-from components.core.examples import read_examples, regroup
+from idxpipe.components.convert.config import ConvertConfig
+from idxpipe.components.convert.stage import convert
+from idxpipe.components.core.dataset.examples import read_examples, regroup
+from idxpipe.components.core.dataset.manifest import read_dataset, shard_uris
+from idxpipe.components.core.errors import DataError, SetupError
 from tests.datasets import spots, write_dataset
 from tests.idxfiles import write_idx
 

@@ -1,7 +1,7 @@
 import pytest
 
-from components.core.errors import DataError, UsageError
-from components.core.files import ROLES, DataConfig, find_files
+from idxpipe.components.core.errors import DataError, UsageError
+from idxpipe.components.core.idx.files import ROLES, DataConfig, find_files
 
 
 def make(folder, *names):

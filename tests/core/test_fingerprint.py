@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.core.errors import UsageError
-from components.core.fingerprint import Fingerprint
+from idxpipe.components.core.errors import UsageError
+from idxpipe.components.core.fingerprint import Fingerprint
 
 
 def of(data: bytes) -> Fingerprint:

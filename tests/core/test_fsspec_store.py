@@ -8,9 +8,10 @@ import threading
 
 import pytest
 
-from components.core import fsspec_store, storage
-from components.core.errors import DataError, SetupError, TransientError, UsageError
-from components.core.transfer import download, upload
+from idxpipe.components.core import storage
+from idxpipe.components.core.errors import DataError, SetupError, TransientError, UsageError
+from idxpipe.components.core.stores import fsspec_store
+from idxpipe.components.core.transfer import download, upload
 from tests.emulators import environment, free_port
 
 pytestmark = pytest.mark.xdist_group("s3")
@@ -216,7 +217,8 @@ def test_the_web_is_not_written(use):
 
 
 def test_the_drivers_are_loaded_when_they_are_met():
-    code = "import sys, components.core.storage as s; s.exists('/'); print('fsspec' in sys.modules)"
+    code = "import sys, idxpipe.components.core.storage as storage\nstorage.exists('/')\n"
+    code += "print('fsspec' in sys.modules)"
     import subprocess
 
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

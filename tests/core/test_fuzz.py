@@ -21,12 +21,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from components.core.checks import scan, size_faults
-from components.core.errors import IdxpipeError
-from components.core.files import DataFiles
-from components.core.idx import ITEM_BYTES, Header
-from components.validate.config import ValidateConfig
-from components.validate.stage import validate
+from idxpipe.components.core.errors import IdxpipeError
+from idxpipe.components.core.idx.checks import scan, size_faults
+from idxpipe.components.core.idx.files import DataFiles
+from idxpipe.components.core.idx.header import ITEM_BYTES, Header
+from idxpipe.components.validate.config import ValidateConfig
+from idxpipe.components.validate.stage import validate
 from tests.idxfiles import CODES, idx_bytes, make_arrays, write_data_set
 
 MUTATIONS = int(os.environ.get("IDXPIPE_FUZZ", "100000"))

@@ -16,10 +16,11 @@ from pathlib import Path
 import google_crc32c
 import pytest
 
-from components.core import gcs_store, storage
-from components.core.content import read_chunks
-from components.core.errors import DataError, SetupError, TransientError, UsageError
-from components.core.transfer import download, upload
+from idxpipe.components.core import storage
+from idxpipe.components.core.errors import DataError, SetupError, TransientError, UsageError
+from idxpipe.components.core.idx.content import read_chunks
+from idxpipe.components.core.stores import gcs as gcs_store
+from idxpipe.components.core.transfer import download, upload
 from tests.emulators import environment, free_port, gcs_at
 from tests.faults import KINDS, faulty_proxy
 
@@ -294,7 +295,7 @@ def test_without_credentials_it_says_so_at_once(tmp_path):
 
 
 def test_a_metadata_server_that_is_silent_is_not_waited_for(tmp_path, monkeypatch):
-    from components.core import google_auth
+    from idxpipe.components.core.google import auth as google_auth
 
     asked = []
     hidden = dict.fromkeys(("GOOGLE_APPLICATION_CREDENTIALS", "STORAGE_EMULATOR_HOST"))
@@ -313,7 +314,7 @@ def test_a_metadata_server_that_is_silent_is_not_waited_for(tmp_path, monkeypatc
 
 
 def test_a_key_file_that_cannot_be_read_is_an_error_without_traceback(tmp_path):
-    from components.core import google_auth
+    from idxpipe.components.core.google import auth as google_auth
 
     with (
         environment(GOOGLE_APPLICATION_CREDENTIALS=str(tmp_path)),

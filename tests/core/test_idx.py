@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.core.errors import DataError
-from components.core.idx import ITEM_BYTES, Header
+from idxpipe.components.core.errors import DataError
+from idxpipe.components.core.idx.header import ITEM_BYTES, Header
 from tests.idxfiles import idx_bytes
 
 

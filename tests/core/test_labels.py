@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from components.core.idx import Header
-from components.core.labels import LabelCount, label_column
+from idxpipe.components.core.idx.header import Header
+from idxpipe.components.core.idx.labels import LabelCount, label_column
 from tests.idxfiles import idx_bytes
 
 

@@ -2,7 +2,7 @@ import gc
 
 import pytest
 
-from components.core.lasting import lasting
+from idxpipe.components.core.lasting import lasting
 
 
 def test_what_is_made_is_never_looked_at_again():

@@ -1,7 +1,7 @@
 import pytest
 
-from components.core.errors import UsageError
-from components.core.layout import LayoutConfig, upright
+from idxpipe.components.core.errors import UsageError
+from idxpipe.components.core.idx.layout import LayoutConfig, upright
 
 
 def test_the_defaults_are_those_of_2018():

@@ -1,4 +1,4 @@
-from components.core import memory
+from idxpipe.components.train.input import memory
 
 
 def test_machine_without_control_group(monkeypatch, tmp_path):

@@ -2,8 +2,8 @@ import json
 
 import pytest
 
-from components.core.errors import DataError
-from components.core.metrics import read_metrics
+from idxpipe.components.core.errors import DataError
+from idxpipe.components.core.metrics import read_metrics
 
 
 def test_what_was_written_is_read(tmp_path):

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from components.core import mirror, storage
-from components.core.mirror import Mirror
+from idxpipe.components.core import storage
+from idxpipe.components.train.state import mirror
+from idxpipe.components.train.state.mirror import Mirror
 
 pytestmark = pytest.mark.xdist_group("gcs")
 

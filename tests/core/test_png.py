@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from components.core.png import encode_png
+from idxpipe.components.core.report.png import encode_png
 
 
 @pytest.mark.parametrize("shape", [(5, 7), (1, 1), (4, 3, 3), (64, 100, 3)])

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.core.rows import Rows
+from idxpipe.components.core.idx.rows import Rows
 
 
 @given(

@@ -1,7 +1,7 @@
 import pytest
 
-from components.core.errors import UsageError
-from components.core.shapes import format_shape, parse_shape
+from idxpipe.components.core.errors import UsageError
+from idxpipe.components.core.shapes import format_shape, parse_shape
 
 
 @pytest.mark.parametrize("shape", [(28, 28), (32, 32, 3), (1, 1)])

@@ -4,10 +4,11 @@ from types import SimpleNamespace
 import google_crc32c
 import pytest
 
-from components.core import staging, storage
-from components.core.dataset import Dataset, Shard, shard_uris
-from components.core.errors import DataError, SetupError
-from components.core.staging import local_copy, staged_shards
+from idxpipe.components.core import storage
+from idxpipe.components.core.dataset import staging
+from idxpipe.components.core.dataset.manifest import Dataset, Shard, shard_uris
+from idxpipe.components.core.dataset.staging import local_copy, staged_shards
+from idxpipe.components.core.errors import DataError, SetupError
 
 pytestmark = pytest.mark.xdist_group("gcs")
 CONTENT = {"0.tfrecord": b"one" * 100, "1.tfrecord": b"two" * 50}

@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from components.core import storage
-from components.core.errors import DataError, SetupError, UsageError
+from idxpipe.components.core import storage
+from idxpipe.components.core.errors import DataError, SetupError, UsageError
 
 
 def test_write_then_read(tmp_path):
@@ -94,7 +94,7 @@ def test_delete_does_not_follow_a_link(tmp_path):
 def test_sweep_takes_what_a_killed_process_left(tmp_path):
     code = (
         "import os, signal, sys\n"
-        "from components.core import storage\n"
+        "from idxpipe.components.core import storage\n"
         "with storage.create(sys.argv[1]) as s:\n"
         "    s.write(b'half')\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"

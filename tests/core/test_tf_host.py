@@ -2,8 +2,8 @@ import os
 
 import pytest
 
-from components.core.errors import SetupError
-from components.core.tf_host import quiet_import
+from idxpipe.components.core.errors import SetupError
+from idxpipe.components.core.tf_host import quiet_import
 
 
 def test_noise_of_native_code_is_swallowed(capfd):

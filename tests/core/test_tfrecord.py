@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from components.core.tfrecord import ExampleEncoder, mask_all, masked, varint
+from idxpipe.components.core.dataset.tfrecord import ExampleEncoder, mask_all, masked, varint
 
 tf = pytest.importorskip("tensorflow")
 

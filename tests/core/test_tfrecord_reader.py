@@ -3,9 +3,9 @@ import io
 import numpy as np
 import pytest
 
-from components.core.errors import DataError
-from components.core.tfrecord import ExampleEncoder
-from components.core.tfrecord_reader import decode, read_records
+from idxpipe.components.core.dataset.tfrecord import ExampleEncoder
+from idxpipe.components.core.dataset.tfrecord_reader import decode, read_records
+from idxpipe.components.core.errors import DataError
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.integers(0, 256, (50, 30), dtype=np.uint8)

@@ -5,9 +5,9 @@ import threading
 
 import pytest
 
-from components.core import tpu_runtime
-from components.core.errors import SetupError
-from components.core.tpu_runtime import PJRT, accelerator_type, prepare
+from idxpipe.components.core import tpu_runtime
+from idxpipe.components.core.errors import SetupError
+from idxpipe.components.core.tpu_runtime import PJRT, accelerator_type, prepare
 
 LIBRARY = "TF_PLUGGABLE_DEVICE_LIBRARY_PATH"
 

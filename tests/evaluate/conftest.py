@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from components.core.tf_host import quiet_import
+from idxpipe.components.core.tf_host import quiet_import
 from tests.datasets import write_dataset
 
 with quiet_import():

@@ -5,9 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from components.core.errors import DataError
-from components.evaluate.baseline import compare, read_baseline
-from components.evaluate.outcomes import Examples
+from idxpipe.components.core.errors import DataError
+from idxpipe.components.evaluate.baseline import compare, read_baseline
+from idxpipe.components.evaluate.metrics.outcomes import Examples
 
 RIGHT = np.arange(100) < 80
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn.calibration import calibration_curve
 
-from components.evaluate.calibration import (
+from idxpipe.components.evaluate.metrics.calibration import (
     NUM_BINS,
     calibration_bins,
     expected_calibration_error,

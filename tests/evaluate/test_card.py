@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from components.core.errors import DataError
-from components.evaluate.card import read_card
+from idxpipe.components.core.errors import DataError
+from idxpipe.components.core.model import read_card
 
 
 def write(folder, model, **changes):

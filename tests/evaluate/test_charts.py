@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from components.evaluate.charts import confidence_histogram, reliability_diagram
+from idxpipe.components.evaluate.charts import confidence_histogram, reliability_diagram
 
 
 def make(count, right, low=0.5, high=1.0):

@@ -4,9 +4,9 @@ import json
 
 from kfp import dsl
 
-from components.core.device import DeviceConfig
-from components.evaluate.component import evaluate
-from components.evaluate.config import EvaluateConfig
+from idxpipe.components.core.device import DeviceConfig
+from idxpipe.components.evaluate.component import evaluate
+from idxpipe.components.evaluate.config import EvaluateConfig
 
 
 def test_parameters_are_the_configurations_fields():
@@ -58,7 +58,7 @@ def test_runs_as_a_function(records, model, tmp_path):
 def test_a_matrix_beyond_the_metadata_s_limit_is_left_to_the_files(
     records, model, tmp_path, monkeypatch
 ):
-    from components.evaluate import stage
+    from idxpipe.components.evaluate import stage
 
     real = stage.evaluate
 

@@ -1,9 +1,9 @@
 import pytest
 import tensorflow as tf
 
-from components.core.device import DeviceConfig
-from components.core.errors import SetupError
-from components.evaluate.device import choose_devices
+from idxpipe.components.core.device import DeviceConfig
+from idxpipe.components.core.errors import SetupError
+from idxpipe.components.evaluate.device import choose_devices
 
 
 @pytest.fixture

@@ -5,9 +5,9 @@ import jsonschema
 import numpy as np
 import pytest
 
-from components.core.device import DeviceConfig
-from components.evaluate.config import EvaluateConfig
-from components.evaluate.stage import evaluate
+from idxpipe.components.core.device import DeviceConfig
+from idxpipe.components.evaluate.config import EvaluateConfig
+from idxpipe.components.evaluate.stage import evaluate
 from tests.datasets import write_dataset
 from tests.evaluate.conftest import write_model
 

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from components.core import storage
-from components.core.errors import DataError
-from components.core.transfer import upload
-from components.evaluate.card import ModelCard
-from components.evaluate.images import find_sources, read_batches
+from idxpipe.components.core import storage
+from idxpipe.components.core.errors import DataError
+from idxpipe.components.core.model import ModelCard
+from idxpipe.components.core.transfer import upload
+from idxpipe.components.evaluate.images import find_sources, read_batches
 from tests.idxfiles import idx_bytes, write_idx
 
 IMAGES = np.random.default_rng(2).integers(0, 256, (11, 3, 4), np.uint8)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from components.evaluate.intervals import bootstrap_interval, wilson_interval
+from idxpipe.components.evaluate.metrics.intervals import bootstrap_interval, wilson_interval
 
 COUNTS = [(9794, 10000), (0, 10), (10, 10), (5, 10), (1, 1)]
 

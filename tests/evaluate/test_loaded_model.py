@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from components.core.errors import DataError, SetupError
-from components.evaluate.card import read_card
-from components.evaluate.loaded_model import _OTHER_FORMATS, load_model
-from components.train.formats import KERAS_FILE, TFLITE_FILE
+from idxpipe.components.core.errors import DataError, SetupError
+from idxpipe.components.core.model import read_card
+from idxpipe.components.evaluate.loaded_model import _OTHER_FORMATS, load_model
+from idxpipe.components.train.export.formats import KERAS_FILE, TFLITE_FILE
 from tests.evaluate.conftest import LOGITS, answers, write_model
 
 

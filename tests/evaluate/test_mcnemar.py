@@ -1,7 +1,7 @@
 import pytest
 from scipy import stats
 
-from components.evaluate.mcnemar import mcnemar
+from idxpipe.components.evaluate.metrics.mcnemar import mcnemar
 
 
 @pytest.mark.parametrize("throws", [1, 2, 3, 10, 25, 100])

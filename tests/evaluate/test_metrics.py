@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn import metrics as theirs
 
-from components.evaluate.metrics import (
+from idxpipe.components.evaluate.metrics.metrics import (
     class_figures,
     confusion_matrix,
     cross_entropy,

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from components.core.fingerprint import Fingerprint
-from components.evaluate.outcomes import Gathering
+from idxpipe.components.core.fingerprint import Fingerprint
+from idxpipe.components.evaluate.metrics.outcomes import Gathering
 
 RANDOM = np.random.default_rng(0)
 IMAGES = RANDOM.integers(0, 255, (11, 3, 4)).astype(np.int16)

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from components.core.errors import DataError, SetupError, UsageError
-from components.evaluate.config import PredictConfig
-from components.evaluate.metrics import softmax
-from components.evaluate.predict import predict, prepare
-from pipeline.cli import main
+from idxpipe.components.core.errors import DataError, SetupError, UsageError
+from idxpipe.components.evaluate.config import PredictConfig
+from idxpipe.components.evaluate.metrics.metrics import softmax
+from idxpipe.components.evaluate.predict import predict, prepare
+from idxpipe.pipeline.cli.main import main
 from tests.evaluate.conftest import LOGITS, answers, write_model
 from tests.idxfiles import write_idx
 
@@ -124,7 +124,7 @@ def test_command_takes_pictures_of_a_model_with_channels(tmp_path, shape, capsys
 def test_bad_input_is_an_error_before_tensorflow_and_stdout_stays_empty(tmp_path, model):
     images = write_idx(tmp_path / "images", np.zeros((2, 4, 5), np.uint8))
     program = (
-        "import sys\nfrom pipeline.cli import main\n"
+        "import sys\nfrom idxpipe.pipeline.cli.main import main\n"
         f"code = main({command('--model', model, images)!r})\n"
         "assert not {'tensorflow', 'keras', 'PIL'} & set(sys.modules)\nsys.exit(code)"
     )
@@ -159,7 +159,7 @@ def test_damage_that_comes_to_light_late_still_ends_in_an_error(model, tmp_path,
 
 def test_a_reader_who_goes_away_is_no_error(model, images):
     words = command("--model", model, *[images] * 30)
-    line = f"{sys.executable} -m pipeline.cli {' '.join(words)} | head -n 1"
+    line = f"{sys.executable} -m idxpipe.pipeline.cli.main {' '.join(words)} | head -n 1"
     done = subprocess.run(
         ["bash", "-o", "pipefail", "-c", line], check=False, capture_output=True, text=True
     )

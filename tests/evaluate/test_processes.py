@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from components.evaluate.config import EvaluateConfig
-from components.evaluate.stage import evaluate
+from idxpipe.components.evaluate.config import EvaluateConfig
+from idxpipe.components.evaluate.stage import evaluate
 from tests.datasets import write_dataset
 from tests.evaluate.conftest import answers, write_model
 from tests.evaluate.test_stage import CPU
@@ -19,9 +19,9 @@ import sys
 import tensorflow as tf
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 8)
-from components.core.device import DeviceConfig
-from components.evaluate.config import EvaluateConfig
-from components.evaluate.stage import evaluate
+from idxpipe.components.core.device import DeviceConfig
+from idxpipe.components.evaluate.config import EvaluateConfig
+from idxpipe.components.evaluate.stage import evaluate
 evaluate(*sys.argv[1:], EvaluateConfig(eval_batch_size=4), DeviceConfig(accelerator="cpu"))
 assert len(tf.config.list_logical_devices()) == 8
 """

@@ -5,11 +5,11 @@ import json
 import numpy as np
 import pytest
 
-from components.core import storage
-from components.core.device import DeviceConfig
-from components.core.transfer import upload
-from components.evaluate.config import EvaluateConfig
-from components.evaluate.stage import evaluate
+from idxpipe.components.core import storage
+from idxpipe.components.core.device import DeviceConfig
+from idxpipe.components.core.transfer import upload
+from idxpipe.components.evaluate.config import EvaluateConfig
+from idxpipe.components.evaluate.stage import evaluate
 from tests.datasets import write_dataset
 from tests.evaluate.conftest import write_model
 

@@ -4,8 +4,8 @@ import threading
 import numpy as np
 import pytest
 
-from components.core.errors import DataError
-from components.evaluate.replicas import with_logits
+from idxpipe.components.core.errors import DataError
+from idxpipe.components.evaluate.replicas import with_logits
 
 
 @dataclasses.dataclass(frozen=True)

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from components.evaluate.mistakes import Mistake
-from components.evaluate.report import render, to_png
+from idxpipe.components.evaluate.mistakes import Mistake
+from idxpipe.components.evaluate.report import render, to_png
 
 FACTS = {
     "version": "1",

@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from components.core.device import DeviceConfig
-from components.core.errors import DataError, GateError, SetupError
-from components.evaluate.config import EvaluateConfig
-from components.evaluate.stage import evaluate
-from components.gate.config import GateConfig
-from components.gate.stage import gate
+from idxpipe.components.core.device import DeviceConfig
+from idxpipe.components.core.errors import DataError, GateError, SetupError
+from idxpipe.components.evaluate.config import EvaluateConfig
+from idxpipe.components.evaluate.stage import evaluate
+from idxpipe.components.gate.config import GateConfig
+from idxpipe.components.gate.stage import gate
 from tests.datasets import write_dataset
 from tests.evaluate.conftest import ANSWERS, answers, write_model
 

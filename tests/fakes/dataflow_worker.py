@@ -60,9 +60,9 @@ def main(pipeline_uri: str) -> None:
         del environment.dependencies[:]
         environment.urn, environment.payload = python_urns.EMBEDDED_PYTHON, b""
     sys.path_importer_cache.clear()
-    import components
+    import idxpipe
 
-    assert components.__file__.startswith(os.path.abspath("packages")), components.__file__
+    assert idxpipe.__file__.startswith(os.path.abspath("packages")), idxpipe.__file__
     result = FnApiRunner().run_via_runner_api(pipeline, PipelineOptions([]))
     result.wait_until_finish()
     counters = result.metrics().query()["counters"]

@@ -4,7 +4,8 @@ import json
 import sys
 import threading
 
-from pipeline import local, spec
+from idxpipe.pipeline.local import runner as local
+from idxpipe.pipeline.spec import parse as spec
 
 
 def main() -> None:

@@ -16,7 +16,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pipeline import local, spec
+from idxpipe.pipeline.local import runner as local
+from idxpipe.pipeline.spec import parse as spec
 from tests import oracles
 from tests.emulators import free_port
 from tests.fakes.http import JsonServer, Refused, Request

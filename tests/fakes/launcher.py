@@ -23,7 +23,7 @@ from typing import Any, Protocol
 from google.protobuf import json_format
 from kfp.pipeline_spec import pipeline_spec_pb2
 
-from pipeline import mounts
+from idxpipe.pipeline.local import mounts
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 # What would let a step reach a store by itself.

@@ -3,7 +3,7 @@ import json
 import pytest
 from kfp import dsl
 
-from components.gate.component import gate
+from idxpipe.components.gate.component import gate
 
 
 def test_it_ends_the_process_with_code_4(tmp_path, capsys):

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from components.core.errors import DataError, GateError
-from components.gate.config import GateConfig
-from components.gate.stage import gate
+from idxpipe.components.core.errors import DataError, GateError
+from idxpipe.components.gate.config import GateConfig
+from idxpipe.components.gate.stage import gate
 
 COMPARISON = {"accuracy": 0.8, "lost": 5, "won": 0, "p_value": 0.03125, "alpha": 0.05}
 

@@ -1,6 +1,7 @@
 import pytest
 
-from pipeline import local, spec
+from idxpipe.pipeline.local import runner as local
+from idxpipe.pipeline.spec import parse as spec
 from tests.pipeline import toy
 
 

@@ -4,11 +4,11 @@ import json
 
 import pytest
 
-from components.core import rest
-from pipeline import ahead
-from pipeline.checks.check import ok
-from pipeline.checks.services import OVERRIDE
-from pipeline.cli import main
+from idxpipe.components.core.google import rest
+from idxpipe.pipeline.cli.main import main
+from idxpipe.pipeline.preflight import job as ahead
+from idxpipe.pipeline.preflight.check import ok
+from idxpipe.pipeline.preflight.services import OVERRIDE
 from tests.fakes.vertex import FakeVertex
 from tests.pipeline import toy
 from tests.pipeline.fake_google import (
@@ -27,7 +27,7 @@ from tests.pipeline.fake_google import (
 @pytest.fixture
 def google(monkeypatch):
     world = Google()
-    monkeypatch.setattr("pipeline.doctor.check_data", fine)
+    monkeypatch.setattr("idxpipe.pipeline.preflight.doctor.check_data", fine)
     monkeypatch.setattr(rest, "PAUSE_SECONDS", 0.001)
     with serve(world) as address:
         monkeypatch.setenv(OVERRIDE, address)

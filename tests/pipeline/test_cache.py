@@ -6,9 +6,11 @@ import shutil
 
 import pytest
 
-import components
-from pipeline import cache, code, local, spec
-from pipeline.artifact import Artifact, Values
+import idxpipe.components as stages
+from idxpipe.pipeline.local import cache, code
+from idxpipe.pipeline.local import runner as local
+from idxpipe.pipeline.spec import parse as spec
+from idxpipe.pipeline.spec.artifact import Artifact, Values
 from tests.pipeline import toy
 from tests.pipeline.conftest import statuses
 
@@ -132,8 +134,8 @@ def test_code_changed(tmp_path, monkeypatch, root):
         (package / name).mkdir(parents=True)
         (package / name / "__init__.py").write_text("")
     (package / "__init__.py").write_text("")
-    monkeypatch.setattr(components, "__path__", [str(package)])
-    tasks = {"one": toy.task("echo from components.train.stage import train")}
+    monkeypatch.setattr(stages, "__path__", [str(package)])
+    tasks = {"one": toy.task("echo from idxpipe.components.train.stage import train")}
     pipeline = spec.parse(toy.text(toy.document(tasks)))
 
     def status():
@@ -151,14 +153,14 @@ def test_code_changed(tmp_path, monkeypatch, root):
 
 
 def test_versions_count(monkeypatch):
-    before = code.identity(["from components.train import stage"])
+    before = code.identity(["from idxpipe.components.train import stage"])
     assert before["python"].startswith("3.")
     monkeypatch.setattr("importlib.metadata.version", lambda name: "0")
-    assert code.identity(["from components.train import stage"]) != before
+    assert code.identity(["from idxpipe.components.train import stage"]) != before
 
 
 def test_code_of_a_module_and_of_no_package():
-    assert set(code.identity(["import components.core"])["packages"]) == {"core"}
+    assert set(code.identity(["import idxpipe.components.core"])["packages"]) == {"core"}
     assert code.identity(["sh", "-c", ":"])["packages"] == {}
 
 

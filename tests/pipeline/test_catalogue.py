@@ -1,8 +1,8 @@
 import pytest
 
-from components.core.config import fields
-from components.core.errors import UsageError
-from pipeline.catalogue import CONFIGS, PARAMETERS, check_values
+from idxpipe.components.core.config import fields
+from idxpipe.components.core.errors import UsageError
+from idxpipe.pipeline.catalogue import CONFIGS, PARAMETERS, check_values
 
 
 def test_no_two_stages_share_a_name_for_different_things():

@@ -6,9 +6,9 @@ import sys
 
 import pytest
 
-from components.core import storage
-from components.core.dataset import read_dataset
-from pipeline.cli import build_parser, main
+from idxpipe.components.core import storage
+from idxpipe.components.core.dataset.manifest import read_dataset
+from idxpipe.pipeline.cli.main import build_parser, main
 from tests.idxfiles import idx_bytes, make_arrays, write_data_set
 from tests.pipeline import toy
 
@@ -188,7 +188,7 @@ def test_help_of_train_names_default_and_unit(capsys):
 
 
 def test_a_closed_pipe_is_no_error(data):
-    command = f"{sys.executable} -m pipeline.cli validate --data {data} | true"
+    command = f"{sys.executable} -m idxpipe.pipeline.cli.main validate --data {data} | true"
     done = subprocess.run(
         ["bash", "-o", "pipefail", "-c", command], check=False, capture_output=True, text=True
     )

@@ -3,11 +3,11 @@
 import pytest
 import yaml
 
-from components.core.errors import IdxpipeError
-from components.register.config import RegisterConfig
-from pipeline import spec
-from pipeline.catalogue import PARAMETERS
-from pipeline.compile import check_compiled, compile_pipeline
+from idxpipe.components.core.errors import IdxpipeError
+from idxpipe.components.register.config import RegisterConfig
+from idxpipe.pipeline.catalogue import PARAMETERS
+from idxpipe.pipeline.compile import check_compiled, compile_pipeline
+from idxpipe.pipeline.spec import parse as spec
 
 COMMITTED = "pipeline.yaml"
 

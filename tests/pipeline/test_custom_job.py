@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from components.core.errors import UsageError
-from pipeline import local, spec
-from pipeline.compile import check_compiled, compile_pipeline
-from pipeline.custom_job import TIMEOUT_SECONDS
-from pipeline.targets import TARGETS
+from idxpipe.components.core.errors import UsageError
+from idxpipe.pipeline.compile import check_compiled, compile_pipeline
+from idxpipe.pipeline.local import runner as local
+from idxpipe.pipeline.spec import parse as spec
+from idxpipe.pipeline.vertex.custom_job import TIMEOUT_SECONDS
+from idxpipe.pipeline.vertex.targets import TARGETS
 
 GOLDEN = Path(__file__).parent / "golden"
 IMAGE = "idxpipe-train:golden"

@@ -11,10 +11,10 @@ import yaml
 from google.cloud.aiplatform_v1.types import CustomJob
 from google_cloud_pipeline_components.container.v1.gcp_launcher.utils import json_util
 
-from pipeline import placeholders
-from pipeline.compile import compile_pipeline
-from pipeline.custom_job import TIMEOUT_SECONDS
-from pipeline.targets import TARGETS
+from idxpipe.pipeline.compile import compile_pipeline
+from idxpipe.pipeline.spec import placeholders
+from idxpipe.pipeline.vertex.custom_job import TIMEOUT_SECONDS
+from idxpipe.pipeline.vertex.targets import TARGETS
 
 IMAGE = "europe-docker.pkg.dev/p/r/train:1"
 ACCOUNT = "runner@p.iam.gserviceaccount.com"
@@ -100,7 +100,7 @@ def test_the_job_is_the_run_s_own(name):
     assert pool.disk_spec.boot_disk_size_gb == 100
     assert pool.container_spec.image_uri == IMAGE
     assert {e.name: e.value for e in pool.container_spec.env} == target.env
-    assert "components.train.stage" in " ".join(pool.container_spec.command)
+    assert "idxpipe.components.train.stage" in " ".join(pool.container_spec.command)
 
 
 def test_image_and_code_are_constants_of_the_task():
@@ -117,7 +117,7 @@ def test_image_and_code_are_constants_of_the_task():
 def test_an_input_that_the_custom_job_also_has_is_refused():
     from kfp import dsl
 
-    from pipeline.custom_job import as_custom_job
+    from idxpipe.pipeline.vertex.custom_job import as_custom_job
 
     @dsl.component(base_image="x", install_kfp_package=False)
     def greedy(network: str, labels: dict):

@@ -6,15 +6,15 @@ from types import SimpleNamespace
 
 import pytest
 
-from components.core import rest
-from components.core.errors import SetupError, UsageError
-from components.core.files import DataConfig
-from pipeline.checks.check import Status, failures, ok, require
-from pipeline.checks.project import check_credentials
-from pipeline.checks.services import OVERRIDE, Services, base_url
-from pipeline.cli import main
-from pipeline.doctor import Plan, preflight
-from pipeline.vertex_request import Place
+from idxpipe.components.core.errors import SetupError, UsageError
+from idxpipe.components.core.google import rest
+from idxpipe.components.core.idx.files import DataConfig
+from idxpipe.pipeline.cli.main import main
+from idxpipe.pipeline.preflight.check import Status, failures, ok, require
+from idxpipe.pipeline.preflight.doctor import Plan, preflight
+from idxpipe.pipeline.preflight.project import check_credentials
+from idxpipe.pipeline.preflight.services import OVERRIDE, Services, base_url
+from idxpipe.pipeline.vertex.request import Place
 from tests.pipeline.fake_google import (
     ACCOUNT,
     BUCKET,
@@ -339,7 +339,9 @@ def test_a_local_root_and_local_data(google):
 
 
 def test_a_data_bucket_that_is_missing_is_to_be_looked_for_and_not_to_be_made(google, monkeypatch):
-    monkeypatch.setattr("pipeline.doctor.check_data", lambda data: ok(f"data {data.data}", "fine"))
+    monkeypatch.setattr(
+        "idxpipe.pipeline.preflight.doctor.check_data", lambda data: ok(f"data {data.data}", "fine")
+    )
     (check,) = failures(look(data="gs://nowhere/mnist"))
     assert check.what.startswith("bucket nowhere")
     assert "no such bucket" in check.found
@@ -347,7 +349,9 @@ def test_a_data_bucket_that_is_missing_is_to_be_looked_for_and_not_to_be_made(go
 
 
 def test_data_of_another_project_is_worth_a_word(google, monkeypatch):
-    monkeypatch.setattr("pipeline.doctor.check_data", lambda data: ok(f"data {data.data}", "fine"))
+    monkeypatch.setattr(
+        "idxpipe.pipeline.preflight.doctor.check_data", lambda data: ok(f"data {data.data}", "fine")
+    )
     google.buckets["public"] = {"projectNumber": "42", "location": "US"}
     check = the(look(data="gs://public/mnist"), "bucket public (--data) is of project")
     assert check.status is Status.UNKNOWN
@@ -412,7 +416,9 @@ def test_the_command_prints_a_line_each_and_exits_with_5(google, tmp_path, capsy
 
 
 def test_the_command_as_json(google, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("pipeline.doctor.check_fresh", lambda *args: ok("pipeline", "is fresh"))
+    monkeypatch.setattr(
+        "idxpipe.pipeline.preflight.doctor.check_fresh", lambda *args: ok("pipeline", "is fresh")
+    )
     google.quota(QUOTA, 4)
     words = ["--root", f"gs://{BUCKET}/runs", "--service-account", ACCOUNT, "--json"]
     assert command(*words, "--pipeline", pipeline_file(tmp_path)) == 0

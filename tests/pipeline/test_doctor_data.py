@@ -4,11 +4,11 @@ import gzip
 
 import pytest
 
-from components.core import storage
-from components.core.files import DataConfig
-from pipeline.checks import data
-from pipeline.checks.check import Status
-from pipeline.checks.data import check_data
+from idxpipe.components.core import storage
+from idxpipe.components.core.idx.files import DataConfig
+from idxpipe.pipeline.preflight import data
+from idxpipe.pipeline.preflight.check import Status
+from idxpipe.pipeline.preflight.data import check_data
 from tests.emulators import environment, fake_gcs_server, make_bucket
 from tests.idxfiles import write_data_set
 

@@ -1,8 +1,9 @@
 import pytest
 
-from components.core.errors import DataError
-from pipeline import executor_input, spec
-from pipeline.artifact import Artifact, Values
+from idxpipe.components.core.errors import DataError
+from idxpipe.pipeline.local import executor_input
+from idxpipe.pipeline.spec import parse as spec
+from idxpipe.pipeline.spec.artifact import Artifact, Values
 from tests.pipeline import toy
 
 DATASET = {"schemaTitle": "system.Dataset", "schemaVersion": "0.0.1"}

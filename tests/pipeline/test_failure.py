@@ -1,7 +1,7 @@
 import pytest
 
-from pipeline import failure
-from pipeline.state import RunRecord, Status, TaskRecord
+from idxpipe.pipeline import failure
+from idxpipe.pipeline.state import RunRecord, Status, TaskRecord
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,10 @@ import argparse
 
 import pytest
 
-from components.core.errors import UsageError
-from components.core.layout import LayoutConfig
-from components.train.config import TrainConfig
-from pipeline.flags import add_config, flag, read_config
+from idxpipe.components.core.errors import UsageError
+from idxpipe.components.core.idx.layout import LayoutConfig
+from idxpipe.components.train.config import TrainConfig
+from idxpipe.pipeline.cli.flags import add_config, flag, read_config
 
 
 def parse(*words):

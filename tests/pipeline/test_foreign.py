@@ -7,8 +7,10 @@ import time
 
 import pytest
 
-from components.core.errors import DataError
-from pipeline import cli, local, spec
+from idxpipe.components.core.errors import DataError
+from idxpipe.pipeline.cli import main as cli
+from idxpipe.pipeline.local import runner as local
+from idxpipe.pipeline.spec import parse as spec
 from tests.pipeline import toy
 
 
@@ -71,7 +73,7 @@ def test_an_output_may_have_any_name(run, name):
     assert record["tasks"]["one"]["outputs"]["parameters"] == {name: "well"}
 
 
-OURS = "# components.core.errors\n"
+OURS = "# idxpipe.components.core.errors\n"
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import spec
-from pipeline.checks.check import Status
-from pipeline.checks.freshness import check_fresh, compile_words, target_of
-from pipeline.targets import TARGETS
+from idxpipe.pipeline.preflight.check import Status
+from idxpipe.pipeline.preflight.freshness import check_fresh, compile_words, target_of
+from idxpipe.pipeline.spec import parse as spec
+from idxpipe.pipeline.vertex.targets import TARGETS
 
 GOLDEN = Path("tests/pipeline/golden")
 
@@ -20,7 +20,7 @@ def look(path):
 
 def compiled(tmp_path, *words):
     path = str(tmp_path / "p.yaml")
-    command = [sys.executable, "-m", "pipeline.cli", "compile", "--output", path, *words]
+    command = [sys.executable, "-m", "idxpipe", "compile", "--output", path, *words]
     subprocess.run(command, check=True, capture_output=True)
     return path
 

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from pipeline import guard
+from idxpipe.pipeline.local import guard
 
 
 @pytest.fixture

@@ -9,8 +9,12 @@ from kfp import compiler, dsl
 from kfp.local import executor_input_utils
 from kfp.pipeline_spec import pipeline_spec_pb2
 
-from pipeline import executor_input, failure, local, progress, spec
-from pipeline.artifact import Artifact
+from idxpipe.pipeline import failure
+from idxpipe.pipeline.cli import progress
+from idxpipe.pipeline.local import executor_input
+from idxpipe.pipeline.local import runner as local
+from idxpipe.pipeline.spec import parse as spec
+from idxpipe.pipeline.spec.artifact import Artifact
 from tests.pipeline.conftest import statuses
 
 component = dsl.component(base_image="idxpipe:test-python3.11", install_kfp_package=False)
@@ -49,7 +53,7 @@ def judge(
     metrics: dsl.Output[dsl.Metrics],
     page: dsl.Output[dsl.HTML],
 ) -> float:
-    from components.core.errors import GateError, exit_on_error
+    from idxpipe.components.core.errors import GateError, exit_on_error
 
     page.uri += ".html"
     with open(page.uri, "w") as stream:

@@ -3,8 +3,8 @@ import time
 
 import pytest
 
-from pipeline.live import Live, last_words
-from pipeline.state import Status, TaskRecord
+from idxpipe.pipeline.cli.live import Live, last_words
+from idxpipe.pipeline.state import Status, TaskRecord
 
 
 def record(status, **more):

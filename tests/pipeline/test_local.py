@@ -10,9 +10,12 @@ import time
 
 import pytest
 
-from components.core.errors import DataError, IdxpipeError, SetupError, UsageError
-from components.core.local_store import LocalStore
-from pipeline import failure, local, progress, rerun, spec, state
+from idxpipe.components.core.errors import DataError, IdxpipeError, SetupError, UsageError
+from idxpipe.components.core.stores.local import LocalStore
+from idxpipe.pipeline import failure, rerun, state
+from idxpipe.pipeline.cli import progress
+from idxpipe.pipeline.local import runner as local
+from idxpipe.pipeline.spec import parse as spec
 from tests.pipeline import toy
 from tests.pipeline.conftest import statuses
 
@@ -248,7 +251,7 @@ def test_record_that_cannot_be_written_ends_the_stages(root, monkeypatch):
 
 
 def test_defect_of_ours_is_recorded(root, monkeypatch):
-    monkeypatch.setattr("pipeline.cache.key", lambda *_: 1 / 0)
+    monkeypatch.setattr("idxpipe.pipeline.local.cache.key", lambda *_: 1 / 0)
     error = failure.error_of(local.run(one(":"), {}, str(root)))
     assert error.exit_code == 1
     assert "  | ZeroDivisionError" in str(error)
@@ -328,8 +331,8 @@ def importer(uri, title="Dataset"):
 
 def test_root_on_a_store_that_is_not_local(root, data, monkeypatch):
     """No locks there, and logs are copied when a stage has ended."""
-    monkeypatch.setattr("components.core.storage.is_local", lambda uri: False)
-    monkeypatch.setattr("components.core.storage._resolve", lambda uri: (LocalStore(), uri))
+    monkeypatch.setattr("idxpipe.components.core.storage.is_local", lambda uri: False)
+    monkeypatch.setattr("idxpipe.components.core.storage._resolve", lambda uri: (LocalStore(), uri))
     for expected in ("succeeded", "cached"):
         record = local.run(one("echo hello"), {}, str(root))
         assert record.tasks["one"].status == expected
@@ -355,7 +358,8 @@ def test_importer_of_nothing(data, root):
 
 RUNNER = """
 import sys
-from pipeline import local, spec
+from idxpipe.pipeline.local import runner as local
+from idxpipe.pipeline.spec import parse as spec
 _, file, data, root, grace = sys.argv
 record = local.run(spec.load(file), {"data": data}, root, grace=float(grace), jobs=2)
 print(record.status)
@@ -487,7 +491,8 @@ def test_record_is_json(run):
 
 def test_loads_neither_kfp_nor_tensorflow_nor_beam():
     code = (
-        "import sys; import pipeline.local, pipeline.state, pipeline.rerun, pipeline.progress;"
+        "import sys; import idxpipe.pipeline.local.runner, idxpipe.pipeline.state;"
+        "import idxpipe.pipeline.rerun, idxpipe.pipeline.cli.progress;"
         "print([m for m in ('kfp', 'tensorflow', 'apache_beam', 'google.protobuf', 'numpy')"
         " if m in sys.modules])"
     )

@@ -6,7 +6,8 @@ from argparse import Namespace
 
 import pytest
 
-from pipeline import commands, mounts
+from idxpipe.pipeline.cli import commands
+from idxpipe.pipeline.local import mounts
 
 PATHS = (
     "from kfp import dsl\n"
@@ -61,10 +62,11 @@ def test_a_sitecustomize_of_the_machine_is_run_too(tmp_path):
     [("gs://bucket/data", "gs://bucket/data"), ("data", os.path.abspath("data"))],
 )
 def test_remote_data_of_a_rerun_stays_as_it_is(data, meant, monkeypatch):
-    import pipeline.rerun
+
+    from idxpipe.pipeline import rerun
 
     seen = {}
-    monkeypatch.setattr(pipeline.rerun, "rerun", lambda *_args, **options: seen.update(options))
+    monkeypatch.setattr(rerun, "rerun", lambda *_args, **options: seen.update(options))
     args = Namespace(
         data=data, set=[], root="out", run="latest", from_stage="train", only="", pipeline=""
     )

@@ -2,9 +2,11 @@ import json
 
 import pytest
 
-from components.core.errors import DataError
-from pipeline import executor_input, outputs, spec
-from pipeline.artifact import Values
+from idxpipe.components.core.errors import DataError
+from idxpipe.pipeline.local import executor_input
+from idxpipe.pipeline.local import executor_output as outputs
+from idxpipe.pipeline.spec import parse as spec
+from idxpipe.pipeline.spec.artifact import Values
 from tests.pipeline import toy
 
 

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.core.errors import UsageError
-from pipeline import params
-from pipeline.spec import Parameter
+from idxpipe.components.core.errors import UsageError
+from idxpipe.pipeline.spec import params
+from idxpipe.pipeline.spec.parse import Parameter
 
 DECLARED = {
     "data": Parameter("STRING"),

@@ -2,8 +2,8 @@ import json
 
 import pytest
 
-from components.core.errors import UsageError
-from pipeline.placeholders import command_line, substitute
+from idxpipe.components.core.errors import UsageError
+from idxpipe.pipeline.spec.placeholders import command_line, substitute
 
 INPUT = {
     "inputs": {

@@ -5,12 +5,12 @@ import json
 
 import pytest
 
-from components.core.errors import UsageError
-from pipeline import spec
-from pipeline.cli import main
-from pipeline.machines import DEFAULT_MACHINE
-from pipeline.prices import plan, read_table
-from pipeline.targets import TARGETS
+from idxpipe.components.core.errors import UsageError
+from idxpipe.pipeline.cli.main import main
+from idxpipe.pipeline.preflight.prices import plan, read_table
+from idxpipe.pipeline.spec import parse as spec
+from idxpipe.pipeline.spec.machines import DEFAULT_MACHINE
+from idxpipe.pipeline.vertex.targets import TARGETS
 
 GOLDEN = "tests/pipeline/golden/{}.yaml"
 

@@ -2,10 +2,10 @@ import io
 
 import pytest
 
-from pipeline import progress
-from pipeline.artifact import Artifact, Values
-from pipeline.progress import Lines, duration, format_table
-from pipeline.state import RunRecord, Status, TaskRecord
+from idxpipe.pipeline.cli import progress
+from idxpipe.pipeline.cli.progress import Lines, format_table
+from idxpipe.pipeline.spec.artifact import Artifact, Values
+from idxpipe.pipeline.state import RunRecord, Status, TaskRecord, duration, silent
 
 TASKS = {
     "a": TaskRecord("a", "a", status=Status.SUCCEEDED, seconds=3.44),
@@ -77,4 +77,4 @@ def test_imported_artifacts_are_not_results_of_the_run():
     record = RunRecord("r", "/root", "p", "d", {}, tasks=tasks)
     assert progress.metrics(record) == {"container": {"accuracy": 1}}
     assert progress.reports(record) == {"container": "/h.html"}
-    progress.silent(tasks["container"], "")
+    silent(tasks["container"], "")

@@ -5,10 +5,12 @@ import shutil
 import pytest
 import yaml
 
-from components.core.errors import UsageError
-from pipeline import failure, local, rerun, spec, state
-from pipeline.artifact import Artifact, Values
-from pipeline.spec import Constant, Importer
+from idxpipe.components.core.errors import UsageError
+from idxpipe.pipeline import failure, rerun, state
+from idxpipe.pipeline.local import runner as local
+from idxpipe.pipeline.spec import parse as spec
+from idxpipe.pipeline.spec.artifact import Artifact, Values
+from idxpipe.pipeline.spec.parse import Constant, Importer
 from tests.pipeline import toy
 from tests.pipeline.conftest import statuses
 

@@ -1,8 +1,8 @@
 import pytest
 
-from components.core.errors import DataError, UsageError
-from pipeline import spec
-from pipeline.spec import Constant, Container, PipelineInput, TaskOutput
+from idxpipe.components.core.errors import DataError, UsageError
+from idxpipe.pipeline.spec import parse as spec
+from idxpipe.pipeline.spec.parse import Constant, Container, PipelineInput, TaskOutput
 from tests.pipeline import toy
 
 
@@ -147,7 +147,7 @@ def test_load_names_a_missing_file(tmp_path):
     ],
 )
 def test_refuses_what_only_a_cluster_runs(path, value, construct, tmp_path):
-    from pipeline import local
+    from idxpipe.pipeline.local import runner as local
 
     read = spec.parse(broken(path, value))
     with pytest.raises(UsageError, match=construct) as caught:

@@ -3,9 +3,9 @@ import time
 
 import pytest
 
-from components.core.errors import DataError, UsageError
-from pipeline import state
-from pipeline.state import Ledger, RunRecord, Status, TaskRecord
+from idxpipe.components.core.errors import DataError, UsageError
+from idxpipe.pipeline import state
+from idxpipe.pipeline.state import Ledger, RunRecord, Status, TaskRecord
 
 
 def record(root, run_id, status=Status.SUCCEEDED):

@@ -1,7 +1,7 @@
 import pytest
 
-from components.core.errors import UsageError
-from pipeline.targets import TARGETS, find_target
+from idxpipe.components.core.errors import UsageError
+from idxpipe.pipeline.vertex.targets import TARGETS, find_target
 
 
 def test_v5e_has_a_topology_and_a_core_per_chip():

@@ -3,9 +3,9 @@ import types
 
 import pytest
 
-from components.core.config import fields
-from components.register.component import register
-from components.register.config import RegisterConfig
+from idxpipe.components.core.config import fields
+from idxpipe.components.register.component import register
+from idxpipe.components.register.config import RegisterConfig
 
 
 def test_the_component_takes_what_the_stage_is_configured_by():

@@ -3,11 +3,11 @@ import json
 
 import pytest
 
-from components.core.errors import DataError, GateError, SetupError, UsageError
-from components.core.rest import Client
-from components.register import stage
-from components.register.config import RegisterConfig
-from components.register.stage import register
+from idxpipe.components.core.errors import DataError, GateError, SetupError, UsageError
+from idxpipe.components.core.google.rest import Client
+from idxpipe.components.register import stage
+from idxpipe.components.register.config import RegisterConfig
+from idxpipe.components.register.stage import register
 from tests.register.registry import Registry
 
 CONFIG = RegisterConfig(register_as="digits", project="p", region="us-central1")

@@ -4,9 +4,9 @@ import dataclasses
 
 import pytest
 
-from components.core.device import DeviceConfig
-from components.core.tf_host import quiet_import
-from components.train.config import TrainConfig
+from idxpipe.components.core.device import DeviceConfig
+from idxpipe.components.core.tf_host import quiet_import
+from idxpipe.components.train.config import TrainConfig
 from tests.datasets import spots, write_dataset
 
 with quiet_import():
@@ -45,7 +45,7 @@ class Run:
         return f"{self.folder}/logs"
 
     def train(self, device=CPU, **changes):
-        from components.train.stage import train
+        from idxpipe.components.train.stage import train
 
         config = dataclasses.replace(CONFIG, **changes)
         return train(self.records, self.model, self.checkpoints, self.logs, config, device)

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from components.train.augment import Augmentation
-from components.train.config import TrainConfig
+from idxpipe.components.train.augment import Augmentation
+from idxpipe.components.train.config import TrainConfig
 
 IMAGES = tf.constant(np.random.default_rng(0).random((8, 9, 12, 3)), tf.float32)
 

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from components.train.batches import make_batches
-from components.train.order import Order
+from idxpipe.components.train.input.batches import make_batches
+from idxpipe.components.train.input.order import Order
 from tests.datasets import spots
 
 

@@ -4,9 +4,9 @@ import json
 
 from kfp import dsl
 
-from components.core.device import DeviceConfig
-from components.train.component import train
-from components.train.config import TrainConfig
+from idxpipe.components.core.device import DeviceConfig
+from idxpipe.components.train.component import train
+from idxpipe.components.train.config import TrainConfig
 from tests.train.conftest import CONFIG, CPU
 
 

@@ -2,10 +2,10 @@ import dataclasses
 
 import pytest
 
-from components.core.config import describe, fields
-from components.core.errors import UsageError
-from components.train.config import TrainConfig
-from components.train.recipes import RECIPES, Recipe
+from idxpipe.components.core.config import describe, fields
+from idxpipe.components.core.errors import UsageError
+from idxpipe.components.train.config import TrainConfig
+from idxpipe.components.train.recipes import RECIPES, Recipe
 
 
 def test_the_default_is_the_recipe_of_2018():

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 import tensorflow as tf
 
-from components.train.events import Events
+from idxpipe.components.train.state.events import Events
 
 
 def read(folder):

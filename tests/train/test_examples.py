@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from components.core.dataset import read_dataset, shard_uris
-from components.core.errors import DataError, SetupError
-from components.train.examples import fit_in_memory, load_examples
+from idxpipe.components.core.dataset.manifest import read_dataset, shard_uris
+from idxpipe.components.core.errors import DataError, SetupError
+from idxpipe.components.train.input.examples import fit_in_memory, load_examples
 from tests.datasets import spots, write_dataset
 
 

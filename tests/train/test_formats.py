@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from components.core.errors import DataError, IdxpipeError
-from components.train import formats
-from components.train.config import TrainConfig
-from components.train.formats import save_formats
-from components.train.networks import tiny
-from components.train.tflite_file import load_tflite
+from idxpipe.components.core.errors import DataError, IdxpipeError
+from idxpipe.components.train.config import TrainConfig
+from idxpipe.components.train.export import formats
+from idxpipe.components.train.export.formats import save_formats
+from idxpipe.components.train.export.tflite_file import load_tflite
+from idxpipe.components.train.network.networks import tiny
 from tests.datasets import spots
 
 CONFIG = TrainConfig(export_tflite=True)

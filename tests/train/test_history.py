@@ -1,7 +1,7 @@
 import pytest
 
-from components.core.errors import SetupError
-from components.train.history import History, read_points
+from idxpipe.components.core.errors import SetupError
+from idxpipe.components.train.state.history import History, read_points
 from tests.train.test_events import shown
 
 

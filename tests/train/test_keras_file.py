@@ -4,8 +4,8 @@ import zipfile
 import keras
 import numpy as np
 
-from components.train.keras_file import save_keras
-from components.train.networks import tiny
+from idxpipe.components.train.export.keras_file import save_keras
+from idxpipe.components.train.network.networks import tiny
 
 
 def test_the_same_weights_give_the_same_bytes(tmp_path):

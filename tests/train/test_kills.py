@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from components.core.local_store import TEMPORARY
+from idxpipe.components.core.stores.local import TEMPORARY
 
 KILLS = 20
 STEPS = 100
@@ -100,12 +100,10 @@ def start_process(words, log):
 
 
 def start_fork():
-    from components.core.tf_host import quiet_import
+    from idxpipe.components.core.tf_host import quiet_import
 
     with quiet_import():
         import tensorflow  # noqa: F401
-
-        import pipeline.cli
 
     def start(words, log):
         Path(log).write_bytes(b"")
@@ -115,7 +113,9 @@ def start_fork():
             stream = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
             os.dup2(stream, 1)
             os.dup2(stream, 2)
-            os._exit(pipeline.cli.main(words))
+            from idxpipe.pipeline.cli.main import main
+
+            os._exit(main(words))
         return child
 
     return start

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
-from components.core.tf_host import quiet_import
-from components.train.config import TrainConfig
+from idxpipe.components.core.tf_host import quiet_import
+from idxpipe.components.train.config import TrainConfig
 
 with quiet_import():
     import tensorflow as tf
 
-    from components.train import lowering
+    from idxpipe.components.train.lowering import programs as lowering
 
 REPLICAS, BATCH = 8, 64
 IMAGES = lowering.Images((8, 8), "uint8", 4)

@@ -5,12 +5,17 @@ import sys
 
 import pytest
 
-from components.core.errors import SetupError, UsageError
-from components.core.tf_host import quiet_import
-from components.train.config import TrainConfig
+from idxpipe.components.core.errors import SetupError, UsageError
+from idxpipe.components.core.tf_host import quiet_import
+from idxpipe.components.train.config import TrainConfig
 
 with quiet_import():
-    from components.train.lowering import Images, lower_loop, lower_serving, lower_step
+    from idxpipe.components.train.lowering.programs import (
+        Images,
+        lower_loop,
+        lower_serving,
+        lower_step,
+    )
 
 IMAGES = Images((8, 8), "uint8", 4)
 

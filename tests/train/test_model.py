@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from components.train.config import TrainConfig
-from components.train.model import (
+from idxpipe.components.train.config import TrainConfig
+from idxpipe.components.train.network.model import (
     build_model,
     call_model,
     count_weights,

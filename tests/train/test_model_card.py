@@ -1,8 +1,8 @@
 import dataclasses
 
-from components.core.dataset import Dataset, Shard
-from components.train.config import TrainConfig
-from components.train.model_card import render
+from idxpipe.components.core.dataset.manifest import Dataset, Shard
+from idxpipe.components.train.config import TrainConfig
+from idxpipe.components.train.export.model_card import render
 
 DATASET = Dataset(
     split="train",

@@ -4,8 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from components.train.config import MODELS
-from components.train.networks import NETWORKS, cnn
+from idxpipe.components.train.config import MODELS
+from idxpipe.components.train.network.networks import NETWORKS, cnn
 
 
 def test_all_that_can_be_named_are_there():

@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from components.train.config import TrainConfig
-from components.train.optimizer import build_optimizer, build_schedule
+from idxpipe.components.train.config import TrainConfig
+from idxpipe.components.train.optimizer import build_optimizer, build_schedule
 
 
 def rates(steps, **changes):

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from components.train.order import Order
+from idxpipe.components.train.input.order import Order
 
 
 def stream(order, start, count):

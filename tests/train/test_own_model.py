@@ -4,9 +4,9 @@ import keras
 import numpy as np
 import pytest
 
-from components.core.errors import UsageError
-from components.train.own_model import build_own_model
-from components.train.own_source import source_digest
+from idxpipe.components.core.errors import UsageError
+from idxpipe.components.train.network.own_model import build_own_model
+from idxpipe.components.train.network.own_source import source_digest
 
 GOOD = """
 import keras

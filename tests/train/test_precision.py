@@ -2,8 +2,8 @@ import keras
 import pytest
 import tensorflow as tf
 
-from components.train import precision
-from components.train.precision import choose_precision, computing_in
+from idxpipe.components.train.network import precision
+from idxpipe.components.train.network.precision import choose_precision, computing_in
 
 HERE = tf.distribute.get_strategy()
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from components.train.checkpoints import list_checkpoints
-from components.train.networks import cnn
+from idxpipe.components.train.network.networks import cnn
+from idxpipe.components.train.state.checkpoints import list_checkpoints
 from tests.datasets import spots
 from tests.train.conftest import Run
 
@@ -29,12 +29,12 @@ def python(script, *arguments):
 
 KILLED = """
 import os, signal, sys
-from components.train.stage import train
-from components.train.config import TrainConfig
-from components.core.device import DeviceConfig
+from idxpipe.components.train.stage import train
+from idxpipe.components.train.config import TrainConfig
+from idxpipe.components.core.device import DeviceConfig
 assert "tensorflow" not in sys.modules and "keras" not in sys.modules
 from tests.train.conftest import Run
-from components.train.history import History
+from idxpipe.components.train.state.history import History
 
 def add(self, step, **values):
     if step == 15:
@@ -58,7 +58,7 @@ def test_killed_training_ends_with_the_same_weights(finished, new_run):
 
 BFLOAT16 = """
 import sys
-from components.train.stage import train
+from idxpipe.components.train.stage import train
 from tests.train.conftest import Run
 Run(*sys.argv[1:]).train(model="tiny", precision="bfloat16", train_steps=5)
 """
@@ -77,7 +77,7 @@ import sys
 import tensorflow as tf
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 8)
-from components.core.errors import exit_on_error
+from idxpipe.components.core.errors import exit_on_error
 from tests.train.conftest import Run
 records, folder = sys.argv[1:]
 with exit_on_error():

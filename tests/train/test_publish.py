@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from tensorflow.core.protobuf import saved_model_pb2
 
-from components.core.errors import IdxpipeError, UsageError
-from components.train import formats
-from components.train.checkpoints import list_checkpoints
+from idxpipe.components.core.errors import IdxpipeError, UsageError
+from idxpipe.components.train.export import formats
+from idxpipe.components.train.state.checkpoints import list_checkpoints
 
 
 def test_what_is_in_the_folder(finished):

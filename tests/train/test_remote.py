@@ -5,11 +5,11 @@ import dataclasses
 import pytest
 import tensorflow as tf
 
-from components.core import storage
-from components.core.errors import DataError
-from components.core.staging import local_copy
-from components.core.transfer import upload
-from components.train.checkpoints import list_checkpoints
+from idxpipe.components.core import storage
+from idxpipe.components.core.dataset.staging import local_copy
+from idxpipe.components.core.errors import DataError
+from idxpipe.components.core.transfer import upload
+from idxpipe.components.train.state.checkpoints import list_checkpoints
 from tests.train.conftest import CPU, Run
 
 pytestmark = pytest.mark.xdist_group("gcs")

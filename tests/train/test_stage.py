@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from components.core.errors import DataError, SetupError, TransientError, UsageError
-from components.train import stage
-from components.train.checkpoints import list_checkpoints
+from idxpipe.components.core.errors import DataError, SetupError, TransientError, UsageError
+from idxpipe.components.train import stage
+from idxpipe.components.train.state.checkpoints import list_checkpoints
 from tests.datasets import spots, write_dataset
 from tests.train.conftest import Run
 
@@ -82,7 +82,7 @@ def test_train_steps_raised_later_goes_on_to_the_same_weights(finished, new_run)
 def test_finished_training_is_exported_again_without_training(finished, new_run, monkeypatch):
     first = new_run.train()
     os.remove(f"{new_run.model}/model.json")
-    monkeypatch.setattr("components.train.step.make_loop", lambda *_: None)
+    monkeypatch.setattr("idxpipe.components.train.step.make_loop", lambda *_: None)
     again = new_run.train()
     assert (again.step, again.loss, again.resumed_from) == (20, first.loss, 20)
     assert again.examples_per_second == 0
@@ -221,7 +221,9 @@ def test_a_schedule_that_ends_with_the_training_cannot_be_prolonged(new_run):
 
 
 def test_auto_keeps_the_precision_of_the_checkpoints(new_run, monkeypatch, capsys):
-    monkeypatch.setattr("components.train.precision._cpu_flags", lambda: {"amx_bf16"})
+    monkeypatch.setattr(
+        "idxpipe.components.train.network.precision._cpu_flags", lambda: {"amx_bf16"}
+    )
     new_run.train(train_steps=5, model="tiny")
     assert "in bfloat16 (native to this CPU: amx_bf16)" in capsys.readouterr().err
     monkeypatch.undo()
@@ -269,7 +271,9 @@ def test_checkpoint_of_another_model_is_refused(new_run, tmp_path, monkeypatch):
 
 
 def test_loss_that_is_no_number_names_the_steps(new_run, monkeypatch):
-    monkeypatch.setattr("components.train.step.make_loop", lambda *_: lambda *_: float("nan"))
+    monkeypatch.setattr(
+        "idxpipe.components.train.step.make_loop", lambda *_: lambda *_: float("nan")
+    )
     with pytest.raises(
         DataError, match="steps 0 to 4: training diverged: the loss became nan"
     ) as caught:
@@ -290,8 +294,10 @@ def test_pixel_that_is_no_number_names_the_last_good_checkpoint(tmp_path):
 
 
 def test_weight_that_is_no_number_is_noticed_behind_a_loss_that_is_one(new_run, monkeypatch):
-    monkeypatch.setattr("components.train.step.make_loop", lambda *_: lambda *_: 0.5)
-    monkeypatch.setattr("components.train.checkpoints.Checkpoints.is_finite", lambda _: False)
+    monkeypatch.setattr("idxpipe.components.train.step.make_loop", lambda *_: lambda *_: 0.5)
+    monkeypatch.setattr(
+        "idxpipe.components.train.state.checkpoints.Checkpoints.is_finite", lambda _: False
+    )
     with pytest.raises(DataError, match="steps 0 to 4: training diverged: a weight"):
         new_run.train()
 
@@ -299,7 +305,7 @@ def test_weight_that_is_no_number_is_noticed_behind_a_loss_that_is_one(new_run, 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_saves_and_asks_to_try_again(new_run, finished, monkeypatch, number):
     before = signal.getsignal(number)
-    point = "components.train.history.History.add"
+    point = "idxpipe.components.train.state.history.History.add"
 
     def add(self, step, **values):
         if step == 15:
@@ -321,7 +327,7 @@ def test_a_second_ctrl_c_ends_at_once(new_run, monkeypatch):
         os.kill(os.getpid(), signal.SIGINT)
         os.kill(os.getpid(), signal.SIGINT)
 
-    monkeypatch.setattr("components.train.history.History.add", add)
+    monkeypatch.setattr("idxpipe.components.train.state.history.History.add", add)
     with pytest.raises(KeyboardInterrupt):
         new_run.train()
 
@@ -335,7 +341,7 @@ def test_trains_in_a_thread_too(new_run):
 
 
 def test_dataset_larger_than_memory_is_refused(new_run, monkeypatch):
-    monkeypatch.setattr("components.train.examples.available_memory", lambda: 1000)
+    monkeypatch.setattr("idxpipe.components.train.input.examples.available_memory", lambda: 1000)
     with pytest.raises(SetupError, match="do not fit in memory"):
         new_run.train()
     assert not os.path.exists(new_run.folder)

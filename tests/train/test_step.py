@@ -3,12 +3,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from components.train.batches import make_batches
-from components.train.config import TrainConfig
-from components.train.model import build_model, statistics_of
-from components.train.optimizer import build_optimizer
-from components.train.order import Order
-from components.train.step import _cross_entropy, _with_dropout_seeds, make_loop, make_step
+from idxpipe.components.train.config import TrainConfig
+from idxpipe.components.train.input.batches import make_batches
+from idxpipe.components.train.input.order import Order
+from idxpipe.components.train.network.model import build_model, statistics_of
+from idxpipe.components.train.optimizer import build_optimizer
+from idxpipe.components.train.step import _cross_entropy, _with_dropout_seeds, make_loop, make_step
 from tests.datasets import spots
 
 

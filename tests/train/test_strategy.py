@@ -1,9 +1,9 @@
 import pytest
 import tensorflow as tf
 
-from components.core.device import DeviceConfig
-from components.core.errors import SetupError, UsageError
-from components.train.strategy import check_batch_size, choose_strategy
+from idxpipe.components.core.device import DeviceConfig
+from idxpipe.components.core.errors import SetupError, UsageError
+from idxpipe.components.train.strategy import check_batch_size, choose_strategy
 
 
 @pytest.mark.parametrize("accelerator", ["auto", "cpu"])

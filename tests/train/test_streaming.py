@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
 
-from components.core.dataset import read_dataset, shard_uris
-from components.core.errors import DataError
-from components.train.batches import make_batches
-from components.train.examples import load_examples
-from components.train.order import Order
-from components.train.streaming import streamed_batches
+from idxpipe.components.core.dataset.manifest import read_dataset, shard_uris
+from idxpipe.components.core.errors import DataError
+from idxpipe.components.train.input.batches import make_batches
+from idxpipe.components.train.input.examples import load_examples
+from idxpipe.components.train.input.order import Order
+from idxpipe.components.train.input.streaming import streamed_batches
 from tests.datasets import spots, write_dataset
 from tests.train.conftest import Run
 from tests.train.test_batches import Hosts

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from components.core.errors import UsageError
-from components.train.export import Servable, save_servable
-from components.train.networks import resnet, tiny
-from components.train.tflite_file import load_tflite, save_tflite
+from idxpipe.components.core.errors import UsageError
+from idxpipe.components.train.export.saved_model import Servable, save_servable
+from idxpipe.components.train.export.tflite_file import load_tflite, save_tflite
+from idxpipe.components.train.network.networks import resnet, tiny
 from tests.datasets import spots
 
 

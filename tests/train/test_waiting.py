@@ -3,7 +3,7 @@ import time
 import pytest
 import tensorflow as tf
 
-from components.train.waiting import TimedBatches
+from idxpipe.components.train.timed_batches import TimedBatches
 
 
 @pytest.mark.parametrize(("slow_input", "slow_step"), [(0.2, 0.0), (0.0, 0.2)])

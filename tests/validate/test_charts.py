@@ -1,6 +1,6 @@
 import re
 
-from components.validate.charts import bars
+from idxpipe.components.validate.charts import bars
 
 
 def heights(svg):

@@ -6,11 +6,11 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from components.core.codes import Code
-from components.core.files import DataFiles
-from components.validate.config import ValidateConfig
-from components.validate.finding import FaultsError
-from components.validate.stage import validate
+from idxpipe.components.core.codes import Code
+from idxpipe.components.core.idx.files import DataFiles
+from idxpipe.components.validate.config import ValidateConfig
+from idxpipe.components.validate.finding import FaultsError
+from idxpipe.components.validate.stage import validate
 from tests.validate.cases import CASES, data_set
 
 DOCS = Path("docs/validation.md")

@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from components.core import storage
-from components.core.errors import DataError
-from components.core.files import DataConfig, DataFiles, find_files
-from components.core.fingerprint import Fingerprint
-from components.core.idx import Header
-from components.validate.config import ValidateConfig
-from components.validate.finding import FaultsError
-from components.validate.stage import depth_of, validate
+from idxpipe.components.core import storage
+from idxpipe.components.core.errors import DataError
+from idxpipe.components.core.fingerprint import Fingerprint
+from idxpipe.components.core.idx.files import DataConfig, DataFiles, find_files
+from idxpipe.components.core.idx.header import Header
+from idxpipe.components.validate.config import ValidateConfig
+from idxpipe.components.validate.finding import FaultsError
+from idxpipe.components.validate.stage import depth_of, validate
 from tests.emulators import gcs_at
 from tests.faults import faulty_proxy
 from tests.idxfiles import make_arrays, write_data_set

@@ -2,12 +2,12 @@ import json
 
 import pytest
 
-from components.core.errors import DataError, UsageError
-from components.core.files import DataFiles
-from components.validate.config import ValidateConfig
-from components.validate.drift import drift, read_baseline
-from components.validate.finding import FaultsError
-from components.validate.stage import validate
+from idxpipe.components.core.errors import DataError, UsageError
+from idxpipe.components.core.idx.files import DataFiles
+from idxpipe.components.validate.config import ValidateConfig
+from idxpipe.components.validate.drift import drift, read_baseline
+from idxpipe.components.validate.finding import FaultsError
+from idxpipe.components.validate.stage import validate
 from tests.idxfiles import make_arrays, write_data_set
 
 

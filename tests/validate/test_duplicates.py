@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.validate.duplicates import Repeats, across, within
+from idxpipe.components.validate.duplicates import Repeats, across, within
 
 KEYS = st.lists(st.integers(0, 6), min_size=1, max_size=30)
 

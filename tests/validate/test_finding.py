@@ -1,6 +1,6 @@
-from components.core.codes import Code
-from components.core.errors import DataError
-from components.validate.finding import FaultsError, Finding
+from idxpipe.components.core.codes import Code
+from idxpipe.components.core.errors import DataError
+from idxpipe.components.validate.finding import FaultsError, Finding
 
 
 def fault(code, **fields):

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
-from components.core.content import read_chunks
-from components.core.idx import Header
-from components.validate import looks
-from components.validate.pixels import Pixels
+from idxpipe.components.core.idx.content import read_chunks
+from idxpipe.components.core.idx.header import Header
+from idxpipe.components.validate import looks
+from idxpipe.components.validate.pixels import Pixels
 
 
 def facts(images):

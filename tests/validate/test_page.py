@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from components.core.files import DataFiles
-from components.validate.config import ValidateConfig
-from components.validate.finding import FaultsError
-from components.validate.stage import validate
+from idxpipe.components.core.idx.files import DataFiles
+from idxpipe.components.validate.config import ValidateConfig
+from idxpipe.components.validate.finding import FaultsError
+from idxpipe.components.validate.stage import validate
 from tests.idxfiles import make_arrays, write_data_set
 from tests.validate.cases import data_set, goes_on
 

@@ -3,9 +3,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.core.idx import Header
-from components.validate import pixels
-from components.validate.pixels import Pixels, RowHash
+from idxpipe.components.core.idx.header import Header
+from idxpipe.components.validate import pixels
+from idxpipe.components.validate.pixels import Pixels, RowHash
 
 
 def look(images, wanted=(), piece=1 << 20):

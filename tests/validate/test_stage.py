@@ -6,11 +6,11 @@ import os
 import numpy as np
 import pytest
 
-from components.core.errors import DataError
-from components.core.files import DataConfig, DataFiles, find_files
-from components.validate.config import ValidateConfig
-from components.validate.finding import FaultsError
-from components.validate.stage import validate
+from idxpipe.components.core.errors import DataError
+from idxpipe.components.core.idx.files import DataConfig, DataFiles, find_files
+from idxpipe.components.validate.config import ValidateConfig
+from idxpipe.components.validate.finding import FaultsError
+from idxpipe.components.validate.stage import validate
 from tests.idxfiles import idx_bytes, make_arrays, write_data_set, write_idx
 
 CONFIG = ValidateConfig()

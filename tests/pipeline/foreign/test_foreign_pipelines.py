@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import cli
+from idxpipe.pipeline.cli import main as cli
 from tests.packages import install
 
 pytestmark = pytest.mark.xdist_group("foreign")
@@ -222,7 +222,7 @@ def test_packages_that_cannot_be_had_are_an_error_of_ours(run, folder, monkeypat
 
 def test_paths_work_on_a_remote_root(run, one_gcs, tmp_path):
     """What a step writes to `.path` is at its URI, and is there for the next one."""
-    from components.core import storage
+    from idxpipe.components.core import storage
 
     tasks = run("artifacts-by-path", root=one_gcs)
     made = tasks["write-all"]["outputs"]["artifacts"]
@@ -252,7 +252,7 @@ def test_every_way_of_naming_a_path_works_on_a_remote_root(name, task, value, ru
 
 
 def test_a_container_finds_its_paths_on_a_remote_root(run, one_gcs):
-    from components.core import storage
+    from idxpipe.components.core import storage
 
     data = run("containers", root=one_gcs)["shell"]["outputs"]["artifacts"]["data"]
     assert storage.read(data["uri"]) == b"--extra|more|"

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from pipeline.cli import main
+from idxpipe.pipeline.cli.main import main
 from tests.datasets import spots, write_dataset
 
 pytestmark = pytest.mark.slow

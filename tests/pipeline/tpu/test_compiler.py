@@ -6,14 +6,14 @@ import sys
 
 import pytest
 
-from components.core.errors import SetupError
-from components.core.tf_host import quiet_import
-from pipeline.tpu import worker
-from pipeline.tpu.compiler import Compiled, check_installed, compile_all
-from pipeline.tpu.topology import find_topology
+from idxpipe.components.core.errors import SetupError
+from idxpipe.components.core.tf_host import quiet_import
+from idxpipe.pipeline.tpu import worker
+from idxpipe.pipeline.tpu.compiler import Compiled, check_installed, compile_all
+from idxpipe.pipeline.tpu.topology import find_topology
 
 with quiet_import():
-    from components.train.lowering import Program
+    from idxpipe.components.train.lowering.programs import Program
 
 V2 = find_topology("v2-8")
 

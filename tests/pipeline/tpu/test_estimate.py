@@ -1,9 +1,9 @@
 import pytest
 
-from pipeline.prices import read_table
-from pipeline.tpu.compiler import Compiled
-from pipeline.tpu.estimate import cost, roofline
-from pipeline.tpu.topology import find_topology
+from idxpipe.pipeline.preflight.prices import read_table
+from idxpipe.pipeline.tpu.compiler import Compiled
+from idxpipe.pipeline.tpu.estimate import cost, roofline
+from idxpipe.pipeline.tpu.topology import find_topology
 
 V5E = find_topology("v5e:2x2")
 

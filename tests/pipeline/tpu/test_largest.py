@@ -2,8 +2,8 @@ import itertools
 
 import pytest
 
-from pipeline.tpu.compiler import Compiled, Refused
-from pipeline.tpu.largest import find_largest
+from idxpipe.pipeline.tpu.compiler import Compiled, Refused
+from idxpipe.pipeline.tpu.largest import find_largest
 
 LIMIT = 16 << 30
 

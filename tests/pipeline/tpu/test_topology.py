@@ -1,8 +1,8 @@
 import pytest
 
-from components.core.errors import UsageError
-from pipeline.targets import TARGETS
-from pipeline.tpu.topology import ONE_OF_EACH, find_topology, known
+from idxpipe.components.core.errors import UsageError
+from idxpipe.pipeline.tpu.topology import ONE_OF_EACH, find_topology, known
+from idxpipe.pipeline.vertex.targets import TARGETS
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,8 @@ import json
 
 import pytest
 
-from components.core import rest
-from pipeline import cli
+from idxpipe.components.core.google import rest
+from idxpipe.pipeline.cli import main as cli
 from tests.fakes.vertex import FakeVertex
 from tests.pipeline import toy
 

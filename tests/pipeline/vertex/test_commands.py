@@ -3,11 +3,11 @@ import threading
 
 import pytest
 
-from components.core.errors import TransientError
-from pipeline import watch
-from pipeline.vertex import Vertex
-from pipeline.vertex_record import FINAL, exit_code, read
-from pipeline.vertex_request import Place
+from idxpipe.components.core.errors import TransientError
+from idxpipe.pipeline.cli import watch
+from idxpipe.pipeline.vertex.client import Vertex
+from idxpipe.pipeline.vertex.record import FINAL, exit_code, read
+from idxpipe.pipeline.vertex.request import Place
 from tests.fakes.http import Refused
 
 
@@ -109,7 +109,7 @@ def test_cancel(service, submit, idxpipe, monkeypatch, tmp_path):
 
 
 def test_list_goes_through_the_pages(service, finished, idxpipe, monkeypatch):
-    from pipeline import vertex
+    from idxpipe.pipeline.vertex import client as vertex
 
     monkeypatch.setattr(vertex, "_PAGE", 2)
     for number in range(5):

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from components.core import rest
-from components.core.errors import SetupError, TransientError, UsageError
+from idxpipe.components.core.errors import SetupError, TransientError, UsageError
+from idxpipe.components.core.google import rest
 from tests.fakes.http import JsonServer, Refused
 from tests.fakes.vertex import FakeVertex
 
@@ -124,7 +124,7 @@ def test_the_environment_names_no_other_address(submit, monkeypatch):
 
 
 def test_errors_as_json(idxpipe, service, capsys):
-    from pipeline import cli
+    from idxpipe.pipeline.cli import main as cli
 
     words = ["status", "never-was", "--project", "toy-project", "--region", "us-central1"]
     assert cli.main([*words, "--endpoint", service.url, "--json"]) == 2
@@ -355,7 +355,7 @@ def test_credentials_that_cannot_be_read(tmp_path, monkeypatch, idxpipe, content
 
 
 def test_what_gcloud_wrote_is_read_without_gcloud(tmp_path, monkeypatch):
-    from components.core import google_auth
+    from idxpipe.components.core.google import auth as google_auth
 
     folder = tmp_path / "gcloud"
     folder.mkdir()

@@ -4,9 +4,9 @@ import copy
 
 import pytest
 
-from components.core.errors import IdxpipeError
-from pipeline.vertex import Vertex
-from pipeline.vertex_request import Place
+from idxpipe.components.core.errors import IdxpipeError
+from idxpipe.pipeline.vertex.client import Vertex
+from idxpipe.pipeline.vertex.request import Place
 from tests.pipeline import toy
 
 

@@ -1,7 +1,7 @@
 import pytest
 import yaml
 
-from pipeline import cli
+from idxpipe.pipeline.cli import main as cli
 from tests.fakes.http import Refused
 from tests.fakes.kubeflow import FakeKubeflow
 from tests.pipeline import toy
@@ -115,7 +115,7 @@ def test_the_token_is_not_sent_over_plain_http(submit, kubeflow, monkeypatch):
     monkeypatch.setenv("KFP_TOKEN", "kfp-secret")
     submit()
     assert "authorization" not in kubeflow.requests[0].headers
-    error = submit("--kfp-host", "http://ml-pipeline.kubeflow:8888", check=2)
+    error = submit("--kfp-host", "http://ml-pipeline.kubeflow.client:8888", check=2)
     assert "plain http is for this machine only" in error
     assert "kfp-secret" not in error
 

@@ -5,8 +5,10 @@ import json
 import pytest
 import yaml
 
-from pipeline import cli, kubeflow, watch
-from pipeline.kubeflow_record import read
+from idxpipe.pipeline.cli import main as cli
+from idxpipe.pipeline.cli import watch
+from idxpipe.pipeline.kubeflow import client as kubeflow
+from idxpipe.pipeline.kubeflow.record import read
 from tests.fakes.kubeflow import FakeKubeflow, metadata_store
 from tests.packages import install
 from tests.pipeline import toy
@@ -202,7 +204,7 @@ def test_a_run_that_is_not_there(run, service):
     ],
 )
 def test_what_cannot_be_understood_is_an_error_of_ours(broken):
-    from components.core.errors import DataError
+    from idxpipe.components.core.errors import DataError
 
     with pytest.raises(DataError):
         read(broken)

@@ -3,7 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import spec, vertex_record, vertex_request
+from idxpipe.pipeline.spec import parse as spec
+from idxpipe.pipeline.vertex import record as vertex_record
+from idxpipe.pipeline.vertex import request as vertex_request
 
 
 def stages(job):

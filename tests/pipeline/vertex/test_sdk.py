@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import vertex_record, vertex_request
+from idxpipe.pipeline.vertex import record as vertex_record
+from idxpipe.pipeline.vertex import request as vertex_request
 from tests.fakes import vertex_schema
 
 SDK = """

@@ -28,7 +28,10 @@ def test_no_client_is_loaded(words):
 
 def test_a_request_takes_two_clients_and_no_more():
     words = ["list", *PLACE, "--endpoint", "http://127.0.0.1:9"]
-    code = "from components.core import rest\nrest.PAUSE_SECONDS = 0.001\n" + COMMAND.format(words)
+    code = (
+        "from idxpipe.components.core.google import rest\nrest.PAUSE_SECONDS = 0.001\n"
+        + COMMAND.format(words)
+    )
     started = time.monotonic()
     loaded = loaded_by(code)
     assert {"google.auth", "requests"} <= loaded

@@ -57,7 +57,7 @@ def test_dry_run_sends_nothing(submit, service):
 
 
 def test_place_from_the_environment(service, file, monkeypatch, capsys):
-    from pipeline import cli
+    from idxpipe.pipeline.cli import main as cli
 
     monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "toy-project")
     monkeypatch.setenv("CLOUD_ML_REGION", "us-central1")

@@ -1,0 +1,1 @@
+"""The conversion's Beam graph, its runners, and what their workers install."""

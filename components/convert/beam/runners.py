@@ -1,0 +1,345 @@
+"""Beam runners whose workers are elsewhere: what each needs, how errors come back from there."""
+
+import json
+import logging
+import re
+import shlex
+import shutil
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from tempfile import TemporaryDirectory
+from typing import Any
+from urllib.parse import urlsplit
+
+import apache_beam as beam
+from apache_beam.options.pipeline_options import (
+    FlinkRunnerOptions,
+    GoogleCloudOptions,
+    JobServerOptions,
+    PipelineOptions,
+    PortableOptions,
+    SetupOptions,
+    SparkRunnerOptions,
+    WorkerOptions,
+)
+
+from idxpipe.components.convert.beam.worker_package import build_worker_package
+from idxpipe.components.convert.config import DIRECT_RUNNER, ConvertConfig
+from idxpipe.components.convert.plan import ShardTask
+from idxpipe.components.convert.source import STAGING
+from idxpipe.components.core import storage
+from idxpipe.components.core.errors import FAMILY, IdxpipeError, SetupError, UsageError
+from idxpipe.components.core.google.auth import find_credentials
+from idxpipe.components.core.narration import say
+
+_MARK = "idxpipe-error:"
+_CONNECT_SECONDS = 5.0
+# Of silence, while a job server is fetched.
+_FETCH_SECONDS = 20.0
+_DASK = "apache_beam.runners.dask.dask_runner.DaskRunner"
+_JAVA_MASTERS = {
+    "FlinkRunner": (FlinkRunnerOptions, "flink_master"),
+    "SparkRunner": (SparkRunnerOptions, "spark_master_url"),
+}
+# Masters that Beam starts itself; its workers are then threads of this process.
+# Source: MAGIC_HOST_NAMES in Beam's flink_runner.py, LOCAL_MASTER_PATTERN in its spark_runner.py.
+_LOCAL_MASTER = re.compile(r"\[(local|auto)\]|local(\[.+\])?")
+
+
+def parse_options(config: ConvertConfig) -> PipelineOptions:
+    """Parse the Beam options; Beam itself would drop those it does not know.
+
+    Raises:
+        SetupError: If the runner's package is not installed.
+        UsageError: If an option is unknown or ill-typed.
+    """
+    if config.runner == "DaskRunner":
+        _need("distributed", config.runner, "dask")
+        # Importing it is what makes its options known.
+        from apache_beam.runners.dask import dask_runner  # noqa: F401
+    flags = shlex.split(config.beam_options)
+    if not flags:
+        return PipelineOptions([])
+    unknown: list[str] = []
+    options = PipelineOptions(flags)
+    try:
+        options.get_all_options(
+            retain_unknown_options=True,
+            add_extra_args_fn=lambda parser: unknown.extend(parser.parse_known_args(flags)[1]),
+        )
+    except SystemExit:
+        unknown = flags
+    if unknown:
+        raise UsageError(
+            "unknown or ill-typed Beam option",
+            where="beam_options",
+            expected="options of the Beam SDK for Python, as --name=value",
+            found=" ".join(unknown),
+        )
+    return options
+
+
+def check_runner(config: ConvertConfig, tasks: list[ShardTask]) -> None:
+    """Find out now what Beam would find out after minutes, or never.
+
+    Raises:
+        SetupError: If the runner's package, its cluster or credentials are missing.
+        UsageError: If an option is unknown, or the workers cannot reach the files.
+    """
+    options = parse_options(config)
+    if config.runner == "DataflowRunner":
+        _need("apitools", config.runner, "gcp")
+        cloud = options.view_as(GoogleCloudOptions)
+        missing = [name for name in ("project", "region") if not getattr(cloud, name)]
+        if missing:
+            raise UsageError(
+                "Dataflow needs to know where to run",
+                where="beam_options",
+                expected="--project=PROJECT --region=REGION",
+                found=f"no --{missing[0]}",
+            )
+        for task in tasks[:1]:
+            _check_remote(task)
+        if not cloud.no_auth:
+            find_credentials()
+    elif config.runner == "DaskRunner":
+        from apache_beam.runners.dask.dask_runner import DaskOptions
+
+        _check_answers(options.view_as(DaskOptions).address, "dask_client_address")
+    elif config.runner in {"PortableRunner", *_JAVA_MASTERS}:
+        _check_job_service(config.runner, options)
+
+
+def run_elsewhere(
+    build: Callable[[beam.Pipeline], object],
+    runner: Any,
+    options: PipelineOptions,
+    task: ShardTask,
+) -> None:
+    """Run a pipeline to its end.
+
+    Args:
+        build: Adds the steps to a pipeline.
+        runner: A Beam runner, or the name of one.
+        options: Its options.
+        task: One of the shards.
+
+    Raises:
+        IdxpipeError: The error of the first worker that failed.
+        SetupError: If the runner itself failed.
+        UsageError: If the runner misses an option.
+    """
+    name = runner if isinstance(runner, str) else DIRECT_RUNNER
+    with TemporaryDirectory(prefix="idxpipe-workers-") as folder, _narrated_logs():
+        _set_defaults(name, options, folder, task)
+        try:
+            pipeline = beam.Pipeline(
+                runner=_DASK if name == "DaskRunner" else runner, options=options
+            )
+            build(pipeline)
+            result = pipeline.run()
+            if name == "DataflowRunner":
+                _say_where(result, options)
+            try:
+                result.wait_until_finish()
+            except KeyboardInterrupt:
+                # What the workers read and where they write is about to be given up here.
+                result.cancel()
+                raise
+            finally:
+                if name == "DaskRunner":
+                    result.client.close()
+        except IdxpipeError:
+            raise
+        except Exception as error:
+            raise _translate(error, name) from error
+
+
+def carried(error: IdxpipeError) -> RuntimeError:
+    """Return an error as a worker raises it: from another machine, it arrives as text."""
+    return RuntimeError(_MARK + json.dumps(error.to_json()))
+
+
+def _set_defaults(name: str, options: PipelineOptions, folder: str, task: ShardTask) -> None:
+    """Set what the user left open and Beam's own defaults do badly."""
+    if name == "DaskRunner":
+        from apache_beam.runners.dask.dask_runner import DaskOptions
+
+        dask = options.view_as(DaskOptions)
+        if dask.npartitions is None and dask.partition_size is None:
+            # By Beam's guess, a hundred shards are one worker's work.
+            dask.partition_size = 1
+    cloud = options.view_as(GoogleCloudOptions)
+    if name == "DataflowRunner" and not cloud.temp_location:
+        # Beam would make a bucket for it. This folder goes at the end.
+        cloud.temp_location = storage.join(task.output, STAGING, "beam")
+    if _wants_package(name, options):
+        say(f"{name}: the workers install the conversion's code, as no --setup_file is given")
+        package = build_worker_package(folder, task.file_format)
+        options.view_as(SetupOptions).extra_packages = [package]
+
+
+def _wants_package(name: str, options: PipelineOptions) -> bool:
+    """Tell whether the workers run in Beam's own container, where idxpipe is not."""
+    setup, portable = options.view_as(SetupOptions), options.view_as(PortableOptions)
+    given = (
+        setup.setup_file
+        or setup.extra_packages
+        or options.view_as(WorkerOptions).sdk_container_image
+        or portable.environment_config
+        or portable.environment_options
+    )
+    containers = portable.environment_type in {None, "DOCKER"}
+    if name in _JAVA_MASTERS and not portable.environment_type:
+        containers = not _LOCAL_MASTER.fullmatch(_master(name, options))
+    return name in {"DataflowRunner", "PortableRunner", *_JAVA_MASTERS} and containers and not given
+
+
+def _need(module: str, runner: str, extra: str) -> None:
+    if not find_spec(module):
+        raise SetupError(
+            f"Beam's part for {runner} is not installed",
+            where=runner,
+            remedy=f"pip install 'idxpipe[{extra}]', in the versions of requirements-test.lock",
+        )
+
+
+def _check_remote(task: ShardTask) -> None:
+    for role, uri in (("output", task.output), ("images", task.images), ("labels", task.labels)):
+        if storage.is_local(uri):
+            raise UsageError(
+                "the workers of Dataflow cannot reach a file of this machine",
+                where=role,
+                expected="gs://BUCKET/...",
+                found=uri,
+                remedy="copy it there: gcloud storage cp; only .gz sources may be local",
+            )
+
+
+def _check_job_service(runner: str, options: PipelineOptions) -> None:
+    endpoint = options.view_as(PortableOptions).job_endpoint
+    if endpoint:
+        if endpoint != "embed":
+            _check_answers(endpoint, "job_endpoint")
+        return
+    if runner == "PortableRunner":
+        raise UsageError(
+            "a portable runner is a job service",
+            where="beam_options",
+            expected="--job_endpoint=HOST:PORT",
+            found="none",
+        )
+    view, name = _JAVA_MASTERS[runner]
+    _check_answers(_master(runner, options), name)
+    java = options.view_as(JobServerOptions).job_server_java_launcher
+    submits = getattr(options.view_as(view), f"{runner[:5].lower()}_submit_uber_jar")
+    if not submits and not shutil.which(java):
+        raise SetupError(
+            f"Beam's job service for {runner} needs Java",
+            where=runner,
+            expected=f"the command {java}",
+            found="none on the path",
+            remedy="install a Java runtime, or give --job_endpoint=HOST:PORT of a job service",
+        )
+    if not submits:
+        _fetch_job_server(runner, options)
+
+
+def _master(runner: str, options: PipelineOptions) -> str:
+    view, name = _JAVA_MASTERS[runner]
+    return str(getattr(options.view_as(view), name))
+
+
+def _fetch_job_server(runner: str, options: PipelineOptions) -> None:
+    """Have Beam fetch its job server, which it keeps; by itself it would wait without end."""
+    from apache_beam.runners.portability.flink_runner import FlinkJarJobServer
+    from apache_beam.runners.portability.spark_runner import SparkJarJobServer
+
+    server = {"FlinkRunner": FlinkJarJobServer, "SparkRunner": SparkJarJobServer}[runner](options)
+    cache = options.view_as(JobServerOptions).jar_cache_dir
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(_FETCH_SECONDS)
+    try:
+        with _narrated_logs():
+            server.local_jar(server.path_to_jar(), cache)
+    except (OSError, RuntimeError, ValueError) as error:
+        raise SetupError(
+            "Beam's job server cannot be fetched",
+            where=runner,
+            found=str(error),
+            remedy=f"give --{runner[:5].lower()}_job_server_jar=FILE, or --job_endpoint=HOST:PORT "
+            "of a job service",
+        ) from None
+    finally:
+        socket.setdefaulttimeout(before)
+
+
+def _check_answers(address: str | None, option: str) -> None:
+    """Refuse an address that nobody listens at; what names no host and port is left to Beam."""
+    try:
+        # Masters have names, too: `[auto]`, `local[*]`, `yarn`.
+        parts = urlsplit(address if "://" in (address or "") else f"//{address}")
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        return
+    if not host or not port:
+        return
+    try:
+        socket.create_connection((str(host), port), timeout=_CONNECT_SECONDS).close()
+    except OSError as error:
+        raise SetupError(
+            "nobody answers there",
+            where=f"--{option}={address}",
+            expected="a connection",
+            found=error.strerror or str(error),
+            remedy="start it, or correct the address",
+        ) from None
+
+
+def _say_where(result: Any, options: PipelineOptions) -> None:
+    cloud = options.view_as(GoogleCloudOptions)
+    say(
+        f"Dataflow job {result.job_id()}: https://console.cloud.google.com/dataflow/jobs/"
+        f"{cloud.region}/{result.job_id()}?project={cloud.project}"
+    )
+
+
+class _Narrator(logging.Handler):
+    """Says what Beam logs, a line each; the errors of workers are raised instead."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        lines = record.getMessage().strip().splitlines()
+        ours = _MARK in record.getMessage()
+        if lines and not ours and record.name.partition(".")[0] in {"root", "apache_beam"}:
+            say(lines[-1] if "Traceback" in lines[0] else lines[0])
+
+
+@contextmanager
+def _narrated_logs() -> Iterator[None]:
+    # In place of other handlers: some of Beam's modules install one that prints tracebacks.
+    root = logging.getLogger()
+    before, root.handlers = root.handlers, [_Narrator(logging.WARNING)]
+    try:
+        yield
+    finally:
+        root.handlers = before
+
+
+def _translate(error: Exception, runner: str) -> IdxpipeError:
+    _, mark, rest = str(error).partition(_MARK)
+    if mark:
+        fields, _ = json.JSONDecoder().raw_decode(rest)
+        return FAMILY[fields.pop("exit_code")](fields.pop("problem"), **fields)
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    if isinstance(error, ValueError) and "validations errors" in str(error):
+        return UsageError(
+            "the runner wants other options", where="beam_options", found=" ".join(lines[1:])
+        )
+    return SetupError(
+        "the Beam runner failed",
+        where=runner,
+        found=lines[-1] if lines else type(error).__name__,
+        remedy=f"check the runner and its options; {DIRECT_RUNNER} runs on this machine",
+    )

@@ -1,0 +1,1 @@
+"""A converted split: manifest, examples, TFRecord in and out, staging."""

@@ -1,0 +1,1 @@
+"""Google's credentials, and JSON over REST."""

@@ -1,0 +1,318 @@
+"""JSON over HTTPS with Google credentials: timeouts, retries, and errors that say what to do."""
+
+import ipaddress
+import os
+import random
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from idxpipe.components.core.errors import IdxpipeError, SetupError, TransientError, UsageError
+from idxpipe.components.core.google import auth as google_auth
+
+ATTEMPTS = 5
+PAUSE_SECONDS = 1.0
+MAX_PAUSE_SECONDS = 30.0
+TIMEOUT_SECONDS = (10.0, 60.0)  # to connect, and between bytes of the answer
+
+ENDPOINT_VARIABLE = "IDXPIPE_VERTEX_ENDPOINT"
+
+# What passes by itself: https://cloud.google.com/apis/design/errors#handling_errors
+TRANSIENT = frozenset({408, 429, 500, 502, 503, 504})
+
+
+class ConflictError(UsageError):
+    """A resource of this name exists already.
+
+    Attributes:
+        retried: Whether an earlier attempt of the same call may have made it.
+    """
+
+    retried = False
+
+
+_REFUSALS: dict[int, tuple[type[IdxpipeError], str, str | None]] = {
+    401: (SetupError, "credentials are not accepted", None),
+    403: (SetupError, "permission denied", None),
+    404: (UsageError, "not found", None),
+    408: (TransientError, "service is slow", "try again later"),
+    409: (ConflictError, "exists already", None),
+    429: (TransientError, "quota is used up, or too many requests", "try again later"),
+}
+
+
+@dataclass(frozen=True)
+class Client:
+    """A REST service at one address.
+
+    Attributes:
+        endpoint: `https://host`, or `http://` for this machine only.
+        service: Its name, for the errors.
+        login: Returns the credentials to use; called at the first request.
+        how_to_log_in: What to do when they are not accepted.
+        plain: Allow plain http to other machines, without credentials.
+        advise: Given the HTTP status and the server's message, returns what to do about it.
+    """
+
+    endpoint: str
+    service: str
+    login: Callable[[], Any] = lambda: google_auth.find_credentials()[0]
+    how_to_log_in: str = google_auth.LOGIN
+    plain: bool = False
+    advise: Callable[[int, str], str | None] = lambda status, message: None
+    _sessions: list[Any] = field(default_factory=list, repr=False)
+
+    def __post_init__(self) -> None:
+        """Check the address.
+
+        Raises:
+            UsageError: If it is none, or plain http to another machine.
+        """
+        check_endpoint(self.endpoint, plain=self.plain)
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Mapping[str, Any] | None = None,
+        repeatable: bool = True,
+    ) -> dict[str, Any]:
+        """Send one request and return the answer.
+
+        Args:
+            method: `GET`, `POST` or `DELETE`.
+            path: What follows the endpoint, with a leading slash.
+            query: Query parameters.
+            body: JSON to send.
+            repeatable: Whether the request may be sent twice without harm. One that may not is
+                repeated only when the server says that it did nothing.
+
+        Raises:
+            UsageError: If the server refuses the request or knows no such resource.
+            ConflictError: If the resource exists already.
+            SetupError: If credentials are missing, expired or lack a permission.
+            TransientError: If the server cannot be reached or is busy, after several attempts.
+        """
+        answer, retried = self._send(method, path, repeatable, params=query, json=body)
+        return self._read(answer, retried=retried)
+
+    def exchange(
+        self, path: str, data: bytes, content_type: str
+    ) -> tuple[bytes, Mapping[str, str]]:
+        """Send bytes that may be sent twice; return the answer's bytes and headers.
+
+        Raises:
+            IdxpipeError: As `call`.
+        """
+        headers = {"Content-Type": content_type, "Accept": content_type}
+        answer, retried = self._send("POST", path, True, data=data, headers=headers)
+        if answer.status_code >= 300:
+            raise self._refusal(answer.status_code, answer.reason or "", retried=retried)
+        return answer.content, answer.headers
+
+    def _send(self, method: str, path: str, repeatable: bool, **what: Any) -> tuple[Any, bool]:
+        """Return the answer, and whether it is that to a second attempt."""
+        import requests
+        from google.auth import exceptions
+
+        url = self.endpoint.rstrip("/") + path
+        for attempt in range(ATTEMPTS):
+            last = attempt == ATTEMPTS - 1
+            try:
+                answer = self._session().request(
+                    method,
+                    url,
+                    timeout=TIMEOUT_SECONDS,
+                    # An API does not send its clients elsewhere; a login page in front of it does.
+                    allow_redirects=False,
+                    **what,
+                )
+            except (requests.Timeout, requests.ConnectionError) as error:
+                if last or not repeatable:
+                    raise self._unreachable(error) from None
+                time.sleep(_pause(attempt))
+                continue
+            except requests.RequestException as error:
+                raise self._unreachable(error) from None
+            except exceptions.TransportError as error:
+                # While fetching a token; nothing was sent to the service yet.
+                if last:
+                    raise self._unreachable(error, "server of access tokens") from None
+                time.sleep(_pause(attempt))
+                continue
+            except exceptions.GoogleAuthError:
+                raise self._no_token() from None
+            again = answer.status_code in (TRANSIENT if repeatable else {429})
+            if again and not last:
+                time.sleep(_pause(attempt, answer.headers.get("Retry-After")))
+                continue
+            return answer, attempt > 0
+        raise AssertionError("unreachable")
+
+    def _session(self) -> Any:
+        if not self._sessions:
+            from google.auth.transport.requests import AuthorizedSession
+
+            # A token is never sent over plain http.
+            plain = self.endpoint.startswith("http://")
+            session = (
+                AuthorizedSession(google_auth.anonymous(), refresh_status_codes=())
+                if plain
+                else AuthorizedSession(self.login())
+            )
+            self._sessions.append(session)
+        return self._sessions[0]
+
+    def _read(self, answer: Any, *, retried: bool) -> dict[str, Any]:
+        try:
+            content = answer.json() if answer.content else {}
+        except ValueError:
+            content = None
+        if answer.status_code < 300 and isinstance(content, dict):
+            return content
+        if answer.status_code < 400:
+            raise SetupError(
+                "answer is not JSON",
+                where=self.endpoint,
+                expected=self.service,
+                found=answer.headers.get("Content-Type", "no content type"),
+                remedy="check the endpoint; a proxy or login page may stand in between",
+            )
+        raise self._refusal(answer.status_code, _message(content, answer.reason), retried=retried)
+
+    def _refusal(self, status: int, message: str, *, retried: bool) -> IdxpipeError:
+        error, problem, usual = _REFUSALS.get(status) or (
+            (TransientError, "service fails", "try again later")
+            if status >= 500
+            else (UsageError, "request is refused", None)
+        )
+        remedy = self.advise(status, message) or (self.how_to_log_in if status == 401 else usual)
+        refusal = error(problem, where=self.service, found=f"{status}: {message}", remedy=remedy)
+        if isinstance(refusal, ConflictError):
+            refusal.retried = retried
+        return refusal
+
+    def _unreachable(self, error: Exception, where: str = "") -> TransientError:
+        return TransientError(
+            "service cannot be reached",
+            where=where or self.endpoint,
+            expected=None if where else self.service,
+            found=_reason(error),
+            remedy="check the network and the address, then try again",
+        )
+
+    def _no_token(self) -> SetupError:
+        # google.auth quotes the token server's answer, which is better not repeated.
+        return SetupError(
+            "credentials are expired or revoked", where=self.service, remedy=self.how_to_log_in
+        )
+
+
+def vertex_client(
+    region: str,
+    endpoint: str = "",
+    advise: Callable[[int, str], str | None] = lambda status, message: None,
+) -> Client:
+    """Return a client of Vertex AI.
+
+    Args:
+        region: The region, such as `us-central1`.
+        endpoint: Address in place of the region's; by default `$IDXPIPE_VERTEX_ENDPOINT`, if set.
+        advise: As in `Client`.
+
+    Raises:
+        UsageError: If the endpoint is no address, or plain http to another machine; or if the
+            environment names one that is neither Google's nor on this machine: credentials are
+            not sent where only a variable says so.
+    """
+    address = endpoint or os.environ.get(ENDPOINT_VARIABLE, "")
+    if address and not endpoint:
+        check_endpoint(address)
+        parts = urlsplit(address)
+        if parts.scheme == "https" and not (parts.hostname or "").endswith(".googleapis.com"):
+            raise UsageError(
+                "not an address of Google's",
+                where=f"${ENDPOINT_VARIABLE}",
+                expected="https://....googleapis.com, or http://127.0.0.1:PORT",
+                found=address,
+                remedy="unset it, or name the address with --endpoint",
+            )
+    return Client(
+        address or f"https://{region}-aiplatform.googleapis.com", "Vertex AI", advise=advise
+    )
+
+
+def check_endpoint(endpoint: str, *, plain: bool = False) -> None:
+    """Check the address of a service.
+
+    Args:
+        endpoint: The address.
+        plain: Allow plain http to other machines.
+
+    Raises:
+        UsageError: If it is none, or plain http to another machine.
+    """
+    try:
+        parts = urlsplit(endpoint)
+        host = parts.hostname or ""
+        right = parts.scheme in {"http", "https"} and bool(host) and parts.port != 0
+    except ValueError:
+        right, host = False, ""
+    if not right or "@" in parts.netloc or parts.query or parts.fragment:
+        raise UsageError(
+            "not the address of a service",
+            where="endpoint",
+            expected="https://HOST[:PORT]",
+            found=repr(endpoint if "@" not in endpoint else "an address with a password"),
+        )
+    if parts.scheme == "http" and not plain and not is_loopback(host):
+        raise UsageError(
+            "plain http is for this machine only",
+            where="endpoint",
+            expected="https://",
+            found=endpoint,
+            remedy="use https, or forward a port to http://localhost",
+        )
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether `host` is this machine, by its name or address."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _pause(attempt: int, asked: str | None = None) -> float:
+    """Return the seconds to wait: doubling, jittered, at least what the server asked for."""
+    pause: float = PAUSE_SECONDS * 2**attempt * random.uniform(0.5, 1.0)  # noqa: S311
+    if asked and asked.isdigit():
+        pause = max(pause, float(asked))
+    return min(pause, MAX_PAUSE_SECONDS)
+
+
+def _message(content: Any, reason: str) -> str:
+    """Return the message of an error: google.rpc.Status as JSON, or grpc-gateway's form of it."""
+    if isinstance(content, dict):
+        error = content.get("error", content)
+        if isinstance(error, str):
+            return error
+        if isinstance(error, dict) and error.get("message"):
+            return str(error["message"])
+    return reason or "no message"
+
+
+def _reason(error: Exception) -> str:
+    """Return the innermost cause, without the noise of the layers around it."""
+    inner: Any = error
+    while True:
+        following = getattr(inner, "reason", None) or inner.__cause__ or inner.__context__
+        if not isinstance(following, BaseException):
+            break
+        inner = following
+    text = str(inner) or type(inner).__name__
+    return text.rpartition(">: ")[2]

@@ -1,0 +1,1 @@
+"""The IDX format: header, checks, labels, rows, names of files, layout."""

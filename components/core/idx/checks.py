@@ -1,0 +1,396 @@
+"""What must hold of IDX files before anything is made from them.
+
+`scan` reads one file once; `check_pair` compares an images file with its labels file. Each check
+raises the first fault; the functions named `..._faults` give all of them.
+"""
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+from idxpipe.components.core import storage
+from idxpipe.components.core.codes import Code
+from idxpipe.components.core.errors import DataError
+from idxpipe.components.core.fingerprint import Fingerprint
+from idxpipe.components.core.idx.content import read_chunks, read_start
+from idxpipe.components.core.idx.header import (
+    ITEM_BYTES,
+    MAX_HEADER_BYTES,
+    MAX_RECORD_BYTES,
+    Header,
+)
+from idxpipe.components.core.idx.labels import LABEL_TYPES, LabelCount
+from idxpipe.components.core.shapes import format_shape
+
+# Enough for any header, packed or not; a remote file costs what is asked for.
+_HEADER_READ_BYTES = 4096
+# A little more than the header says is counted, to say how much; more than that is not unpacked.
+_SURPLUS_BYTES = 1 << 20
+
+Look = Callable[[bytes, int], None]
+
+
+@dataclasses.dataclass(frozen=True)
+class IdxFile:
+    """An IDX file whose header fits its length.
+
+    Attributes:
+        uri: Where it is.
+        header: What it holds.
+        compressed: Whether it is stored as gzip.
+        fingerprint: Size and CRC32C of the uncompressed content.
+    """
+
+    uri: str
+    header: Header
+    compressed: bool
+    fingerprint: Fingerprint
+
+
+@dataclasses.dataclass(frozen=True)
+class Head:
+    """The begin of an IDX file.
+
+    Attributes:
+        uri: Where it is.
+        header: What it says that it holds.
+        compressed: Whether it is stored as gzip.
+    """
+
+    uri: str
+    header: Header
+    compressed: bool
+
+
+def read_head(uri: str) -> Head:
+    """Read the header of the IDX file at `uri`; a few kilobytes are fetched.
+
+    Raises:
+        DataError: If it is no IDX file.
+    """
+    start, compressed = read_start(uri, _HEADER_READ_BYTES)
+    try:
+        return Head(uri, Header.decode(start[:MAX_HEADER_BYTES], uri), compressed)
+    except DataError:
+        if not compressed:
+            raise
+    # What is wrong may be the gzip data, or that more of it is needed.
+    start = b""
+    for chunk in read_chunks(uri, _HEADER_READ_BYTES):
+        start += chunk
+        if len(start) >= MAX_HEADER_BYTES:
+            break
+    return Head(uri, Header.decode(start[:MAX_HEADER_BYTES], uri), compressed)
+
+
+def length_fault(head: Head) -> DataError | None:
+    """Return the error if the file is longer or shorter than its header says.
+
+    None, too, if it is gzip: then only reading all of it tells.
+    """
+    length = head.header.content_bytes if head.compressed else storage.size(head.uri)
+    return _length_fault(head.uri, head.header, length)
+
+
+def read_header(uri: str) -> Header:
+    """Read the header of the IDX file at `uri`; where it is not gzip, check its length too.
+
+    Raises:
+        DataError: If it is no IDX file, or is longer or shorter than its header says.
+    """
+    return _checked_head(uri).header
+
+
+def scan(
+    uri: str, check_header: Callable[[str, Header], None], look: Look | None = None
+) -> IdxFile:
+    """Read the whole content of `uri` once and check that its header tells the truth.
+
+    Without `look`, a plain file in a store that keeps its CRC32C is not read beyond the header.
+
+    Args:
+        uri: An IDX file, plain or gzip.
+        check_header: Called with the URI and the header before any more is read.
+        look: As of `read_content`.
+
+    Raises:
+        DataError: If it is no IDX file, is longer or shorter than its header says, or its gzip
+            data is damaged.
+    """
+    head = _checked_head(uri)
+    check_header(uri, head.header)
+    fingerprint = None if look else stored_fingerprint(head)
+    return IdxFile(uri, head.header, head.compressed, fingerprint or read_content(head, look))
+
+
+def stored_fingerprint(head: Head) -> Fingerprint | None:
+    """Return the fingerprint of a file of the right length without reading it, if that can be.
+
+    Stores keep the checksum of what is stored, which for gzip is not the content.
+    """
+    known = None if head.compressed else storage.stored_crc32c(head.uri)
+    return None if known is None else Fingerprint(head.header.content_bytes, known)
+
+
+def read_content(
+    head: Head, look: Look | None = None, next_member: Callable[[int], None] | None = None
+) -> Fingerprint:
+    """Read the whole content of a file once; return its fingerprint.
+
+    Args:
+        head: Its begin.
+        look: Called with each piece of the data after the header, whole items at a time, and the
+            byte offset of its first byte. What goes on after the last record is not shown.
+        next_member: As of `read_chunks`.
+
+    Raises:
+        DataError: If it is longer or shorter than its header says, or its gzip data is damaged.
+    """
+    header, uri = head.header, head.uri
+    item_bytes = ITEM_BYTES[header.dtype]
+    fingerprint, surplus = Fingerprint(), 0
+    rest, skip = b"", header.data_offset
+    for read in read_chunks(uri, next_member=next_member):
+        chunk = read[: header.content_bytes - fingerprint.size]
+        surplus += len(read) - len(chunk)
+        if surplus > _SURPLUS_BYTES:
+            break
+        fingerprint = fingerprint.extend(chunk)
+        data = chunk[skip:]
+        skip = max(0, skip - len(chunk))
+        if rest:
+            data = rest + data
+        whole = len(data) - len(data) % item_bytes
+        rest = data[whole:]
+        if whole and look:
+            look(data[:whole] if rest else data, fingerprint.size - len(data))
+    if surplus > _SURPLUS_BYTES and head.compressed:
+        raise _bomb(head)
+    fault = _length_fault(uri, header, fingerprint.size + surplus, surplus > _SURPLUS_BYTES)
+    if fault:
+        raise fault
+    return fingerprint
+
+
+def _checked_head(uri: str) -> Head:
+    head = read_head(uri)
+    fault = length_fault(head)
+    if fault:
+        raise fault
+    return head
+
+
+def check_images(shape: tuple[int, ...] | None) -> Callable[[str, Header], None]:
+    """Return a check that a header is one of images, of `shape` if it is given.
+
+    Args:
+        shape: (height, width) or (height, width, channels) of one image; None accepts any.
+    """
+
+    def check(uri: str, header: Header) -> None:
+        for fault in image_faults(uri, header, shape):
+            raise fault
+
+    return check
+
+
+def image_faults(uri: str, header: Header, shape: tuple[int, ...] | None) -> Iterator[DataError]:
+    """Yield what is wrong with the header of an images file.
+
+    Args:
+        uri: The file.
+        header: Its header.
+        shape: (height, width) or (height, width, channels) of one image; None accepts any.
+    """
+    rank = len(header.shape)
+    if rank not in (3, 4):
+        labels = rank == 1
+        yield DataError(
+            "this is a labels file, not an images file" if labels else "not an images file",
+            where=uri,
+            offset=3,
+            expected="3 dimensions (images, height, width) or 4 (and channels)",
+            found=f"{rank} dimension{'s' if rank > 1 else ''}",
+            remedy="swap the two files" if labels else "give the images file",
+            code=Code.LABELS_AS_IMAGES if labels else Code.IMAGES_RANK,
+        )
+    sizes = list(size_faults(uri, header))
+    yield from sizes
+    if rank in (3, 4) and not sizes and shape is not None and header.record_shape != shape:
+        yield DataError(
+            "images have another shape",
+            where=uri,
+            offset=8,
+            expected=format_shape(shape),
+            found=format_shape(header.record_shape),
+            remedy="give the right file, or set image_shape to the shape of all your images",
+            code=Code.IMAGE_SHAPE,
+        )
+
+
+def check_labels(uri: str, header: Header, column: int = 0) -> None:
+    """Check that a header is one of labels.
+
+    Args:
+        uri: The file.
+        header: Its header.
+        column: Which number of a record is the class, where records are rows.
+
+    Raises:
+        DataError: If it is not.
+    """
+    for fault in label_faults(uri, header, column):
+        raise fault
+
+
+def label_faults(uri: str, header: Header, column: int = 0) -> Iterator[DataError]:
+    """Yield what is wrong with the header of a labels file; arguments as of `check_labels`."""
+    rank = len(header.shape)
+    if rank not in (1, 2):
+        images = rank in (3, 4)
+        yield DataError(
+            "this is an images file, not a labels file" if images else "not a labels file",
+            where=uri,
+            offset=3,
+            expected="1 dimension, or 2 with a class in one of the columns",
+            found=f"{rank} dimensions",
+            remedy="swap the two files" if images else "give the labels file",
+            code=Code.IMAGES_AS_LABELS if images else Code.LABELS_RANK,
+        )
+    if header.dtype not in LABEL_TYPES:
+        yield DataError(
+            "labels are not integers",
+            where=uri,
+            offset=2,
+            expected="one of " + ", ".join(LABEL_TYPES),
+            found=header.dtype,
+            remedy="write the labels as integers",
+            code=Code.LABELS_TYPE,
+        )
+    yield from size_faults(uri, header)
+    columns = header.shape[1] if rank == 2 else 1
+    if rank in (1, 2) and columns and column >= columns:
+        yield DataError(
+            "labels have no such column",
+            where=uri,
+            offset=8 if rank == 2 else 3,
+            expected=f"more than {column} columns, for label_column {column}",
+            found=f"{columns}",
+            remedy="set label_column to the column of the class, counted from 0",
+            code=Code.LABEL_COLUMN,
+        )
+
+
+class WithHeader(Protocol):
+    """A file and what it says of itself."""
+
+    @property
+    def uri(self) -> str:
+        """Where it is."""
+
+    @property
+    def header(self) -> Header:
+        """What it holds."""
+
+
+def check_pair(images: WithHeader, labels: WithHeader) -> None:
+    """Check that there is one label for each image.
+
+    Raises:
+        DataError: If there is not.
+    """
+    if images.header.records != labels.header.records:
+        raise DataError(
+            "images and labels differ in number",
+            where=labels.uri,
+            offset=4,
+            expected=f"{images.header.records} labels, as many as images in {images.uri}",
+            found=f"{labels.header.records} labels",
+            remedy="take both files from the same split of the same data set",
+            code=Code.COUNTS,
+        )
+
+
+def scan_labels(
+    uri: str, num_classes: int, look: Look | None = None, column: int = 0
+) -> tuple[IdxFile, int]:
+    """Scan a labels file; return it with its largest label.
+
+    Args:
+        uri: An IDX file, plain or gzip.
+        num_classes: Labels must be below; 0 allows as many as `MAX_CLASSES`.
+        look: Called with each piece of the labels, as by `scan`.
+        column: Which number of a record is the label.
+
+    Raises:
+        DataError: If the file is not in order, or a label is not in [0, num_classes).
+    """
+    header = read_header(uri)
+    check_labels(uri, header, column)
+    labels = LabelCount(uri, header, num_classes, column)
+
+    def look_at(data: bytes, offset: int) -> None:
+        labels(data, offset)
+        fault = labels.fault()
+        if fault:
+            raise fault
+        if look:
+            look(data, offset)
+
+    return scan(uri, lambda uri, header: None, look_at), labels.largest
+
+
+def size_faults(uri: str, header: Header) -> Iterator[DataError]:
+    """Yield what is wrong with the dimensions of a header: none of a size, or too much of it."""
+    if 0 in header.shape:
+        axis = header.shape.index(0)
+        yield DataError(
+            "IDX file is empty" if axis == 0 else "images have no pixels",
+            where=uri,
+            offset=4 + 4 * axis,
+            expected="at least 1",
+            found=0,
+            remedy="fetch or write the file again",
+            code=Code.NO_RECORDS if axis == 0 else Code.NO_PIXELS,
+        )
+    if header.record_bytes > MAX_RECORD_BYTES:
+        yield DataError(
+            "one record would be too large",
+            where=uri,
+            offset=8,
+            expected=f"at most {MAX_RECORD_BYTES} bytes",
+            # The number itself may have two thousand digits.
+            found=f"more: {format_shape(header.record_shape[:8])} of {header.dtype}",
+            remedy="fetch the file again, or correct the dimensions in its header",
+            code=Code.ABSURD,
+        )
+
+
+def _length_fault(uri: str, header: Header, length: int, more: bool = False) -> DataError | None:
+    if length == header.content_bytes:
+        return None
+    records = f"{header.records} x {header.record_bytes} bytes"
+    short = length < header.content_bytes
+    return DataError(
+        "file is cut short" if short else "file goes on after its last record",
+        where=uri,
+        offset=min(length, header.content_bytes),
+        expected=f"{header.content_bytes} bytes (header {header.data_offset} + {records})",
+        found=f"{'more than ' if more else ''}{length} bytes",
+        remedy="fetch the file again"
+        if short
+        else "fetch the file again, or correct the count in its header",
+        code=Code.CUT_SHORT if short else Code.GOES_ON,
+    )
+
+
+def _bomb(head: Head) -> DataError:
+    return DataError(
+        "gzip data unpacks to much more than its header says",
+        where=head.uri,
+        offset=head.header.content_bytes,
+        expected=f"{head.header.content_bytes} bytes",
+        found=f"{_SURPLUS_BYTES} bytes more, and no end",
+        remedy="fetch the file again from its publisher",
+        code=Code.GZIP_BOMB,
+    )

@@ -1,0 +1,134 @@
+"""What a trained model says of itself: its model.json, read without TensorFlow."""
+
+import dataclasses
+import json
+import math
+from typing import Any
+
+from idxpipe.components.core import storage
+from idxpipe.components.core.dataset.manifest import Dataset
+from idxpipe.components.core.errors import NO_CACHE, DataError
+from idxpipe.components.core.idx.header import ITEM_BYTES
+
+# Sources: components/train/export/saved_model.py for the name, train/stage.py for the version.
+CARD = "model.json"
+SCHEMA_VERSION = 1
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelCard:
+    """What a model says of itself.
+
+    Attributes:
+        uri: Folder of the SavedModel.
+        step: Global step it was trained to.
+        loss: Its training loss.
+        parameters: Number of weights.
+        num_classes: Width of its logits.
+        image_shape: Shape of one image it takes.
+        image_dtype: Type of the pixels it takes.
+        sources: Fingerprints of the files it was trained on, by role.
+        version: The idxpipe that made it.
+    """
+
+    uri: str
+    step: int
+    loss: float
+    parameters: int
+    num_classes: int
+    image_shape: tuple[int, ...]
+    image_dtype: str
+    sources: dict[str, str]
+    version: str
+
+    def __post_init__(self) -> None:
+        """Check what the rest relies on.
+
+        Raises:
+            ValueError: Naming the first value that cannot be.
+        """
+        checks = {
+            "image_shape": len(self.image_shape) in (2, 3)
+            and all(map(_positive, self.image_shape)),
+            "image_dtype": self.image_dtype in tuple(ITEM_BYTES),
+            "num_classes": _positive(self.num_classes),
+            "parameters": _positive(self.parameters),
+            "step": _positive(self.step),
+            "loss": type(self.loss) in (int, float) and math.isfinite(self.loss),
+            "sources": isinstance(self.sources, dict)
+            and all(isinstance(value, str) for value in self.sources.values()),
+            "version": isinstance(self.version, str),
+        }
+        for name, good in checks.items():
+            if not good:
+                raise ValueError(f"{name}: {getattr(self, name)!r}")
+
+
+def read_card(uri: str) -> ModelCard:
+    """Read the card of the model in `uri`, or in the folder `model` below it.
+
+    Raises:
+        DataError: If there is none, or it cannot be trusted.
+    """
+    folders = [uri.rstrip("/"), storage.join(uri, "model")]
+    found = [folder for folder in folders if storage.exists(storage.join(folder, CARD))]
+    if not found:
+        raise DataError(
+            "no model here",
+            where=uri,
+            expected=f"a finished training with its {CARD}",
+            remedy=f"run `idxpipe train` to the end, or check the path; {NO_CACHE}",
+        )
+    file = storage.join(found[0], CARD)
+    body = _parse(file)
+    names = [field.name for field in dataclasses.fields(ModelCard) if field.name != "uri"]
+    try:
+        values = {name: body[name] for name in names}
+        return ModelCard(found[0], **{**values, "image_shape": tuple(values["image_shape"])})
+    except (KeyError, TypeError) as error:
+        raise DataError(
+            "model's card is incomplete", where=file, found=str(error), remedy="train again"
+        ) from None
+    except ValueError as error:
+        raise DataError(
+            "model's card says what cannot be", where=file, found=str(error), remedy="train again"
+        ) from None
+
+
+def check_match(card: ModelCard, dataset: Dataset, records: str) -> None:
+    """Check that the model takes what the dataset holds.
+
+    Raises:
+        DataError: Naming what differs, with both values.
+    """
+    for name in ("image_shape", "image_dtype", "num_classes"):
+        takes, holds = getattr(card, name), getattr(dataset, name)
+        if takes != holds:
+            raise DataError(
+                f"model and dataset differ in {name}",
+                where=records,
+                expected=f"{takes}, which the model in {card.uri} was trained on",
+                found=holds,
+                remedy="evaluate on a split of the data set that the model was trained on",
+            )
+
+
+def _positive(value: Any) -> bool:
+    return type(value) is int and value > 0
+
+
+def _parse(file: str) -> dict[str, Any]:
+    try:
+        body = json.loads(storage.read(file))
+        version = body["schema_version"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise DataError("not a model's card", where=file, remedy="train again") from None
+    if version != SCHEMA_VERSION:
+        raise DataError(
+            "model's card has a schema version that this idxpipe cannot read",
+            where=file,
+            expected=SCHEMA_VERSION,
+            found=version,
+            remedy="use the idxpipe that wrote it, or train again",
+        )
+    return dict(body)

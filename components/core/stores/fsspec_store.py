@@ -1,0 +1,303 @@
+"""s3:// and every other scheme through fsspec, with its driver installed beside us."""
+
+import errno
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, BinaryIO, TypeVar, cast
+
+from idxpipe.components.core.errors import (
+    DataError,
+    IdxpipeError,
+    SetupError,
+    TransientError,
+    UsageError,
+)
+from idxpipe.components.core.stores.ranged_stream import RangedStream
+from idxpipe.components.core.stores.spool import spool
+
+_ATTEMPTS = 6
+_FIRST_PAUSE_SECONDS = 0.25
+_TRANSIENT_NUMBERS = {errno.EBUSY, errno.EIO, errno.ETIMEDOUT, errno.ECONNRESET, errno.EPIPE}
+# By name: their packages come with the drivers, not with us.
+# Sources: botocore.exceptions, aiohttp.client_exceptions.
+_TRANSIENT_NAMES = {
+    "ClientConnectionError",
+    "ClientPayloadError",
+    "ConnectTimeoutError",
+    "ConnectionClosedError",
+    "EndpointConnectionError",
+    "FSTimeoutError",
+    "HTTPClientError",
+    "IncompleteReadError",
+    "ReadTimeoutError",
+    "ResponseParserError",
+    "ServerDisconnectedError",
+}
+_NO_CREDENTIALS_NAMES = {"NoCredentialsError", "PartialCredentialsError", "TokenRetrievalError"}
+_NOT_FOUND = 404
+_READ_ONLY = {"http", "https"}
+_LOGIN = {"s3": "aws configure, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"}
+
+T = TypeVar("T")
+_lock = threading.Lock()
+
+
+class FsspecStore:
+    """A `Store` over an fsspec file system. Paths are whatever follows the scheme.
+
+    A file appears whole or not at all as far as the file system's own `put` does; that of S3 and
+    of its kin does.
+
+    Args:
+        uri: A file or folder there. Some drivers, such as that of FTP, take the host from it.
+
+    Raises:
+        SetupError: If the scheme's driver is not installed, or cannot start.
+        UsageError: If there is no such scheme.
+    """
+
+    def __init__(self, uri: str) -> None:
+        self._scheme = uri.partition("://")[0].lower()
+        self._files = _file_system(self._scheme, uri)
+
+    def size(self, path: str) -> int | None:
+        """Return the length in bytes, or None when there is no such file."""
+
+        def look() -> int | None:
+            try:
+                info = self._files.info(self._name(path))
+            except FileNotFoundError as error:
+                ours = self._of_missing(error, path)
+                if isinstance(ours, DataError):
+                    return None
+                raise ours from None
+            if info["type"] != "file" or path.endswith("/"):
+                return None
+            if info["size"] is None:
+                raise DataError("server does not tell the file's length", where=self._uri(path))
+            return int(info["size"])
+
+        return self._try(path, look)
+
+    def crc32c(self, path: str) -> int | None:
+        """Return None: these stores keep other checksums, or none."""
+        return None
+
+    def read(self, path: str, start: int, length: int) -> bytes:
+        """Return up to `length` bytes from `start`."""
+        if length <= 0:
+            return b""
+        data: bytes = self._try(
+            path, lambda: self._files.cat_file(self._name(path), start=start, end=start + length)
+        )
+        # Not every web server answers ranges; those that do not send the whole file.
+        return data if len(data) <= length else data[start : start + length]
+
+    def open(self, path: str, start: int) -> BinaryIO:
+        """Return a stream that reads from byte `start`."""
+        size = self.size(path)
+        if size is None:
+            raise self._of_missing(FileNotFoundError(), path)
+
+        def fetch(start: int, length: int) -> bytes:
+            return self.read(path, start, length)
+
+        return cast(BinaryIO, RangedStream(self._uri(path), fetch, size, start))
+
+    @contextmanager
+    def create(self, path: str) -> Iterator[BinaryIO]:
+        """Yield a stream to a local buffer; put it in its place at the end."""
+        self._check_writable(path)
+        with spool() as stream:
+            yield cast(BinaryIO, stream)
+            stream.file.seek(0)
+            if stream.size == 0:
+                self._try(path, lambda: self._files.pipe_file(self._name(path), b""))
+                return
+            # On disk by now or not, the file system wants a name.
+            stream.file.rollover()  # type: ignore[attr-defined]
+            local = f"/proc/self/fd/{stream.file.fileno()}"
+            stream.file.flush()
+            self.put(local, path)
+
+    def put(self, local: str, path: str) -> None:
+        """Copy the local file `local` there."""
+        self._check_writable(path)
+        self._try(path, lambda: self._files.put_file(local, self._name(path)))
+
+    def list(self, path: str) -> dict[str, int]:
+        """Return the size in bytes of every file below `path`."""
+
+        def look() -> dict[str, int]:
+            base = self._name(path).rstrip("/")
+            try:
+                found = self._files.find(base, detail=True)
+            except FileNotFoundError as error:
+                ours = self._of_missing(error, path)
+                if isinstance(ours, DataError):
+                    return {}
+                raise ours from None
+            # Of a file, `find` gives the file itself.
+            return {
+                name.removeprefix(f"{base}/"): int(info["size"] or 0)
+                for name, info in found.items()
+                if name.startswith(f"{base}/") and not name.endswith("/")
+            }
+
+        return self._try(path, look)
+
+    def delete(self, path: str) -> None:
+        """Delete a file, or everything below a folder; missing ones are fine."""
+        self._check_writable(path)
+
+        def remove() -> None:
+            with suppress(FileNotFoundError):
+                self._files.rm(self._name(path), recursive=True)
+
+        self._try(path, remove)
+
+    def sweep(self, path: str) -> None:
+        """Do nothing: what was not put is not there."""
+
+    def check_access(self, path: str, *, write: bool) -> None:
+        """List the folder, and if `write`, begin an upload to S3 and give it up."""
+        self.list(path)
+        if not write:
+            return
+        self._check_writable(path)
+        if self._scheme == "s3":
+            bucket, _, name = self._name(path).partition("/")
+            where = {"Bucket": bucket, "Key": f"{name.rstrip('/')}/access"}
+
+            def begin() -> None:
+                upload = self._files.call_s3("create_multipart_upload", **where)["UploadId"]
+                self._files.call_s3("abort_multipart_upload", UploadId=upload, **where)
+
+            self._try(path, begin)
+
+    def _uri(self, path: str) -> str:
+        return f"{self._scheme}://{path}"
+
+    def _name(self, path: str) -> str:
+        return str(self._files._strip_protocol(self._uri(path)))
+
+    def _check_writable(self, path: str) -> None:
+        if self._scheme in _READ_ONLY:
+            raise UsageError(
+                "cannot be written to",
+                where=self._uri(path),
+                expected="a local path, gs:// or s3://",
+                found=f"{self._scheme}://",
+            )
+
+    def _of_missing(self, error: FileNotFoundError, path: str) -> IdxpipeError:
+        """Tell a file that is not there from other things that drivers call so."""
+        cause = error.__cause__
+        if isinstance(cause, Exception) and getattr(cause, "status", 0) != _NOT_FOUND:
+            real = self._translate(cause, path)
+            if isinstance(real, TransientError):
+                return real
+        if "bucket does not exist" in str(error):
+            bucket = path.partition("/")[0]
+            return SetupError(
+                "no such bucket",
+                where=self._uri(path),
+                found=str(error),
+                remedy=f"check its spelling, or make it: aws s3 mb {self._scheme}://{bucket}",
+            )
+        return DataError(
+            "no such file", where=self._uri(path), remedy="check the path and its spelling"
+        )
+
+    def _try(self, path: str, work: Callable[[], T]) -> T:
+        """Do `work`, again with backoff while it fails for reasons that may pass.
+
+        Raises:
+            DataError: If there is no such file.
+            SetupError: If credentials or rights are missing.
+            TransientError: If the store failed each time.
+            UsageError: If the store cannot do this at all.
+        """
+        pause = _FIRST_PAUSE_SECONDS
+        for attempt in range(1, _ATTEMPTS + 1):
+            # A listing that the driver remembers does not show what others wrote since.
+            self._files.invalidate_cache()
+            try:
+                return work()
+            except Exception as error:
+                ours = error if isinstance(error, IdxpipeError) else self._translate(error, path)
+                if not isinstance(ours, TransientError) or attempt == _ATTEMPTS:
+                    raise ours from None
+            time.sleep(pause)
+            pause *= 2
+        raise AssertionError("unreachable")
+
+    def _translate(self, error: Exception, path: str) -> IdxpipeError:
+        uri, found = self._uri(path), " ".join(str(error).split()) or type(error).__name__
+        names = {cls.__name__ for cls in type(error).__mro__}
+        if isinstance(error, FileNotFoundError):
+            return self._of_missing(error, path)
+        if names & _NO_CREDENTIALS_NAMES:
+            return SetupError(
+                "no usable credentials", where=uri, found=found, remedy=_LOGIN.get(self._scheme)
+            )
+        if isinstance(error, PermissionError) or getattr(error, "status", 0) in (401, 403):
+            return SetupError(
+                "no right to do this here",
+                where=uri,
+                found=found,
+                remedy="use credentials that may, or have these given the right",
+            )
+        if isinstance(error, NotImplementedError):
+            return UsageError("this kind of storage cannot do this", where=uri, found=found)
+        number = getattr(error, "errno", None)
+        if (
+            names & _TRANSIENT_NAMES
+            or isinstance(error, ConnectionError | TimeoutError)
+            or number in _TRANSIENT_NUMBERS
+            or getattr(error, "status", 0) in (408, 429, 500, 502, 503, 504)
+        ):
+            return TransientError(
+                "storage cannot be reached, or fails again and again",
+                where=uri,
+                found=found,
+                remedy="check the network, then run the same command again",
+            )
+        return SetupError("storage refuses this", where=uri, found=found)
+
+
+def _file_system(scheme: str, uri: str) -> Any:
+    import fsspec
+    from fsspec.registry import known_implementations
+
+    with _lock:
+        try:
+            driver: Any = fsspec.get_filesystem_class(scheme)
+            return driver(use_listings_cache=False, **driver._get_kwargs_from_urls(uri))
+        except ImportError as error:
+            package = {"s3": "s3fs", "http": "aiohttp", "https": "aiohttp"}.get(scheme)
+            hint = known_implementations.get(scheme, {}).get("err", str(error))
+            raise SetupError(
+                "the package that reads this kind of storage is not installed",
+                where=f"{scheme}://",
+                found=str(error),
+                remedy=f"pip install {package}" if package else hint,
+            ) from None
+        except ValueError:
+            raise UsageError(
+                "storage of this kind is not supported",
+                where=f"{scheme}://",
+                expected="a local path, file://, gs://, s3:// or another scheme that fsspec knows",
+                remedy="copy the files to a local folder",
+            ) from None
+        except Exception as error:
+            # A driver may connect at once, or want more than an address can say.
+            raise SetupError(
+                "the driver of this kind of storage cannot start",
+                where=f"{scheme}://",
+                # A missing Java is told in hundreds of paths.
+                found=" ".join(str(error).split())[:300] or type(error).__name__,
+                remedy="check the address, or copy the files to a local folder",
+            ) from None

@@ -1,0 +1,315 @@
+"""gs:// through google-cloud-storage.
+
+An object appears whole or not at all: the service publishes an upload when its last byte is there
+and the checksum fits. Every request is tried again, with backoff, on 408, 429, 5xx and loss of the
+connection, until `DEADLINE_SECONDS` have passed.
+"""
+
+import base64
+import mimetypes
+import os
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from typing import IO, Any, BinaryIO, cast
+
+import google_crc32c
+
+from idxpipe.components.core.errors import TransientError
+from idxpipe.components.core.google.auth import find_credentials
+from idxpipe.components.core.stores.gcs_errors import (
+    gcs_faults,
+    no_such_bucket,
+    no_such_object,
+    replaced,
+)
+from idxpipe.components.core.stores.ranged_stream import RangedStream
+from idxpipe.components.core.stores.spool import spool
+
+DEADLINE_SECONDS = 120.0
+_FIRST_PAUSE_SECONDS = 0.25
+_LONGEST_PAUSE_SECONDS = 16.0
+# To connect; between two pieces of an answer.
+_TIMEOUT_SECONDS = (10, 60)
+# Files are sent in pieces of this size, and an interrupted upload goes on at the last one.
+# A multiple of 256 KiB: https://cloud.google.com/storage/docs/performing-resumable-uploads
+_CHUNK_BYTES = 16 << 20
+_UPLOAD_ATTEMPTS = 5
+_CONNECTIONS = 32
+_DELETES_AT_A_TIME = 8
+
+_stores: dict[int, "GcsStore"] = {}
+_lock = threading.Lock()
+
+
+def gcs_store() -> "GcsStore":
+    """Return the store of this process; connections do not survive a fork.
+
+    Raises:
+        SetupError: If there are no credentials.
+    """
+    with _lock:
+        if os.getpid() not in _stores:
+            _stores[os.getpid()] = GcsStore()
+        return _stores[os.getpid()]
+
+
+class GcsStore:
+    """A `Store` over Google Cloud Storage. Paths are `bucket/name`.
+
+    STORAGE_EMULATOR_HOST names an emulator, which is used without credentials.
+
+    Raises:
+        SetupError: If there are no credentials.
+    """
+
+    def __init__(self) -> None:
+        from google.cloud.storage.retry import DEFAULT_RETRY
+
+        self._client = _make_client()
+        self._retry = DEFAULT_RETRY.with_timeout(DEADLINE_SECONDS).with_delay(
+            initial=_FIRST_PAUSE_SECONDS, maximum=_LONGEST_PAUSE_SECONDS
+        )
+        self._how = {"retry": self._retry, "timeout": _TIMEOUT_SECONDS}
+        self._known_buckets: set[str] = set()
+
+    def size(self, path: str) -> int | None:
+        """Return the length in bytes, or None when there is no such object."""
+        blob = self._stat(path)
+        return None if blob is None else int(blob.size)
+
+    def crc32c(self, path: str) -> int | None:
+        """Return the CRC32C that the service keeps of the bytes as they are stored."""
+        blob = self._stat(path)
+        return None if blob is None else _decode_crc32c(blob.crc32c)
+
+    def read(self, path: str, start: int, length: int) -> bytes:
+        """Return up to `length` bytes from `start`."""
+        from google.api_core.exceptions import NotFound
+
+        with gcs_faults(_uri(path)):
+            try:
+                return self._fetch(self._blob(path), start, length)
+            except NotFound:
+                self._check_bucket(path.partition("/")[0], _uri(path))
+                raise
+
+    def open(self, path: str, start: int) -> BinaryIO:
+        """Return a stream that reads from byte `start`, from this version of the object only."""
+        from google.api_core.exceptions import NotFound
+
+        uri = _uri(path)
+        found = self._stat(path)
+        if found is None:
+            raise no_such_object(uri)
+        blob = self._blob(path, generation=found.generation)
+
+        def fetch(start: int, length: int) -> bytes:
+            with gcs_faults(uri):
+                try:
+                    return self._fetch(blob, start, length)
+                except NotFound:
+                    raise replaced(uri) from None
+
+        checksum = _decode_crc32c(found.crc32c)
+        return cast(BinaryIO, RangedStream(uri, fetch, int(found.size), start, checksum))
+
+    @contextmanager
+    def create(self, path: str) -> Iterator[BinaryIO]:
+        """Yield a stream to a local buffer; upload it at the end."""
+        with spool() as stream:
+            yield cast(BinaryIO, stream)
+            self._upload(path, stream.file, stream.size, stream.crc32c)
+
+    def put(self, local: str, path: str) -> None:
+        """Upload the file `local`."""
+        with open(local, "rb") as file:
+            size = checksum = 0
+            while block := file.read(1 << 20):
+                size += len(block)
+                checksum = google_crc32c.extend(checksum, block)
+            self._upload(path, file, size, checksum)
+
+    def list(self, path: str) -> dict[str, int]:
+        """Return the size in bytes of every object below `path`, but not of folder markers."""
+        return {name: size for name, size in self._below(path).items() if not name.endswith("/")}
+
+    def delete(self, path: str) -> None:
+        """Delete an object, and everything below it as a folder; missing ones are fine."""
+        below = [f"{path.rstrip('/')}/{name}" for name in self._below(path)]
+        with ThreadPoolExecutor(_DELETES_AT_A_TIME) as pool:
+            list(pool.map(self._delete_object, [path, *below]))
+
+    def sweep(self, path: str) -> None:
+        """Do nothing: an upload that was cut off leaves nothing to see."""
+
+    def check_access(self, path: str, *, write: bool) -> None:
+        """List an object, and if `write`, ask for an upload that never gets a byte.
+
+        A machine in GKE may have credentials with a scope that only reads.
+        """
+        bucket, _, name = path.partition("/")
+        with gcs_faults(_uri(path)):
+            found = self._client.list_blobs(bucket, prefix=name, max_results=1, **self._how)
+            next(iter(found), None)
+            if write:
+                # Right and scope are checked now; the object would be there after its last byte.
+                self._blob(f"{path.rstrip('/')}/access").create_resumable_upload_session(
+                    **self._how
+                )
+
+    def _stat(self, path: str) -> Any:
+        bucket, _, name = path.partition("/")
+        # What ends in a slash is a folder, although consoles keep an empty object of that name.
+        if not name or name.endswith("/"):
+            return None
+        with gcs_faults(_uri(path)):
+            blob = self._client.bucket(bucket).get_blob(name, **self._how)
+            if blob is None:
+                self._check_bucket(bucket, _uri(path))
+            return blob
+
+    def _check_bucket(self, bucket: str, uri: str) -> None:
+        """Tell a missing bucket from a missing object: the service answers 404 to both.
+
+        Raises:
+            SetupError: If there is no such bucket.
+        """
+        from google.api_core.exceptions import Forbidden, NotFound
+
+        if bucket in self._known_buckets:
+            return
+        try:
+            next(iter(self._client.list_blobs(bucket, max_results=1, **self._how)), None)
+        except NotFound:
+            raise no_such_bucket(uri) from None
+        except Forbidden:
+            # Who may only read objects cannot know; the bucket is there all the same.
+            pass
+        self._known_buckets.add(bucket)
+
+    def _blob(self, path: str, **options: Any) -> Any:
+        bucket, _, name = path.partition("/")
+        return self._client.bucket(bucket).blob(name, **options)
+
+    def _fetch(self, blob: Any, start: int, length: int) -> bytes:
+        from google.api_core.exceptions import RequestRangeNotSatisfiable
+
+        if length <= 0:
+            return b""
+        try:
+            # Raw: with Content-Encoding gzip the service would otherwise unpack, and ignore ranges.
+            data: bytes = blob.download_as_bytes(
+                start=start,
+                end=start + length - 1,
+                raw_download=True,
+                checksum=None,
+                **self._how,
+            )
+        except RequestRangeNotSatisfiable:
+            return b""
+        return data
+
+    def _upload(self, path: str, file: IO[bytes], size: int, checksum: int) -> None:
+        """Publish `size` bytes of `file`; what is there in the end has this checksum."""
+        from google.api_core.exceptions import (
+            BadRequest,
+            Forbidden,
+            GoogleAPICallError,
+            RetryError,
+            Unauthorized,
+        )
+        from google.cloud.storage.exceptions import DataCorruption
+
+        encoded = _encode_crc32c(checksum)
+        content_type, encoding = mimetypes.guess_type(path)
+        with gcs_faults(_uri(path)):
+            for attempt in range(1, _UPLOAD_ATTEMPTS + 1):
+                # Not the version of an earlier attempt: its properties would be sent again.
+                blob = self._blob(path, chunk_size=_CHUNK_BYTES)
+                # A session that is lost does not come back: 1/31, 2/31, ... 16/31 of the time.
+                share = 2 ** (attempt - 1) / (2**_UPLOAD_ATTEMPTS - 1)
+                retry = self._retry.with_timeout(DEADLINE_SECONDS * share)
+                file.seek(0)
+                try:
+                    blob.upload_from_file(
+                        file,
+                        size=size,
+                        content_type=None if encoding else content_type,
+                        checksum="crc32c",
+                        crc32c_checksum_value=encoded,
+                        retry=retry,
+                        timeout=_TIMEOUT_SECONDS,
+                    )
+                except (BadRequest, Unauthorized, Forbidden):
+                    raise
+                except DataCorruption:
+                    # A piece was sent twice, and an emulator keeps both; the object is gone again.
+                    continue
+                except (GoogleAPICallError, RetryError):
+                    # The answer to the last piece may have been lost, and with it the session.
+                    blob = self._stat(path)
+                    if attempt == _UPLOAD_ATTEMPTS and (blob is None or blob.crc32c != encoded):
+                        raise
+                if blob is not None and (blob.crc32c, int(blob.size or 0)) == (encoded, size):
+                    return
+        raise TransientError(
+            "upload arrived damaged",
+            where=_uri(path),
+            expected=f"CRC32C {checksum:08x}",
+            remedy="run the same command again",
+        )
+
+    def _below(self, path: str) -> dict[str, int]:
+        from google.api_core.exceptions import NotFound
+
+        bucket, _, name = path.partition("/")
+        prefix = f"{name.rstrip('/')}/" if name.strip("/") else ""
+        with gcs_faults(_uri(path)):
+            try:
+                blobs = list(self._client.list_blobs(bucket, prefix=prefix or None, **self._how))
+            except NotFound:
+                raise no_such_bucket(_uri(path)) from None
+        return {
+            blob.name.removeprefix(prefix): int(blob.size) for blob in blobs if blob.name != prefix
+        }
+
+    def _delete_object(self, path: str) -> None:
+        from google.api_core.exceptions import NotFound
+
+        blob = self._blob(path)
+        if not blob.name:
+            return
+        with gcs_faults(_uri(path)), suppress(NotFound):
+            # Safe to repeat, although Google's default is not to: gone is gone.
+            blob.delete(**self._how)
+
+
+def _make_client() -> Any:
+    from google.auth.credentials import AnonymousCredentials
+    from google.cloud.storage import Client
+    from requests.adapters import HTTPAdapter
+
+    emulator = os.environ.get("STORAGE_EMULATOR_HOST")
+    if emulator:
+        client = Client(project="emulator", credentials=AnonymousCredentials())
+    else:
+        credentials, project = find_credentials()
+        # Reading and writing objects takes no project, but the client asks for one.
+        client = Client(project=project or "none", credentials=credentials)
+    for kind in ("https://", "http://"):
+        client._http.mount(kind, HTTPAdapter(pool_connections=4, pool_maxsize=_CONNECTIONS))
+    return client
+
+
+def _uri(path: str) -> str:
+    return f"gs://{path}"
+
+
+def _decode_crc32c(text: str | None) -> int | None:
+    return None if text is None else int.from_bytes(base64.b64decode(text), "big")
+
+
+def _encode_crc32c(checksum: int) -> str:
+    return base64.b64encode(checksum.to_bytes(4, "big")).decode()

@@ -1,0 +1,209 @@
+"""Files on this machine: atomic by writing beside the target and renaming."""
+
+import errno
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, Any, BinaryIO, cast
+
+from idxpipe.components.core.errors import DataError, IdxpipeError, SetupError
+
+TEMPORARY = ".tmp-"
+_SYNC_BYTES = 16 << 20
+
+
+class LocalStore:
+    """A `Store` over the local file system."""
+
+    def size(self, path: str) -> int | None:
+        """Return the length in bytes, or None when there is no such file."""
+        with _faults(path):
+            return os.stat(path).st_size if os.path.isfile(path) else None
+
+    def crc32c(self, path: str) -> int | None:
+        """Return None: file systems keep no checksum."""
+        return None
+
+    def read(self, path: str, start: int, length: int) -> bytes:
+        """Return up to `length` bytes from `start`."""
+        with _faults(path), open(path, "rb") as stream:
+            stream.seek(start)
+            return stream.read(length)
+
+    def open(self, path: str, start: int) -> BinaryIO:
+        """Return a stream that reads from byte `start`."""
+        with _faults(path):
+            stream = open(path, "rb")  # noqa: SIM115
+            stream.seek(start)
+            return stream
+
+    @contextmanager
+    def create(self, path: str) -> Iterator[BinaryIO]:
+        """Yield a stream to a temporary file beside `path`; rename it there at the end."""
+        with _faults(path):
+            folder, name = os.path.split(os.path.abspath(path))
+            os.makedirs(folder, exist_ok=True)
+            handle, temporary = tempfile.mkstemp(
+                prefix=f"{TEMPORARY}{os.getpid()}-", suffix=f"-{name}", dir=folder
+            )
+            try:
+                # Unbuffered: callers write large blocks, and a second copy would cost a third.
+                with os.fdopen(handle, "wb", buffering=0) as stream, _Writer(stream) as writer:
+                    yield cast(BinaryIO, writer)
+                os.chmod(temporary, 0o666 & ~_umask())
+                os.replace(temporary, path)
+            except BaseException:
+                Path(temporary).unlink(missing_ok=True)
+                raise
+
+    def put(self, local: str, path: str) -> None:
+        """Copy the file `local` to `path`."""
+        with _faults(local), open(local, "rb") as source, self.create(path) as stream:
+            shutil.copyfileobj(source, stream, 1 << 20)
+
+    def list(self, path: str) -> dict[str, int]:
+        """Return the size in bytes of every file below `path`, but not of temporary ones."""
+        found = {}
+        with _faults(path):
+            for folder, _, names in os.walk(path):
+                for name in names:
+                    full = os.path.join(folder, name)
+                    if not name.startswith(TEMPORARY):
+                        # Another process may delete what was just listed.
+                        with suppress(FileNotFoundError):
+                            found[os.path.relpath(full, path)] = os.stat(full).st_size
+        return found
+
+    def delete(self, path: str) -> None:
+        """Delete a file, or everything below a folder; missing ones are fine."""
+        with _faults(path):
+            while os.path.isdir(path) and not os.path.islink(path):
+                # Another process may delete it, too, and be ahead with some of it.
+                with suppress(FileNotFoundError):
+                    shutil.rmtree(path)
+                    return
+            Path(path).unlink(missing_ok=True)
+
+    def sweep(self, path: str) -> None:
+        """Delete the temporary files that processes which no longer run left in a folder."""
+        for left in Path(path).glob(f"{TEMPORARY}*"):
+            process = left.name.removeprefix(TEMPORARY).partition("-")[0]
+            if not os.path.exists(f"/proc/{process}"):
+                left.unlink(missing_ok=True)
+
+    def check_access(self, path: str, *, write: bool) -> None:
+        """Look at the file or folder, or where it is to be."""
+        there = path
+        while not os.path.lexists(there) and os.path.dirname(there) != there:
+            there = os.path.dirname(there)
+        if not os.access(there or ".", os.W_OK if write else os.R_OK):
+            raise SetupError("no right to do this here", where=path, found=f"{there} refuses")
+
+
+@contextmanager
+def scratch(path: str) -> Iterator[IO[bytes]]:
+    """Yield a stream to a new file of this process alone: readable at once, and never synced."""
+    with _faults(path):
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        # Unbuffered, so that what was written can be read.
+        with open(path, "wb", buffering=0) as stream:
+            yield stream
+
+
+def names_in(path: str) -> list[str]:
+    """Return the names of the files in the folder `path`, sorted; none if it is missing."""
+    with _faults(path), suppress(FileNotFoundError, NotADirectoryError):
+        return sorted(entry.name for entry in os.scandir(path) if entry.is_file())
+    return []
+
+
+@contextmanager
+def lock_folder(path: str) -> Iterator[None]:
+    """Hold the folder `path`, which is made if need be, until the block or the process ends."""
+    with _faults(path):
+        os.makedirs(path, exist_ok=True)
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+class _Writer:
+    """A raw file that writes all it is given, and is on disk when the block ends.
+
+    The disk works while the caller makes the next bytes: waiting for it once, at the end, would
+    double the time of a large file.
+    """
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._descriptor = stream.fileno()
+        self._unsynced = 0
+        self._syncing: Future[None] | None = None
+        self._pool = ThreadPoolExecutor(1)
+
+    def __enter__(self) -> "_Writer":
+        return self
+
+    def __exit__(self, failed: type[BaseException] | None, *_: object) -> None:
+        self._pool.shutdown()
+        if failed is None:
+            if self._syncing:
+                self._syncing.result()
+            os.fsync(self._descriptor)
+
+    def write(self, data: Any) -> int:
+        view = memoryview(data).cast("B")
+        done = 0
+        while done < len(view):
+            done += os.write(self._descriptor, view[done:])
+        self._unsynced += done
+        if self._unsynced >= _SYNC_BYTES and (not self._syncing or self._syncing.done()):
+            if self._syncing:
+                self._syncing.result()
+            self._syncing = self._pool.submit(os.fdatasync, self._descriptor)
+            self._unsynced = 0
+        return done
+
+
+def _umask() -> int:
+    # The only way to read it is to set it; the kernel also shows it, without the race.
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("Umask:"):
+            return int(line.split()[1], 8)
+    return 0o022
+
+
+@contextmanager
+def _faults(path: str) -> Iterator[None]:
+    """Turn the operating system's errors into ours."""
+    try:
+        yield
+    except IdxpipeError:
+        raise
+    except FileNotFoundError:
+        raise DataError(
+            "no such file", where=path, remedy="check the path and its spelling"
+        ) from None
+    except (IsADirectoryError, NotADirectoryError, FileExistsError) as error:
+        raise DataError(
+            "path crosses a file or ends in a folder", where=path, found=error.strerror
+        ) from None
+    except OSError as error:
+        raise SetupError(
+            "cannot use this file",
+            where=path,
+            found=error.strerror or str(error),
+            remedy={
+                errno.ENOSPC: "free disk space, or choose another output folder",
+                errno.EDQUOT: "free disk quota, or choose another output folder",
+                errno.EROFS: "choose a folder that can be written",
+                errno.EACCES: "give this user the right to it, or choose another path",
+            }.get(error.errno or 0, "mend the cause named above and try again"),
+        ) from None

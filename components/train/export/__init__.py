@@ -1,0 +1,1 @@
+"""What a training leaves: SavedModel, Keras file, TFLite, model card."""

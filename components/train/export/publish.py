@@ -1,0 +1,54 @@
+"""The trained network as a published model: every format, and both of its cards."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from idxpipe.components.core import storage
+from idxpipe.components.core.dataset.manifest import Dataset
+from idxpipe.components.train.config import TrainConfig
+from idxpipe.components.train.export.formats import CHECKED, check_convertible, save_formats
+from idxpipe.components.train.export.model_card import MODEL_CARD, render
+from idxpipe.components.train.export.saved_model import check_folder, export_model
+from idxpipe.components.train.network.model import in_float32
+
+# What a training needs of publishing, before and after.
+__all__ = ["CHECKED", "check_convertible", "check_folder", "publish_model"]
+
+
+def publish_model(
+    network: keras.Model,
+    config: TrainConfig,
+    dataset: Dataset,
+    images: NDArray[np.generic],
+    card: dict[str, Any],
+    points: Sequence[dict[str, Any]],
+    uri: str,
+) -> None:
+    """Publish a network, if every format does what it does on some training images.
+
+    Args:
+        network: Trained.
+        config: What `build_model` made it of.
+        dataset: What it was trained on.
+        images: [N, *image_shape] of it, to check the formats with.
+        card: Facts of the model, as JSON values; the names of its files are added.
+        points: Of the training's history.
+        uri: Folder of the model.
+
+    Raises:
+        IdxpipeError: As of `save_formats` and `export_model`.
+    """
+    # Whoever serves it need not have the trainer's hardware.
+    served = in_float32(network, config, dataset.image_shape, dataset.num_classes)
+
+    def save(path: str) -> dict[str, Any]:
+        body = {**card, "files": save_formats(served, images, path, config)}
+        text = render(body, dataset, points)
+        storage.write(storage.join(path, MODEL_CARD), text.encode())
+        return body
+
+    export_model(save, uri)

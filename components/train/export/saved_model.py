@@ -1,0 +1,144 @@
+"""The trained network as a SavedModel that needs neither Keras nor the optimizer."""
+
+import json
+import os
+import tempfile
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from idxpipe.components.core import storage
+from idxpipe.components.core.errors import SetupError, UsageError
+from idxpipe.components.core.stores.local import TEMPORARY
+from idxpipe.components.core.transfer import upload
+from idxpipe.components.train.network.model import (
+    call_model,
+    is_random_state,
+    statistics_of,
+    to_unit,
+)
+
+CARD = "model.json"
+
+
+class Servable(tf.Module):  # type: ignore[misc]
+    """A classifier with plain variables.
+
+    Args:
+        model: From float32 images to logits.
+        image_shape: Shape of one image.
+        image_dtype: What callers send.
+    """
+
+    def __init__(self, model: keras.Model, image_shape: tuple[int, ...], image_dtype: str) -> None:
+        super().__init__()
+        # Copies: a model that drags its optimizer along is larger, and converters stumble over it.
+        self.weights = [_copy(weight) for weight in model.trainable_variables]
+        self.statistics = [_copy(value) for value in statistics_of(model)]
+        others: list[Any] = list(self.statistics)
+        for number, variable in enumerate(model.non_trainable_variables):
+            if is_random_state(variable):
+                others.insert(number, tf.constant(variable.numpy()))
+
+        def serve(images: tf.Tensor) -> dict[str, tf.Tensor]:
+            values, states = (
+                [tf.convert_to_tensor(v) for v in vs] for vs in (self.weights, others)
+            )
+            logits, _, _ = call_model(model, values, states, to_unit(images), training=False)
+            return {
+                "classes": tf.argmax(logits, axis=-1, output_type=tf.int64),
+                "probabilities": tf.nn.softmax(logits),
+                "logits": logits,
+            }
+
+        spec = tf.TensorSpec([None, *image_shape], image_dtype, name="images")
+        self.serve = tf.function(serve, input_signature=[spec])
+
+
+def _copy(variable: keras.Variable) -> tf.Variable:
+    return tf.Variable(variable.numpy(), trainable=False, name=variable.name)
+
+
+def export_model(save: Callable[[str], dict[str, Any]], uri: str) -> None:
+    """Publish a model in the folder `uri`, its card last: a model exists when that does.
+
+    Whatever goes wrong before all files are written leaves an earlier model as it was.
+
+    Args:
+        save: Writes the files into a local folder that is there, and returns the card's JSON.
+        uri: Folder of its own; an earlier model there is replaced.
+
+    Raises:
+        UsageError: If the folder holds something else.
+        SetupError: If it cannot be written.
+        TransientError: If a remote store fails again and again.
+        IdxpipeError: Whatever `save` raises.
+    """
+    check_folder(uri)
+    try:
+        replace = _replace_folder if storage.is_local(uri) else _replace_remote
+        card = replace(save, uri)
+    except (tf.errors.OpError, OSError) as error:
+        raise SetupError(
+            "cannot write the model",
+            where=uri,
+            found=str(error).splitlines()[0],
+            remedy="free disk space, or give another folder; training is not lost",
+        ) from None
+    storage.write(storage.join(uri, CARD), (json.dumps(card, indent=2) + "\n").encode())
+
+
+def check_folder(uri: str) -> None:
+    """Check that replacing the folder `uri` destroys nothing but an earlier model.
+
+    Raises:
+        UsageError: If it holds other files.
+    """
+    files = storage.list_files(uri)
+    if files and not {CARD, "saved_model.pb"} & set(files):
+        raise UsageError(
+            "the model's folder holds something else",
+            where=uri,
+            expected="an empty or new folder, or an earlier model",
+            found=", ".join(list(files)[:3]),
+            remedy="give the model a folder of its own",
+        )
+
+
+def _replace_folder(save: Callable[[str], dict[str, Any]], uri: str) -> dict[str, Any]:
+    path = storage.local_path(uri).rstrip("/")
+    parent, name = os.path.split(os.path.abspath(path))
+    temporary = os.path.join(parent, f"{TEMPORARY}{name}")
+    storage.delete(temporary)
+    try:
+        os.makedirs(temporary)
+        card = save(temporary)
+        storage.delete(storage.join(uri, CARD))
+        storage.delete(path)
+        os.replace(temporary, path)
+    finally:
+        storage.delete(temporary)
+    return card
+
+
+def _replace_remote(save: Callable[[str], dict[str, Any]], uri: str) -> dict[str, Any]:
+    with tempfile.TemporaryDirectory(prefix="idxpipe-model-") as folder:
+        card = save(folder)
+        files = storage.list_files(folder)
+        storage.delete(storage.join(uri, CARD))
+        upload(folder, uri, files)
+    for name in storage.list_files(uri).keys() - files.keys():
+        storage.delete(storage.join(uri, name))
+    return card
+
+
+def save_servable(servable: Servable, path: str) -> None:
+    """Write the SavedModel into a local folder."""
+    signature = servable.serve.get_concrete_function()
+    tf.saved_model.save(servable, path, signatures={"serving_default": signature})
+    # Readers can do without it, and its random identifier would make equal runs differ.
+    fingerprint = f"{path.rstrip('/')}/fingerprint.pb"
+    if tf.io.gfile.exists(fingerprint):
+        tf.io.gfile.remove(fingerprint)

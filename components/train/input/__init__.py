@@ -1,0 +1,1 @@
+"""Examples to batches: batch k is a function of the seed and k."""

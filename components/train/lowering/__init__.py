@@ -1,0 +1,1 @@
+"""The training's programs as a TPU's compiler takes them."""

@@ -1,0 +1,1 @@
+"""The networks, and the precision that they compute in."""

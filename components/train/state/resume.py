@@ -1,0 +1,93 @@
+"""What must not change between the runs that share a folder of checkpoints."""
+
+import json
+from typing import Any
+
+from idxpipe.components.core import storage
+from idxpipe.components.core.dataset.manifest import Dataset
+from idxpipe.components.core.errors import DataError
+from idxpipe.components.train.config import TrainConfig
+from idxpipe.components.train.network.own_source import source_digest
+
+RECIPE = "recipe.json"
+SCHEMA_VERSION = 1
+
+# How far, how often, under which name and what is made of it does not change what a step does.
+_FREE = (
+    "recipe",
+    "train_steps",
+    "iterations",
+    "checkpoint_steps",
+    "keep_checkpoints",
+    "memory_bytes",
+    "validation_steps",
+    "export_tflite",
+)
+
+
+def recipe_of(config: TrainConfig, dataset: Dataset) -> dict[str, Any]:
+    """Return the facts that fix the weights at every step, as JSON values.
+
+    Args:
+        config: A resolved recipe.
+        dataset: What it is trained on.
+    """
+    facts = {name: value for name, value in config.to_json().items() if name not in _FREE}
+    if config.schedule != "exponential":
+        # The other schedules end where the training does.
+        facts["train_steps"] = config.train_steps
+    if ":" in config.model:
+        facts["model_source"] = source_digest(config.model)
+    return {
+        "schema_version": SCHEMA_VERSION,
+        **facts,
+        "image_shape": list(dataset.image_shape),
+        "image_dtype": dataset.image_dtype,
+        "num_classes": dataset.num_classes,
+        "num_examples": dataset.num_examples,
+        "sources": dataset.sources,
+    }
+
+
+def check_recipe(uri: str, recipe: dict[str, Any], resuming: bool) -> None:
+    """Compare `recipe` with the one beside the checkpoints in `uri`; write it if there is none.
+
+    Args:
+        uri: Folder of the checkpoints.
+        recipe: From `recipe_of`.
+        resuming: Whether there are checkpoints to go on from.
+
+    Raises:
+        DataError: If there are checkpoints, and they were made with another recipe.
+    """
+    file = storage.join(uri, RECIPE)
+    if not resuming:
+        storage.write(file, (json.dumps(recipe, indent=2) + "\n").encode())
+        return
+    earlier = _read(file)
+    for name in sorted({*recipe, *earlier}):
+        if recipe.get(name) != earlier.get(name):
+            raise DataError(
+                f"checkpoints were made with another {name}",
+                where=uri,
+                expected=f"{name} {earlier.get(name)!r}, as in {RECIPE}",
+                found=f"{name} {recipe.get(name)!r}",
+                remedy="give the earlier value to go on, or another folder to start anew",
+            )
+
+
+def earlier_precision(uri: str, resuming: bool) -> str:
+    """Return the precision of the checkpoints in `uri`; empty if there are none."""
+    return str(_read(storage.join(uri, RECIPE)).get("precision", "")) if resuming else ""
+
+
+def _read(file: str) -> dict[str, Any]:
+    try:
+        return dict(json.loads(storage.read(file)))
+    except (DataError, ValueError, TypeError):
+        raise DataError(
+            "checkpoints lie here without the recipe they were made with",
+            where=file,
+            expected="JSON written by `idxpipe train`",
+            remedy="give another checkpoint folder, or empty this one",
+        ) from None

@@ -1,0 +1,1 @@
+"""Open-source Kubeflow Pipelines."""

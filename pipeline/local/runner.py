@@ -1,0 +1,207 @@
+"""Executes a compiled pipeline on this machine, with cache and resume."""
+
+import os
+import queue
+import signal
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from types import FrameType
+from typing import Any
+
+from idxpipe.components.core.errors import UsageError
+from idxpipe.pipeline import state
+from idxpipe.pipeline.local.process import GRACE_SECONDS, Processes
+from idxpipe.pipeline.local.task import Run, execute
+from idxpipe.pipeline.spec import params
+from idxpipe.pipeline.spec.parse import Importer, Pipeline, require_here, require_plain
+from idxpipe.pipeline.state import Ledger, Progress, RunRecord, Status, TaskRecord, silent
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """The run that a rerun goes on from, and the pipeline that the rerun was cut from."""
+
+    record: RunRecord
+    whole: Pipeline
+
+
+def run(
+    pipeline: Pipeline,
+    parameters: Mapping[str, Any],
+    root: str,
+    *,
+    cache: bool = True,
+    force: frozenset[str] = frozenset(),
+    earlier: Earlier | None = None,
+    progress: Progress = silent,
+    jobs: int | None = None,
+    grace: float = GRACE_SECONDS,
+) -> RunRecord:
+    """Execute every task of a pipeline.
+
+    Args:
+        pipeline: What to run.
+        parameters: Typed values of its parameters; defaults stand in for missing ones.
+        root: Folder of all runs and their artifacts.
+        cache: Take unchanged tasks from earlier runs.
+        force: Tasks to run even when they are unchanged.
+        earlier: The run that this one goes on from.
+        progress: Called with a task's record when it starts, waits or ends; from any thread.
+        jobs: How many tasks may run side by side; by default one per CPU.
+        grace: Seconds that tasks have to end themselves when the run is cancelled.
+
+    Returns:
+        The record: succeeded, failed or cancelled. `failure.error_of` tells what to raise.
+
+    Raises:
+        UsageError: Before anything starts, if the pipeline, a parameter, `force` or `jobs` cannot
+            be.
+        SetupError: If `root` cannot be written.
+    """
+    require_plain(pipeline)
+    require_here(pipeline)
+    values = params.resolve(pipeline.parameters, values=parameters)
+    unknown = sorted(force - pipeline.tasks.keys())
+    if unknown:
+        raise UsageError(
+            "no such stage",
+            where=pipeline.name,
+            expected="some of " + ", ".join(pipeline.tasks),
+            found=", ".join(unknown),
+        )
+    if jobs is not None and jobs < 1:
+        raise UsageError("not right", where="--jobs", expected="at least 1", found=jobs)
+    root = state.absolute(root)
+    record = RunRecord(
+        run_id=state.new_run_id(),
+        root=root,
+        pipeline=pipeline.name,
+        digest=pipeline.digest,
+        parameters=values,
+        started=state.now(),
+        earlier=earlier.record.run_id if earlier else None,
+        tasks=_first_records(pipeline, earlier),
+    )
+    files = {"pipeline.yaml": pipeline.source}
+    if earlier:
+        files["whole.yaml"] = earlier.whole.source
+    processes = Processes(grace)
+    started = time.monotonic()
+    with Ledger(record, files) as ledger:
+
+        def report(task: TaskRecord, note: str) -> None:
+            ledger.put(task)
+            progress(task, note)
+
+        shared = Run(
+            run_id=record.run_id,
+            root=root,
+            pipeline=pipeline.name,
+            parameters=values,
+            cache=cache,
+            force=force,
+            processes=processes,
+            report=report,
+        )
+        _schedule(pipeline, shared, ledger, jobs or len(os.sched_getaffinity(0)))
+        statuses = {ledger.record.tasks[name].status for name in pipeline.tasks}
+        if Status.FAILED in statuses:
+            status = Status.FAILED
+        elif all(status.finished for status in statuses):
+            status = Status.SUCCEEDED
+        else:
+            status = Status.CANCELLED
+        return ledger.close(status, round(time.monotonic() - started, 3))
+
+
+def _first_records(pipeline: Pipeline, earlier: Earlier | None) -> dict[str, TaskRecord]:
+    """Return a record per task, those that the rerun leaves out as the earlier run left them."""
+    records = {
+        task.name: TaskRecord(
+            name=task.name,
+            title=task.title,
+            kind="importer" if isinstance(task.executor, Importer) else "container",
+        )
+        for task in pipeline.tasks.values()
+    }
+    if not earlier:
+        return records
+    kept = {}
+    for name in earlier.whole.tasks:
+        before = earlier.record.tasks.get(name)
+        if name in records:
+            kept[name] = records[name]
+        elif before and before.status.finished:
+            source = before.cached_from or earlier.record.run_id
+            kept[name] = replace(before, status=Status.CACHED, cached_from=source, seconds=None)
+        else:
+            kept[name] = TaskRecord(name=name, title=earlier.whole.tasks[name].title)
+    return kept | records
+
+
+def _schedule(pipeline: Pipeline, shared: Run, ledger: Ledger, jobs: int) -> None:
+    """Run tasks as soon as those they need have finished, until one fails or we are stopped."""
+    waiting = dict(pipeline.tasks)
+    running: dict[Future[TaskRecord], str] = {}
+    ended: queue.SimpleQueue[Future[TaskRecord] | None] = queue.SimpleQueue()
+    with (
+        _stop_on_signals(shared.processes, ended),
+        ThreadPoolExecutor(jobs) as pool,
+        _stop_on_error(shared.processes),
+    ):
+        halted = False
+        while True:
+            records = ledger.record.tasks
+            done = {n: r.outputs for n, r in records.items() if r.status.finished}
+            for task in list(waiting.values()):
+                if not halted and task.upstream <= done.keys() and len(running) < jobs:
+                    del waiting[task.name]
+                    future = pool.submit(execute, shared, task, records[task.name], done)
+                    running[future] = task.name
+                    future.add_done_callback(ended.put)
+            if not running:
+                return
+            future_or_signal = ended.get()
+            halted = halted or shared.processes.stopped.is_set()
+            if future_or_signal is not None:
+                del running[future_or_signal]
+                record = future_or_signal.result()
+                shared.report(record, "")
+                halted = halted or not record.status.finished
+
+
+@contextmanager
+def _stop_on_error(processes: Processes) -> Iterator[None]:
+    """End the tasks when the record of the run cannot be written, instead of waiting for them."""
+    try:
+        yield
+    except BaseException:
+        processes.stop()
+        raise
+
+
+@contextmanager
+def _stop_on_signals(
+    processes: Processes, ended: "queue.SimpleQueue[Future[TaskRecord] | None]"
+) -> Iterator[None]:
+    """End the tasks on Ctrl-C and its like: politely at first, at once the second time."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        processes.stop(kill=processes.stopped.is_set())
+        ended.put(None)
+
+    before = {number: signal.signal(number, stop) for number in _SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,332 @@
+"""One task on this machine, from its inputs to its record."""
+
+import os
+import shutil
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from idxpipe.components.core import storage
+from idxpipe.components.core.errors import DataError, IdxpipeError, SetupError, TransientError
+from idxpipe.pipeline import failure, state
+from idxpipe.pipeline.local import cache, code, executor_input, mounted, mounts, venvs
+from idxpipe.pipeline.local import executor_output as outputs
+from idxpipe.pipeline.local.cache import Policy
+from idxpipe.pipeline.local.process import Processes, Stopped
+from idxpipe.pipeline.spec import placeholders
+from idxpipe.pipeline.spec.artifact import Artifact, Values
+from idxpipe.pipeline.spec.parse import Container, Importer, Task
+from idxpipe.pipeline.state import Status, TaskRecord, duration
+
+# In the command of a stage that keeps to our exit codes.
+_CONTRACT = "idxpipe.components.core.errors"
+# These carry their content in their metadata and need no file.
+METADATA_ONLY = frozenset(
+    {"system.Metrics", "system.ClassificationMetrics", "system.SlicedClassificationMetrics"}
+)
+
+
+@dataclass(frozen=True)
+class Run:
+    """What all tasks of a run have in common."""
+
+    run_id: str
+    root: str
+    pipeline: str
+    parameters: Mapping[str, Any]
+    cache: bool
+    force: frozenset[str]
+    processes: Processes
+    report: Callable[[TaskRecord, str], None]
+
+    def policy(self, task: Task) -> Policy:
+        """Return what to do about an earlier result of `task`."""
+        if not (self.cache and task.cacheable):
+            return Policy.FRESH
+        return Policy.REPLACE if task.name in self.force else Policy.REUSE
+
+
+def execute(run: Run, task: Task, record: TaskRecord, done: Mapping[str, Values]) -> TaskRecord:
+    """Bring one task to its end.
+
+    Args:
+        run: The run.
+        task: A task whose upstream tasks have finished.
+        record: Its record so far.
+        done: Outputs of the finished tasks.
+
+    Returns:
+        Its last record: succeeded, cached, failed or cancelled. Nothing is raised.
+    """
+    started = time.monotonic()
+    record = replace(record, status=Status.RUNNING, started=state.now())
+    try:
+        inputs = executor_input.resolve_inputs(
+            task, run.parameters, done, _names(run, task, record)
+        )
+        record = replace(record, inputs=inputs)
+        if isinstance(task.executor, Importer):
+            imported = Values({}, {"artifact": take(task, task.executor, inputs)})
+            record = replace(record, status=Status.SUCCEEDED, outputs=imported)
+        elif isinstance(task.executor, Container):
+            record = _run_container(run, task, task.executor, record)
+    except Stopped:
+        record = replace(record, status=Status.CANCELLED)
+    except IdxpipeError as error:
+        record = _failed(record, error)
+    except OSError as error:
+        record = _failed(
+            record,
+            SetupError(
+                "cannot use this file",
+                where=str(error.filename or run.root),
+                found=error.strerror or str(error),
+                remedy="mend the cause named above and try again",
+            ),
+        )
+    except Exception:
+        record = replace(
+            record,
+            status=Status.FAILED,
+            error="defect of the local runner\n" + _indented(traceback.format_exc()),
+            exit_code=1,
+        )
+    seconds = None if record.status is Status.CACHED else round(time.monotonic() - started, 3)
+    return replace(record, ended=state.now(), seconds=seconds)
+
+
+def _failed(record: TaskRecord, error: IdxpipeError) -> TaskRecord:
+    return replace(record, status=Status.FAILED, error=str(error), exit_code=error.exit_code)
+
+
+def take(task: Task, importer: Importer, inputs: Values) -> Artifact:
+    """Return the artifact that an importer names.
+
+    Raises:
+        DataError: If there is nothing at its URI.
+    """
+    uri = inputs.parameters["uri"] if importer.uri is None else importer.uri
+    known = executor_input.build(task, inputs, "/", "/")
+    artifact = Artifact(
+        name="artifact",
+        uri=uri,
+        type=importer.type,
+        metadata=placeholders.fill(importer.metadata, known, where=task.name),
+    )
+    if artifact.title not in METADATA_ONLY and not artifact.inventory():
+        raise DataError(
+            "artifact to import is not there",
+            where=uri,
+            expected=artifact.title,
+            found="no file",
+            remedy="run the stage that makes it again",
+        )
+    return artifact
+
+
+def _run_container(run: Run, task: Task, container: Container, record: TaskRecord) -> TaskRecord:
+    name = cache.key(task, container, record.inputs, run.root)
+    record = replace(record, key=name)
+    claim = cache.claim(
+        run.root,
+        task.name,
+        name,
+        run.run_id,
+        run.policy(task),
+        stopped=run.processes.stopped,
+        waiting=lambda: run.report(record, "waits for another run to do the same"),
+    )
+    with claim as place:
+        record = replace(record, folder=place.folder)
+        if place.entry:
+            return replace(
+                record,
+                status=Status.CACHED,
+                outputs=place.entry.outputs,
+                cached_from=place.entry.run_id,
+            )
+        log = storage.join(state.run_folder(run.root, run.run_id), "logs", f"{task.name}.log")
+        record = replace(record, log=log)
+        run.report(record, "")
+        with _scratch(task.name) as scratch, _log_file(log, scratch) as path:
+            return _Step(run, task, container, place, path, scratch).run_to_its_end(record)
+
+
+@dataclass(frozen=True)
+class _Step:
+    """A container in its place, with its log, and a folder that is gone when we are."""
+
+    run: Run
+    task: Task
+    container: Container
+    place: cache.Claim
+    log: str
+    scratch: str
+
+    def run_to_its_end(self, record: TaskRecord) -> TaskRecord:
+        """Try the step, again as often as its retry policy says."""
+        for attempt in range(1, self.task.retry.count + 2):
+            folder = os.path.join(self.scratch, str(attempt))
+            os.mkdir(folder)
+            record = self._attempt(replace(record, attempts=attempt), folder)
+            shutil.rmtree(folder, ignore_errors=True)
+            if record.status is not Status.FAILED or attempt > self.task.retry.count:
+                break
+            if self._for_good(record.exit_code or 1):
+                break
+            pause = self.task.retry.pause_before(attempt)
+            note = f"failed, tries again in {duration(pause)}: attempt {attempt + 1}"
+            self.run.report(replace(record, status=Status.RUNNING), note)
+            if self.run.processes.stopped.wait(pause):
+                break
+        return record
+
+    def _for_good(self, exit_code: int) -> bool:
+        """Tell whether nothing can have changed: our stages say by 6 that it is worth a try."""
+        ours = any(_CONTRACT in word for word in (*self.container.command, *self.container.args))
+        return ours and exit_code != TransientError.exit_code
+
+    def _attempt(self, record: TaskRecord, scratch: str) -> TaskRecord:
+        # Apart from the runner's own files there: an output may have any name.
+        reported = os.path.join(scratch, "outputs")
+        os.mkdir(reported)
+        folder, mount = self.place.folder, os.path.join(scratch, "mounts")
+        home = mounted.home_of(folder, mount)
+        os.makedirs(home, exist_ok=True)
+        report = os.path.join(home, executor_input.OUTPUT_FILE)
+        # Of an attempt that was killed.
+        Path(report).unlink(missing_ok=True)
+        message = executor_input.build(self.task, record.inputs, folder, reported, report)
+        paths = mounted.paths_of(message, mount)
+        command = placeholders.command_line(
+            [*self.container.command, *self.container.args],
+            message,
+            _names(self.run, self.task, record),
+            self.task.name,
+            paths,
+        )
+        mounted.prepare(message, mount)
+        mounted.fetch(self.container, record.inputs.artifacts, mount)
+        with open(self.log, "ab" if record.attempts > 1 else "wb") as stream:
+            programs = self._programs(scratch, stream)
+            exit_code = self.run.processes.run(
+                command,
+                env=_environment(self.container, scratch, bool(paths), programs),
+                log=stream,
+                scratch=self.scratch,
+                lock=self.place.lock,
+            )
+        record = replace(record, exit_code=exit_code)
+        if exit_code and self.run.processes.stopped.is_set():
+            return replace(record, status=Status.CANCELLED)
+        if exit_code:
+            left = outputs.left_behind(self.task, message)
+            Path(report).unlink(missing_ok=True)
+            error = failure.explain(exit_code, self.log)
+            return replace(record, status=Status.FAILED, error=error, outputs=left)
+        produced = outputs.collect(self.task, message)
+        Path(report).unlink(missing_ok=True)
+        mounted.send(produced.artifacts.values(), mount)
+        cache.publish(folder, self.run.run_id, produced)
+        return replace(record, status=Status.SUCCEEDED, outputs=produced)
+
+    def _programs(self, scratch: str, log: BinaryIO) -> str | None:
+        """Return the folder of the programs that the step's packages are installed beside."""
+
+        def run(command: Sequence[str], programs: str) -> int:
+            environment = _environment(self.container, scratch, False, programs or None)
+            ended = self.run.processes.run(command, env=environment, log=log, scratch=self.scratch)
+            if self.run.processes.stopped.is_set():
+                raise Stopped
+            return ended
+
+        return venvs.prepare(self.container, venvs.folder_of(self.run.root), run)
+
+
+def _names(run: Run, task: Task, record: TaskRecord) -> dict[str, str]:
+    """Return what the placeholders for the run and the task stand for."""
+    return {
+        "pipeline_job_name": f"{run.pipeline}-{run.run_id}",
+        "pipeline_job_resource_name": f"{run.pipeline}-{run.run_id}",
+        "pipeline_job_uuid": run.run_id,
+        "pipeline_task_name": task.name,
+        "pipeline_task_uuid": f"{run.run_id}-{task.name}",
+        "pipeline_root": run.root,
+        "pipeline_job_create_time_utc": record.started or "",
+        # As KFP has it for a run that no schedule started.
+        "pipeline_job_schedule_time_utc": record.started or "",
+    }
+
+
+def _environment(
+    container: Container, scratch: str, remote: bool, programs: str | None
+) -> dict[str, str]:
+    """Return the variables of a step.
+
+    Args:
+        container: What runs.
+        scratch: Its local folder.
+        remote: Whether an artifact of its has a local path of another name.
+        programs: Folder of a `python3` with packages of its own; by default `python3` is this
+            interpreter, with our `components`.
+    """
+    temporary = os.path.join(scratch, "tmp")
+    os.makedirs(temporary, exist_ok=True)
+    path = [programs or os.path.dirname(sys.executable), os.environ.get("PATH", os.defpath)]
+    parent = os.path.dirname(os.path.dirname(code.package_root()))
+    ours = [parent, os.environ.get("PYTHONPATH", "")]
+    modules = [] if programs else ours
+    moved = {}
+    if remote:
+        site = os.path.join(scratch, "site")
+        os.makedirs(site)
+        shutil.copyfile(mounts.__file__, os.path.join(site, "sitecustomize.py"))
+        modules.insert(0, site)
+        moved = {mounts.VARIABLE: os.path.join(scratch, "mounts")}
+    return {
+        **os.environ,
+        "PATH": os.pathsep.join(path),
+        "PYTHONPATH": os.pathsep.join(filter(None, modules)),
+        # Otherwise a folder `components` where the user stands would be imported instead.
+        "PYTHONSAFEPATH": "1",
+        "PYTHONUNBUFFERED": "1",
+        "TMPDIR": temporary,
+        **moved,
+        **container.env,
+    }
+
+
+@contextmanager
+def _scratch(name: str) -> Iterator[str]:
+    folder = tempfile.mkdtemp(prefix=f"idxpipe-{name}-")
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _log_file(uri: str, scratch: str) -> Iterator[str]:
+    """Yield a local path to log to; what is there in the end is at `uri`."""
+    if storage.is_local(uri):
+        path = storage.local_path(uri)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        yield path
+        return
+    path = os.path.join(scratch, "log")
+    try:
+        yield path
+    finally:
+        if os.path.exists(path):
+            with open(path, "rb") as stream, storage.create(uri) as copy:
+                shutil.copyfileobj(stream, copy)
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"  | {line}" for line in text.splitlines())
