@@ -13,12 +13,11 @@ from typing import Any
 from idxpipe.components.core import storage
 from idxpipe.components.core.errors import UsageError
 from idxpipe.pipeline import failure, state
-from idxpipe.pipeline.local.runner import Earlier
 from idxpipe.pipeline.spec import params
 from idxpipe.pipeline.spec import parse as spec
 from idxpipe.pipeline.spec.artifact import Artifact
 from idxpipe.pipeline.spec.parse import Pipeline, PipelineInput
-from idxpipe.pipeline.state import LATEST, RunRecord
+from idxpipe.pipeline.state import LATEST, Earlier, RunRecord
 
 GoOn = Callable[[RunRecord, str | None], str]
 

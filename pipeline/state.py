@@ -19,11 +19,14 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from idxpipe.components.core import storage
 from idxpipe.components.core.errors import DataError, UsageError
 from idxpipe.pipeline.spec.artifact import Values
+
+if TYPE_CHECKING:
+    from idxpipe.pipeline.spec.parse import Pipeline
 
 SCHEMA_VERSION = 1
 LATEST = "latest"
@@ -146,6 +149,31 @@ class RunRecord:
             "parameters": dict(self.parameters),
             "tasks": tasks,
         }
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """A run, and the whole pipeline that it is a run of: what a rerun is cut from."""
+
+    record: RunRecord
+    whole: "Pipeline"
+
+    def continued(self, record: RunRecord) -> "Earlier":
+        """Return a rerun of this run, with all that this one finished: a rerun of it needs that.
+
+        Args:
+            record: The rerun, whose pipeline is only a part of the whole.
+        """
+        before = {
+            name: replace(
+                task,
+                status=Status.CACHED,
+                cached_from=task.cached_from or self.record.run_id,
+            )
+            for name, task in self.record.tasks.items()
+            if task.status.finished and task.kind == "container"
+        }
+        return Earlier(replace(record, tasks={**before, **record.tasks}), self.whole)
 
 
 class Ledger:

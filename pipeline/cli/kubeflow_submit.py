@@ -24,6 +24,7 @@ def submit_to_kubeflow(args: argparse.Namespace) -> Result:
     """
     from idxpipe.pipeline.cli.commands import DATA_PARAMETERS, URI_PARAMETERS
     from idxpipe.pipeline.cli.kubeflow_jobs import follow_to_the_end, service_of
+    from idxpipe.pipeline.spec.parse import require_here
 
     _refuse_flags(args)
     service = service_of(args)
@@ -37,7 +38,7 @@ def submit_to_kubeflow(args: argparse.Namespace) -> Result:
     uris = {name: parameters.get(name, "") for name in URI_PARAMETERS}
     kubeflow.check_uris({"--root": args.root, **uris})
     kubeflow.check_data(parameters, DATA_PARAMETERS)
-    kubeflow.check_pipeline(pipeline)
+    require_here(pipeline)
     if not args.no_preflight:
         kubeflow.check_images(pipeline)
     settings = {
@@ -90,7 +91,7 @@ def _rerun(
     run = service.get(args.run)
     found = service.record(run, outputs=True)
     whole = spec.load(args.pipeline) if args.pipeline else found.whole
-    spec.require_plain(whole)
+    spec.require_parts(whole)
     plan = rerun.plan(
         found.record,
         whole,

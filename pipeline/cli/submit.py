@@ -19,7 +19,6 @@ from idxpipe.pipeline.cli.options import (
 from idxpipe.pipeline.cli.wording import submitted
 
 if TYPE_CHECKING:
-    from idxpipe.pipeline.spec.parse import Pipeline
     from idxpipe.pipeline.vertex.client import Vertex
     from idxpipe.pipeline.vertex.request import Settings
 
@@ -99,7 +98,7 @@ def _rerun(args: argparse.Namespace, vertex: "Vertex") -> tuple[dict[str, Any], 
     settings = _settings(args, job, labels)
     found = source.find(earlier_id, job)
     whole = spec.load(args.pipeline) if args.pipeline else found.whole
-    _check_simple(whole)
+    spec.require_parts(whole)
     assignments = args.set + ([f"data={args.data}"] if args.data else [])
     plan = rerun.plan(
         found.record,
@@ -118,19 +117,6 @@ def _rerun(args: argparse.Namespace, vertex: "Vertex") -> tuple[dict[str, Any], 
     forced = None if args.no_cache else plan.force
     vertex_request.without_cache(body["pipelineSpec"], forced)
     return body, settings.name or whole.name
-
-
-def _check_simple(pipeline: "Pipeline") -> None:
-    """Refuse to cut what has inputs that only a cluster can compute."""
-    found = [f"{t.name}: {c}" for t in pipeline.tasks.values() for c in t.constructs]
-    if found:
-        raise UsageError(
-            "pipeline cannot be cut into stages",
-            where=pipeline.name,
-            expected="tasks with a container, without loops and conditions",
-            found="; ".join(found),
-            remedy="submit it as a whole",
-        )
 
 
 def _settings(

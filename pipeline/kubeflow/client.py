@@ -24,15 +24,12 @@ from idxpipe.pipeline.kubeflow import mlmd
 from idxpipe.pipeline.kubeflow.record import Executions, read
 from idxpipe.pipeline.spec import params
 from idxpipe.pipeline.spec.parse import Container, Pipeline
-from idxpipe.pipeline.state import RunRecord
-from idxpipe.pipeline.vertex.record import Found
+from idxpipe.pipeline.state import Earlier, RunRecord
 
 TOKEN_VARIABLE = "KFP_TOKEN"  # noqa: S105
 
 _RUN_ID = re.compile(r"[\w.-]{1,128}")
 _PAGE = 100
-# What starts a custom job of Vertex AI; pipeline/vertex/custom_job.py compiles it.
-_LAUNCHER = "google-cloud-pipeline-components"
 
 
 @dataclass(frozen=True)
@@ -90,11 +87,12 @@ class Kubeflow:
         version = run.get("pipeline_version_reference") or {}
         if "pipeline_spec" not in run and version:
             # It was started from a pipeline that was uploaded.
-            path = "/apis/v2beta1/pipelines/{pipeline_id}/versions/{pipeline_version_id}"
-            run["pipeline_spec"] = self.client.call("GET", path.format(**version))["pipeline_spec"]
+            ids = [str(version.get(f"pipeline{name}_id", "")) for name in ("", "_version")]
+            path = "/apis/v2beta1/pipelines/{}/versions/{}".format(*map(_checked, ids))
+            run["pipeline_spec"] = self.client.call("GET", path).get("pipeline_spec")
         return run
 
-    def find(self, run_id: str, *, outputs: bool) -> Found:
+    def find(self, run_id: str, *, outputs: bool) -> Earlier:
         """Return the record of a run, and the whole pipeline that it is a run of.
 
         Args:
@@ -106,7 +104,7 @@ class Kubeflow:
         """
         return self.record(self.get(run_id), outputs=outputs)
 
-    def record(self, run: Mapping[str, Any], *, outputs: bool) -> Found:
+    def record(self, run: Mapping[str, Any], *, outputs: bool) -> Earlier:
         """Return the record of a run that `get` returned; as `find`."""
 
         def fetch(earlier: str) -> tuple[Mapping[str, Any], Executions] | None:
@@ -278,23 +276,6 @@ def check_data(parameters: Mapping[str, Any], names: Sequence[str]) -> None:
                 found=uri,
                 remedy="copy the files to a store that the stages have credentials for; "
                 "docs/kubeflow.md says how MinIO itself is one",
-            )
-
-
-def check_pipeline(pipeline: Pipeline) -> None:
-    """Refuse what cannot run on a cluster.
-
-    Raises:
-        UsageError: If a stage is a custom job of Vertex AI.
-    """
-    for task in pipeline.tasks.values():
-        image = task.executor.image if isinstance(task.executor, Container) else ""
-        if _LAUNCHER in image:
-            raise UsageError(
-                "stage is a custom job of Vertex AI, which a cluster cannot run",
-                where=task.name,
-                found=image,
-                remedy="idxpipe compile, without --accelerator",
             )
 
 

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from idxpipe.components.core.errors import DataError, UsageError
+from idxpipe.components.core.errors import DataError, SetupError, UsageError
 from idxpipe.components.core.google.rest import Client
 
 _SERVICE = "/ml_metadata.MetadataStoreService/"
@@ -85,7 +85,8 @@ def executions(client: Client, run_id: str) -> dict[str, Execution]:
         run_id: Id of the run.
 
     Raises:
-        DataError: If the answer is not that of a metadata store.
+        SetupError: If no metadata store answers there.
+        DataError: If it refuses.
         IdxpipeError: As `Client.call`.
     """
     ask = functools.partial(_call, client)
@@ -170,8 +171,8 @@ def _unframe(client: Client, body: bytes) -> tuple[bytes, dict[str, str]]:
     return data, trailers
 
 
-def _no_store(client: Client, found: str) -> DataError:
-    return DataError(
+def _no_store(client: Client, found: str) -> SetupError:
+    return SetupError(
         "no metadata store answers at this address",
         where=client.endpoint,
         expected="the address of KFP's user interface, which passes on to its metadata store",

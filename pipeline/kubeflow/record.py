@@ -7,7 +7,6 @@ tasks are the nodes of an Argo workflow: beside each task there are those of its
 import datetime
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any
 
 from idxpipe.components.core.errors import DataError
@@ -16,8 +15,7 @@ from idxpipe.pipeline.spec import params
 from idxpipe.pipeline.spec import parse as spec
 from idxpipe.pipeline.spec.artifact import Artifact, Values
 from idxpipe.pipeline.spec.parse import Importer, Pipeline, Task
-from idxpipe.pipeline.state import RunRecord, Status, TaskRecord
-from idxpipe.pipeline.vertex.record import Found
+from idxpipe.pipeline.state import Earlier, RunRecord, Status, TaskRecord
 
 FINAL = frozenset({"SUCCEEDED", "SKIPPED", "FAILED", "CANCELED"})
 
@@ -56,7 +54,7 @@ def read(
     executions: Executions | None = None,
     fetch: Callable[[str], tuple[Mapping[str, Any], Executions] | None] = lambda run_id: None,
     chain: int = 0,
-) -> Found:
+) -> Earlier:
     """Return the record of a run.
 
     A rerun names the run that it goes on from. Its record then has all stages of that run too, so
@@ -88,7 +86,7 @@ def _read(
     executions: Executions,
     fetch: Callable[[str], tuple[Mapping[str, Any], Executions] | None],
     chain: int,
-) -> Found:
+) -> Earlier:
     run_id = str(run.get("run_id", ""))
     pipeline = pipeline_of(run)
     match = _EARLIER.search(str(run.get("description", "")))
@@ -115,14 +113,7 @@ def _read(
         earlier=match[1] if match else None,
         tasks=tasks,
     )
-    if whole is None:
-        return Found(record, pipeline)
-    kept = {
-        name: replace(task, status=Status.CACHED, cached_from=task.cached_from or record.earlier)
-        for name, task in whole.record.tasks.items()
-        if task.status.finished and task.kind == "container"
-    }
-    return Found(replace(record, tasks={**kept, **tasks}), whole.whole)
+    return whole.continued(record) if whole else Earlier(record, pipeline)
 
 
 def pipeline_of(run: Mapping[str, Any]) -> Pipeline:

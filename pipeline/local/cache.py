@@ -128,17 +128,17 @@ def claim(
     if policy is Policy.FRESH:
         yield Claim(fresh)
         return
-    with _lock(f"{folder}.lock", stopped, waiting) as lock:
+    with lock(f"{folder}.lock", stopped, waiting) as held:
         entry = find(folder)
         if entry is not None and not _intact(entry):
-            if lock is None:
+            if held is None:
                 # Another run may be at work there: without a lock nobody can tell.
                 folder = fresh
             else:
                 storage.delete(folder)
             entry = None
         if entry is None or policy is Policy.REUSE:
-            yield Claim(folder, entry, lock)
+            yield Claim(folder, entry, held)
             return
     yield Claim(fresh)
 
@@ -184,8 +184,17 @@ def _intact(entry: Entry) -> bool:
 
 
 @contextmanager
-def _lock(uri: str, stopped: threading.Event, waiting: Callable[[], None]) -> Iterator[int | None]:
-    """Hold a lock file; stores other than the local file system have none."""
+def lock(uri: str, stopped: threading.Event, waiting: Callable[[], None]) -> Iterator[int | None]:
+    """Hold a lock file; stores other than the local file system have none.
+
+    Args:
+        uri: The file.
+        stopped: Set when the run is cancelled meanwhile.
+        waiting: Called once if another process holds it.
+
+    Raises:
+        Stopped: If `stopped` was set.
+    """
     if not storage.is_local(uri):
         yield None
         return

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import FrameType
 from typing import Any
 
@@ -18,17 +18,9 @@ from idxpipe.pipeline.local.process import GRACE_SECONDS, Processes
 from idxpipe.pipeline.local.task import Run, execute
 from idxpipe.pipeline.spec import params
 from idxpipe.pipeline.spec.parse import Importer, Pipeline, require_here, require_plain
-from idxpipe.pipeline.state import Ledger, Progress, RunRecord, Status, TaskRecord, silent
+from idxpipe.pipeline.state import Earlier, Ledger, Progress, RunRecord, Status, TaskRecord, silent
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-
-@dataclass(frozen=True)
-class Earlier:
-    """The run that a rerun goes on from, and the pipeline that the rerun was cut from."""
-
-    record: RunRecord
-    whole: Pipeline
 
 
 def run(

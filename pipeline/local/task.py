@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 from idxpipe.components.core import storage
 from idxpipe.components.core.errors import DataError, IdxpipeError, SetupError, TransientError
 from idxpipe.pipeline import failure, state
-from idxpipe.pipeline.local import cache, code, executor_input, mounted, mounts, venvs
+from idxpipe.pipeline.local import artifact_copies, cache, code, executor_input, mounts, venvs
 from idxpipe.pipeline.local import executor_output as outputs
 from idxpipe.pipeline.local.cache import Policy
 from idxpipe.pipeline.local.process import Processes, Stopped
@@ -197,13 +197,13 @@ class _Step:
         reported = os.path.join(scratch, "outputs")
         os.mkdir(reported)
         folder, mount = self.place.folder, os.path.join(scratch, "mounts")
-        home = mounted.home_of(folder, mount)
+        home = artifact_copies.home_of(folder, mount)
         os.makedirs(home, exist_ok=True)
         report = os.path.join(home, executor_input.OUTPUT_FILE)
         # Of an attempt that was killed.
         Path(report).unlink(missing_ok=True)
         message = executor_input.build(self.task, record.inputs, folder, reported, report)
-        paths = mounted.paths_of(message, mount)
+        paths = artifact_copies.paths_of(message, mount)
         command = placeholders.command_line(
             [*self.container.command, *self.container.args],
             message,
@@ -211,10 +211,10 @@ class _Step:
             self.task.name,
             paths,
         )
-        mounted.prepare(message, mount)
-        mounted.fetch(self.container, record.inputs.artifacts, mount)
+        artifact_copies.prepare(message, mount)
+        artifact_copies.fetch(self.container, record.inputs.artifacts, mount)
         with open(self.log, "ab" if record.attempts > 1 else "wb") as stream:
-            programs = self._programs(scratch, stream)
+            programs = self._programs(record, scratch, stream)
             exit_code = self.run.processes.run(
                 command,
                 env=_environment(self.container, scratch, bool(paths), programs),
@@ -232,11 +232,11 @@ class _Step:
             return replace(record, status=Status.FAILED, error=error, outputs=left)
         produced = outputs.collect(self.task, message)
         Path(report).unlink(missing_ok=True)
-        mounted.send(produced.artifacts.values(), mount)
+        artifact_copies.send(produced.artifacts.values(), mount)
         cache.publish(folder, self.run.run_id, produced)
         return replace(record, status=Status.SUCCEEDED, outputs=produced)
 
-    def _programs(self, scratch: str, log: BinaryIO) -> str | None:
+    def _programs(self, record: TaskRecord, scratch: str, log: BinaryIO) -> str | None:
         """Return the folder of the programs that the step's packages are installed beside."""
 
         def run(command: Sequence[str], programs: str) -> int:
@@ -246,7 +246,13 @@ class _Step:
                 raise Stopped
             return ended
 
-        return venvs.prepare(self.container, venvs.folder_of(self.run.root), run)
+        return venvs.prepare(
+            self.container,
+            venvs.folder_of(self.run.root),
+            run,
+            stopped=self.run.processes.stopped,
+            waiting=lambda: self.run.report(record, "waits for another's packages"),
+        )
 
 
 def _names(run: Run, task: Task, record: TaskRecord) -> dict[str, str]:

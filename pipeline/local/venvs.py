@@ -9,17 +9,18 @@ environments are kept, so that only the first run installs.
     FOLDER/KEY.lock   held while it is made
 """
 
-import fcntl
 import hashlib
 import os
 import re
 import shutil
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from idxpipe.components.core import storage
 from idxpipe.components.core.errors import SetupError
+from idxpipe.pipeline.local.cache import lock
 from idxpipe.pipeline.spec.parse import Container
 
 _PIP = re.compile(r"\bpip3?\b[^|;&]*\binstall\b")
@@ -37,15 +38,25 @@ def folder_of(root: str) -> str:
     return os.path.join(cache, "idxpipe", "venvs")
 
 
-def prepare(container: Container, folder: str, run: RunCommand) -> str | None:
+def prepare(
+    container: Container,
+    folder: str,
+    run: RunCommand,
+    *,
+    stopped: threading.Event,
+    waiting: Callable[[], None],
+) -> str | None:
     """Return the folder of the programs of a component's environment; None if it needs none.
 
     Args:
         container: What runs.
         folder: From `folder_of`.
         run: Runs a command with a folder of programs first on the path, returns its exit code.
+        stopped: Set when the run is cancelled while this waits for another one.
+        waiting: Called once if another one makes the same environment just now.
 
     Raises:
+        Stopped: If `stopped` was set.
         SetupError: If the environment cannot be made, or pip installs nothing.
     """
     words = [*container.command, *container.args]
@@ -56,9 +67,7 @@ def prepare(container: Container, folder: str, run: RunCommand) -> str | None:
     text = "\0".join([sys.version, *scripts])
     place = Path(folder, hashlib.sha256(text.encode()).hexdigest()[:20])
     programs, done = str(place / "bin"), place.with_suffix(".done")
-    place.parent.mkdir(parents=True, exist_ok=True)
-    with open(place.with_suffix(".lock"), "wb") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with lock(str(place.with_suffix(".lock")), stopped, waiting):
         if done.exists():
             return programs
         # Left by a run that was killed.

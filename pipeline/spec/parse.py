@@ -234,11 +234,7 @@ def require_plain(pipeline: Pipeline) -> None:
     Raises:
         UsageError: Naming every such task and what is special about it.
     """
-    found = [
-        f"{task.name}: {construct}"
-        for task in pipeline.tasks.values()
-        for construct in task.constructs
-    ]
+    found = _special(pipeline)
     if found:
         raise UsageError(
             "pipeline uses what cannot run on this machine",
@@ -247,6 +243,27 @@ def require_plain(pipeline: Pipeline) -> None:
             found="; ".join(found),
             remedy="submit it to Vertex AI Pipelines or Kubeflow, or take these tasks out",
         )
+
+
+def require_parts(pipeline: Pipeline) -> None:
+    """Refuse to cut what has inputs that only a cluster can compute.
+
+    Raises:
+        UsageError: Naming every such task and what is special about it.
+    """
+    found = _special(pipeline)
+    if found:
+        raise UsageError(
+            "pipeline cannot be cut into stages",
+            where=pipeline.name,
+            expected="tasks with a container, without loops and conditions",
+            found="; ".join(found),
+            remedy="submit it as a whole",
+        )
+
+
+def _special(pipeline: Pipeline) -> list[str]:
+    return [f"{task.name}: {c}" for task in pipeline.tasks.values() for c in task.constructs]
 
 
 def require_here(pipeline: Pipeline) -> None:

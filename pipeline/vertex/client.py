@@ -15,8 +15,8 @@ from typing import Any
 from idxpipe.components.core.errors import UsageError
 from idxpipe.components.core.google.rest import Client, ConflictError, vertex_client
 from idxpipe.pipeline.failure import stopped_at
-from idxpipe.pipeline.state import RunRecord
-from idxpipe.pipeline.vertex.record import Found, job_of_task, read
+from idxpipe.pipeline.state import Earlier, RunRecord
+from idxpipe.pipeline.vertex.record import job_of_task, read
 from idxpipe.pipeline.vertex.request import Place
 
 _SCHEDULE_ID = re.compile(r"\d{1,30}")
@@ -64,7 +64,7 @@ class Vertex:
         """
         return self.client.call("GET", "/v1/" + self.place.job(job_id))
 
-    def find(self, job_id: str, job: Mapping[str, Any] | None = None) -> Found:
+    def find(self, job_id: str, job: Mapping[str, Any] | None = None) -> Earlier:
         """Return the record of a job, and the whole pipeline that it is a run of.
 
         Args:

@@ -6,7 +6,7 @@ The resource is https://cloud.google.com/vertex-ai/docs/reference/rest/v1/projec
 import datetime
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from idxpipe.components.core.errors import DataError, SetupError, TransientError, UsageError
@@ -14,7 +14,7 @@ from idxpipe.pipeline.spec import params
 from idxpipe.pipeline.spec import parse as spec
 from idxpipe.pipeline.spec.artifact import Artifact, Values
 from idxpipe.pipeline.spec.parse import Importer, Pipeline, Task
-from idxpipe.pipeline.state import RunRecord, Status, TaskRecord
+from idxpipe.pipeline.state import Earlier, RunRecord, Status, TaskRecord
 from idxpipe.pipeline.vertex.request import EARLIER
 
 FINAL = frozenset(
@@ -47,19 +47,11 @@ _SETUP = frozenset({7, 16})
 _MAX_CHAIN = 50
 
 
-@dataclass(frozen=True)
-class Found:
-    """A job, with the whole pipeline that it is a run of."""
-
-    record: RunRecord
-    whole: Pipeline
-
-
 def read(
     job: Mapping[str, Any],
     fetch: Callable[[str], Mapping[str, Any] | None] = lambda job_id: None,
     chain: int = 0,
-) -> Found:
+) -> Earlier:
     """Return the record of a job.
 
     A rerun names the run that it goes on from. Its record then has all stages of that run too, so
@@ -86,7 +78,7 @@ def read(
 
 def _read(
     job: Mapping[str, Any], fetch: Callable[[str], Mapping[str, Any] | None], chain: int
-) -> Found:
+) -> Earlier:
     job_id = str(job.get("name", "")).rpartition("/")[2]
     pipeline = spec.parse(spec.dump(_spec_of(job, job_id)), where=job_id)
     label = job.get("labels", {}).get(EARLIER)
@@ -107,14 +99,7 @@ def _read(
         earlier=label,
         tasks=_tasks(job, pipeline),
     )
-    if earlier is None:
-        return Found(record, pipeline)
-    tasks = {
-        name: replace(task, status=Status.CACHED, cached_from=task.cached_from or label)
-        for name, task in earlier.record.tasks.items()
-        if task.status.finished and task.kind == "container"
-    }
-    return Found(replace(record, tasks={**tasks, **record.tasks}), earlier.whole)
+    return earlier.continued(record) if earlier else Earlier(record, pipeline)
 
 
 def problem_of(job: Mapping[str, Any]) -> TaskRecord | None:

@@ -93,7 +93,7 @@ def test_dry_run(submit, kubeflow):
         (["--pipeline", "pipeline.yaml"], "validate: image is on this machine"),
         (
             ["--pipeline", "tests/pipeline/golden/tpu-v3-8.yaml", "--no-preflight"],
-            "train: stage is a custom job of Vertex AI",
+            "found:    a custom job: train",
         ),
         (["--labels", "a=b"], "--labels: flag is for Vertex AI only"),
         (["--set", "stepz=1"], "stepz: no such parameter"),

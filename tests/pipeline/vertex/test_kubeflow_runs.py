@@ -8,7 +8,7 @@ import yaml
 from idxpipe.pipeline.cli import main as cli
 from idxpipe.pipeline.cli import watch
 from idxpipe.pipeline.kubeflow import client as kubeflow
-from idxpipe.pipeline.kubeflow.record import read
+from idxpipe.pipeline.kubeflow.record import _STATES, _TASK_STATES, FINAL, read
 from tests.fakes.kubeflow import FakeKubeflow, metadata_store
 from tests.packages import install
 from tests.pipeline import toy
@@ -177,7 +177,7 @@ def test_without_a_metadata_store(run, submit, service, capsys):
     submit()
     service.store = ""
     assert states(run("status", "run-1"))["train"] == "succeeded"
-    error = run("submit", "--from", "train", "--run", "run-1", check=3)
+    error = run("submit", "--from", "train", "--run", "run-1", check=5)
     assert "no metadata store answers at this address" in error
     assert "svc/ml-pipeline-ui" in error
     service.raw = b"<html>login"
@@ -239,3 +239,58 @@ def test_the_numbers_of_the_store_are_those_of_the_parameters(service, submit, r
         "n": {"runtimeValue": {"constant": 60000}},
         "fast": {"runtimeValue": {"constant": True}},
     }
+
+
+def test_kfps_own_client_asks_the_same(run, submit, service):
+    """Method, path and names of the query are not ours to choose; and it reads the answers."""
+    import kfp_server_api
+
+    submit("--name", "mine")
+    api = kfp_server_api.RunServiceApi(
+        kfp_server_api.ApiClient(kfp_server_api.Configuration(host=service.url))
+    )
+
+    def asked(work):
+        before = len(service.requests)
+        answer = work()
+        return answer, [(r.method, r.path, set(r.query)) for r in service.requests[before:]]
+
+    listing = {"page_size": 5, "sort_by": "created_at desc", "namespace": "n", "experiment_id": "e"}
+    theirs, asked_by_them = asked(lambda: api.run_service_list_runs(**listing))
+    words = ("--limit", "5", "--namespace", "n", "--experiment", "e")
+    ours, asked_by_us = asked(lambda: run("list", *words))
+    assert asked_by_us == asked_by_them
+    assert [r.display_name for r in theirs.runs] == [r["display_name"] for r in ours] == ["mine"]
+
+    theirs, asked_by_them = asked(lambda: api.run_service_get_run("run-1"))
+    ours, asked_by_us = asked(lambda: run("status", "run-1"))
+    assert asked_by_us == asked_by_them
+    assert theirs.state == ours["state"] == "SUCCEEDED"
+    # What the fake tells of tasks are fields of their model, with states that it knows.
+    assert {d.display_name for d in theirs.run_details.task_details} > ours["tasks"].keys()
+    known = set(kfp_server_api.V2beta1RuntimeState.allowable_values)
+    assert {d.state for d in theirs.run_details.task_details} < known
+    assert FINAL | _STATES.keys() | _TASK_STATES.keys() <= known
+
+    _, asked_by_them = asked(lambda: api.run_service_terminate_run("run-1"))
+    _, asked_by_us = asked(lambda: run("cancel", "run-1"))
+    assert asked_by_us == asked_by_them
+
+    versions = kfp_server_api.PipelineServiceApi(api.api_client)
+    service.versions["v-1"] = {"pipeline_spec": toy.toy()}
+    _, (asked_by_them,) = asked(
+        lambda: versions.pipeline_service_get_pipeline_version("p-1", "v-1")
+    )
+    reference = {"pipeline_id": "p-1", "pipeline_version_id": "v-1"}
+    service.runs["run-1"]["pipeline_version_reference"] = reference
+    del service.runs["run-1"]["pipeline_spec"]
+    _, asked_by_us = asked(lambda: run("status", "run-1"))
+    assert asked_by_us[-1] == asked_by_them
+
+
+@pytest.mark.parametrize("reference", [{"pipeline_id": "p"}, {"pipeline_version_id": "../x"}])
+def test_a_damaged_reference_to_a_pipeline_is_an_error_of_ours(reference, run, submit, service):
+    submit()
+    del service.runs["run-1"]["pipeline_spec"]
+    service.runs["run-1"]["pipeline_version_reference"] = reference
+    assert "not the id of" in run("status", "run-1", check=2)
