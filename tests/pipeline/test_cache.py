@@ -99,7 +99,7 @@ def test_event_files_that_come_later_do_no_harm(run):
 def test_without_a_lock_a_damaged_folder_is_left_alone(run, root, monkeypatch):
     model = artifact(run(), "train", "model")
     (model / "extra").write_bytes(b"x")
-    monkeypatch.setattr(cache, "_lock", lambda *_: contextlib.nullcontext())
+    monkeypatch.setattr(cache, "lock", lambda *_: contextlib.nullcontext())
     record = run()
     assert ran(record) == {"look", "train", "judge"}
     assert (model / "extra").exists()
