@@ -1,6 +1,7 @@
 """Every parameter of the pipeline, as the stages declare them."""
 
 import dataclasses
+import inspect
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
@@ -42,9 +43,40 @@ def check_values(values: Mapping[str, Any]) -> None:
         config.of(values)
 
 
-def documented(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Write the parameters' help into the docstring, where KFP takes descriptions from."""
-    lines = [function.__doc__ or "", "", "Args:"]
-    lines += [f"    {name}: {describe(field)}." for name, field in PARAMETERS.items()]
-    function.__doc__ = "\n".join(lines)
-    return function
+def with_parameters(**defaults: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Give a pipeline function the signature and the docstring that KFP reads.
+
+    Args:
+        defaults: In place of what the stages declare.
+
+    Returns:
+        A decorator; its function takes one argument, the parameters' channels by name.
+    """
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        def pipeline(*channels: Any) -> Any:
+            return function(dict(zip(PARAMETERS, channels, strict=True)))
+
+        pipeline.__name__ = function.__name__
+        pipeline.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+            [
+                inspect.Parameter(
+                    name,
+                    inspect.Parameter.POSITIONAL_OR_KEYWORD,
+                    default=defaults.get(name, field.default),
+                    annotation=type(field.default),
+                )
+                for name, field in PARAMETERS.items()
+            ]
+        )
+        lines = [function.__doc__ or "", "", "Args:"]
+        lines += [f"    {name}: {describe(field)}." for name, field in PARAMETERS.items()]
+        pipeline.__doc__ = "\n".join(lines)
+        return pipeline
+
+    return decorate
+
+
+def select(values: Mapping[str, Any], *configs: type[Config]) -> dict[str, Any]:
+    """Return those of `values` that `configs` declare."""
+    return {field.name: values[field.name] for config in configs for field in fields(config)}

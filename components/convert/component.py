@@ -36,17 +36,7 @@ def convert(
     from idxpipe.components.core.shapes import parse_shape
 
     with exit_on_error():
-        config = ConvertConfig(
-            dataset_name=dataset_name,
-            num_shards=num_shards,
-            file_format=file_format,
-            compression=compression,
-            shuffle_seed=shuffle_seed,
-            max_examples=max_examples,
-            validation_fraction=validation_fraction,
-            runner=runner,
-            beam_options=beam_options,
-        )
+        config = ConvertConfig.of(locals())
         made = convert(
             images,
             labels,

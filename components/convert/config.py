@@ -71,7 +71,7 @@ class ConvertConfig(Config):
         DIRECT_RUNNER, "Beam runner; DirectRunner is the in-memory one of this process"
     )
     beam_options: str = parameter(
-        "", "further Beam options, as on a command line, e.g. `--project=p --region=r`"
+        "", "further Beam options, as on a command line, e.g. `--project=p --region=r`", seldom=True
     )
 
     def __post_init__(self) -> None:

@@ -20,6 +20,8 @@ def parameter(
     maximum: float | None = None,
     choices: tuple[str, ...] = (),
     unset: Any = None,
+    presets: Mapping[str, Any] | None = None,
+    seldom: bool = False,
 ) -> Any:
     """Declare one parameter of a `Config`.
 
@@ -31,6 +33,8 @@ def parameter(
         maximum: Largest value allowed.
         choices: The only values allowed; empty allows all.
         unset: A value that stands for none given; bounds and choices do not hold for it.
+        presets: Values that stand in for `unset`, by the name of what they come from.
+        seldom: Whether few people ever need it; its flag is listed after the others.
     """
     metadata = {
         "help": help,
@@ -39,6 +43,8 @@ def parameter(
         "maximum": maximum,
         "choices": choices,
         "unset": unset,
+        "presets": presets or {},
+        "seldom": seldom,
     }
     return dataclasses.field(default=default, metadata=metadata)
 
@@ -78,19 +84,23 @@ def flag(name: str) -> str:
 
 
 def describe(field: dataclasses.Field[Any]) -> str:
-    """Return the help of one parameter with its unit, choices and bounds, for a person."""
+    """Return the help of one parameter with its presets, unit, choices and bounds, for a person."""
     meta = field.metadata
-    notes = [meta["unit"]] if meta["unit"] else []
-    if meta["choices"]:
-        notes.append("one of " + ", ".join(meta["choices"]))
-    low, high = meta["minimum"], meta["maximum"]
-    if low is not None and high is not None:
-        notes.append(f"{low} to {high}")
-    elif low is not None:
-        notes.append(f"at least {low}")
-    elif high is not None:
-        notes.append(f"at most {high}")
-    return f"{meta['help']} ({'; '.join(notes)})" if notes else meta["help"]
+    text = str(meta["help"])
+    if meta["presets"]:
+        values = ", ".join(f"{value} in {name}" for name, value in meta["presets"].items())
+        text += f"; {meta['unset']} is the recipe's: {values}"
+    choices = ["one of " + ", ".join(meta["choices"])] if meta["choices"] else []
+    notes = [*filter(None, [meta["unit"]]), *choices, *filter(None, [bounds(field)])]
+    return f"{text} ({'; '.join(notes)})" if notes else text
+
+
+def bounds(field: dataclasses.Field[Any]) -> str:
+    """Return the bounds of one parameter in words; empty if it has none."""
+    low, high = field.metadata["minimum"], field.metadata["maximum"]
+    if low is None:
+        return "" if high is None else f"at most {high}"
+    return f"at least {low}" if high is None else f"{low} to {high}"
 
 
 def _as_type(field: dataclasses.Field[Any], value: Any) -> Any:

@@ -22,12 +22,14 @@ class DeviceConfig(Config):
         "TPU cores that are expected, another number found is refused; 0 takes all that are there",
         unit="cores",
         minimum=0,
+        seldom=True,
     )
     stage_bytes: int = parameter(
         2 << 30,
         "records on gs:// up to this size are copied to local disk, larger ones are streamed",
         unit="bytes",
         minimum=0,
+        seldom=True,
     )
 
     @property

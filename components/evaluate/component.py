@@ -33,19 +33,8 @@ def evaluate(
     metrics.uri += ".json"
     report.uri += ".html"
     with exit_on_error():
-        config = EvaluateConfig(
-            eval_batch_size=eval_batch_size,
-            eval_steps=eval_steps,
-            top_k=top_k,
-            baseline=baseline,
-            baseline_alpha=baseline_alpha,
-        )
-        device = DeviceConfig(
-            accelerator=accelerator,
-            tpu=tpu,
-            num_replicas=num_replicas,
-            stage_bytes=stage_bytes,
-        )
+        config = EvaluateConfig.of(locals())
+        device = DeviceConfig.of(locals())
         result = evaluate(
             to_read(dataset),
             to_read(model),

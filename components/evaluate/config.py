@@ -10,13 +10,18 @@ class EvaluateConfig(Config):
     """How much of the split is evaluated, and what it is compared with."""
 
     eval_batch_size: int = parameter(
-        1000, "examples per evaluated batch; no effect on the result", unit="examples", minimum=1
+        1000,
+        "examples per evaluated batch; no effect on the result",
+        unit="examples",
+        minimum=1,
+        seldom=True,
     )
     eval_steps: int = parameter(
         0,
         "batches to evaluate; 0 is the whole split, every example once",
         unit="batches",
         minimum=0,
+        seldom=True,
     )
     top_k: int = parameter(
         5,
@@ -34,6 +39,7 @@ class EvaluateConfig(Config):
         "the model is worse if McNemar's exact one-sided test gives a p-value below this",
         minimum=0.0,
         maximum=1.0,
+        seldom=True,
     )
 
 

@@ -15,4 +15,4 @@ def gate(metrics: Input[Metrics], min_accuracy: float):
     from idxpipe.components.gate.stage import gate
 
     with exit_on_error():
-        gate(to_read(metrics), GateConfig(min_accuracy=min_accuracy))
+        gate(to_read(metrics), GateConfig.of(locals()))

@@ -24,13 +24,7 @@ def register(
     from idxpipe.components.register.stage import register
 
     with exit_on_error():
-        config = RegisterConfig(
-            register_as=register_as,
-            register_when=register_when,
-            serving_image=serving_image,
-            project=project,
-            region=region,
-        )
+        config = RegisterConfig.of(locals())
         result = register(model.uri, metrics.uri, run, config)
         registered.metadata.update(
             model=result.model, version=result.version, accuracy=result.accuracy

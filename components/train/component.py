@@ -53,40 +53,8 @@ def train(
     from idxpipe.components.train.stage import train
 
     with exit_on_error():
-        config = TrainConfig(
-            recipe=recipe,
-            model=architecture,
-            batch_size=batch_size,
-            train_steps=train_steps,
-            iterations=iterations,
-            precision=precision,
-            optimizer=optimizer,
-            momentum=momentum,
-            weight_decay=weight_decay,
-            schedule=schedule,
-            learning_rate=learning_rate,
-            decay_steps=decay_steps,
-            decay_rate=decay_rate,
-            warmup=warmup,
-            dropout=dropout,
-            label_smoothing=label_smoothing,
-            augment_shift=augment_shift,
-            augment_rotate=augment_rotate,
-            augment_scale=augment_scale,
-            shuffle_buffer=shuffle_buffer,
-            seed=seed,
-            memory_bytes=memory_bytes,
-            checkpoint_steps=checkpoint_steps,
-            validation_steps=validation_steps,
-            keep_checkpoints=keep_checkpoints,
-            export_tflite=export_tflite,
-        )
-        device = DeviceConfig(
-            accelerator=accelerator,
-            tpu=tpu,
-            num_replicas=num_replicas,
-            stage_bytes=stage_bytes,
-        )
+        config = TrainConfig.of({**locals(), "model": architecture})
+        device = DeviceConfig.of(locals())
         result = train(
             to_read(dataset),
             to_write(model),

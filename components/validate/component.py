@@ -50,17 +50,6 @@ def validate(
     with exit_on_error():
         report.uri += ".json"
         page.uri += ".html"
-        data_config = DataConfig(
-            data, data_prefix, train_images, train_labels, test_images, test_labels
-        )
-        config = ValidateConfig(
-            num_classes=num_classes,
-            image_shape=image_shape,
-            label_column=label_column,
-            transposed=transposed,
-            depth=depth,
-            data_baseline=data_baseline,
-            max_share_change=max_share_change,
-        )
-        files = find_files(data_config)
+        files = find_files(DataConfig.of(locals()))
+        config = ValidateConfig.of(locals())
         return validate(files, config, to_write(report), to_write(page)).handed_on()

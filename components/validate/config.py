@@ -28,4 +28,5 @@ class ValidateConfig(LayoutConfig):
         "how far a class's share of its split may be from its share in data_baseline",
         minimum=0.0,
         maximum=1.0,
+        seldom=True,
     )

@@ -1,7 +1,24 @@
+import dataclasses
+import inspect
+
 import pytest
 
-from idxpipe.components.core.config import fields
+from idxpipe.components.convert.component import convert
+from idxpipe.components.convert.config import ConvertConfig
+from idxpipe.components.core.config import fields, parameter
+from idxpipe.components.core.device import DeviceConfig
 from idxpipe.components.core.errors import UsageError
+from idxpipe.components.core.idx.files import DataConfig
+from idxpipe.components.evaluate.component import evaluate
+from idxpipe.components.evaluate.config import EvaluateConfig
+from idxpipe.components.gate.component import gate
+from idxpipe.components.gate.config import GateConfig
+from idxpipe.components.register.component import register
+from idxpipe.components.register.config import RegisterConfig
+from idxpipe.components.train.component import train
+from idxpipe.components.train.config import TrainConfig
+from idxpipe.components.validate.component import validate
+from idxpipe.components.validate.config import ValidateConfig
 from idxpipe.pipeline.catalogue import CONFIGS, PARAMETERS, check_values
 
 
@@ -17,3 +34,52 @@ def test_bounds_are_checked_across_the_stages():
     check_values({"batch_size": 1, "min_accuracy": 0.9, "data": "x"})
     with pytest.raises(UsageError, match="min_accuracy"):
         check_values({"batch_size": 1, "min_accuracy": 1.1})
+
+
+# `model` is the name of an output there.
+ELSEWHERE = {"model": "architecture"}
+
+
+def differences(component, configs):
+    """Return what is declared in one of the two places where a parameter stands, not in both."""
+    declared = {
+        ELSEWHERE.get(field.name, field.name) if component is train else field.name: type(
+            field.default
+        )
+        for config in configs
+        for field in fields(config)
+    }
+    taken = {
+        name: parameter.annotation
+        for name, parameter in inspect.signature(component.python_func).parameters.items()
+        if parameter.annotation in {str, int, float, bool}
+    }
+    wanted = {name for name, kind in declared.items() if taken.get(name) is not kind}
+    return [f"{name}: not in the signature of {component.name}" for name in sorted(wanted)]
+
+
+@pytest.mark.parametrize(
+    ("component", "configs"),
+    [
+        (validate, [DataConfig, ValidateConfig]),
+        (convert, [ConvertConfig]),
+        (train, [TrainConfig, DeviceConfig]),
+        (evaluate, [EvaluateConfig, DeviceConfig]),
+        (gate, [GateConfig]),
+        (register, [RegisterConfig]),
+    ],
+    ids=lambda value: getattr(value, "name", ""),
+)
+def test_every_component_takes_what_its_stage_declares(component, configs):
+    assert differences(component, configs) == []
+
+
+def test_a_parameter_that_its_component_does_not_take_is_found():
+    @dataclasses.dataclass(frozen=True)
+    class Longer(TrainConfig):
+        """A stage's configuration with a parameter that was added there alone."""
+
+        clip_norm: float = parameter(0.0, "largest norm of a gradient")
+
+    (found,) = differences(train, [Longer, DeviceConfig])
+    assert found == "clip_norm: not in the signature of train"

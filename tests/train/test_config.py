@@ -1,11 +1,10 @@
-import dataclasses
-
 import pytest
 
 from idxpipe.components.core.config import describe, fields
 from idxpipe.components.core.errors import UsageError
-from idxpipe.components.train.config import TrainConfig
-from idxpipe.components.train.recipes import RECIPES, Recipe
+from idxpipe.components.train.config import RECIPES, TrainConfig
+
+HYPERPARAMETERS = [field for field in fields(TrainConfig) if field.metadata["presets"]]
 
 
 def test_the_default_is_the_recipe_of_2018():
@@ -22,24 +21,31 @@ def test_the_default_is_the_recipe_of_2018():
 @pytest.mark.parametrize("name", RECIPES)
 def test_every_hyperparameter_comes_from_the_recipe_or_overrides_it(name):
     resolved = TrainConfig(recipe=name).resolved()
-    for field in dataclasses.fields(Recipe):
-        expected = getattr(RECIPES[name], field.name)
+    for field in HYPERPARAMETERS:
+        expected = field.metadata["presets"][name]
         found = getattr(resolved, field.name)
         assert found == expected
         assert type(found) is type(expected)
     given = TrainConfig(recipe=name, dropout=0.0, train_steps=7, model="a.b:c").resolved()
     assert (given.dropout, given.train_steps, given.model) == (0.0, 7, "a.b:c")
-    assert given.batch_size == RECIPES[name].batch_size
+    assert given.batch_size == resolved.batch_size
     assert given.resolved() == given
 
 
-@pytest.mark.parametrize("field", dataclasses.fields(Recipe), ids=lambda field: field.name)
+def test_recipes_differ_where_they_should():
+    fast, best = (TrainConfig(recipe=name).resolved() for name in ("fast", "best"))
+    assert (fast.model, fast.train_steps, fast.dropout, fast.warmup) == ("tiny", 500, 0.0, 0.2)
+    assert (best.model, best.train_steps, best.dropout, best.warmup) == ("resnet", 7000, 0.2, 0.25)
+    assert (best.augment_shift, best.augment_rotate, best.augment_scale) == (0.09, 12.0, 0.12)
+    assert fast.decay_rate == best.decay_rate == 0.96
+
+
+@pytest.mark.parametrize("field", HYPERPARAMETERS, ids=lambda field: field.name)
 def test_help_tells_what_each_recipe_has(field):
-    (declared,) = (f for f in fields(TrainConfig) if f.name == field.name)
-    text = describe(declared)
-    for name, recipe in RECIPES.items():
-        assert f"{getattr(recipe, field.name)} in {name}" in text
-    assert declared.default in (-1, "recipe")
+    text = describe(field)
+    for name in RECIPES:
+        assert f"{getattr(TrainConfig(recipe=name).resolved(), field.name)} in {name}" in text
+    assert field.default in (-1, "recipe")
 
 
 @pytest.mark.parametrize("model", ["alexnet", "a:", ":b", "", "a:b:c"])

@@ -26,11 +26,13 @@ class LayoutConfig(Config):
         "column of the class where label records are rows of numbers, as in QMNIST",
         minimum=0,
         maximum=1023,
+        seldom=True,
     )
     transposed: bool = parameter(
         default=False,
         help="whether images are stored column by column, as in EMNIST; they are then turned "
         "upright, and image_shape is what comes of that",
+        seldom=True,
     )
 
     @property
