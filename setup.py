@@ -53,8 +53,8 @@ setup(
         "idxpipe.pipeline.preflight": ["*.json"],
         "idxpipe.pipeline.tpu": ["*.json"],
     },
-    # What the workers of a conversion need: Beam installs no extra there.
-    install_requires=WORKER,
+    # What the workers of a conversion need, as Beam installs no extra there; terminal and pages.
+    install_requires=[*WORKER, "rich>=13.9", "Jinja2>=3.1"],
     extras_require={
         "all": [*TRAIN, *PIPELINE, *S3],
         "train": TRAIN,
@@ -87,6 +87,8 @@ setup(
             "jsonschema>=4",
             "moto[s3,server]>=5.1",
             "mypy>=1.18",
+            # A terminal, which says what is seen of what is written to one.
+            "pyte>=0.8",
             "pytest>=9",
             "pytest-cov>=7",
             "pytest-xdist>=3.8",

@@ -14,18 +14,28 @@ from idxpipe.components.gate.config import GateConfig
 from idxpipe.components.train.config import TrainConfig
 from idxpipe.components.validate.config import ValidateConfig
 
-CONFIGS: tuple[type[Config], ...] = (
-    DataConfig,
-    ValidateConfig,
-    ConvertConfig,
-    TrainConfig,
-    DeviceConfig,
-    EvaluateConfig,
-    GateConfig,
-)
+STAGES: dict[str, tuple[type[Config], ...]] = {
+    "validate": (DataConfig, ValidateConfig),
+    "convert": (ConvertConfig,),
+    "train": (TrainConfig, DeviceConfig),
+    "evaluate": (EvaluateConfig, DeviceConfig),
+    "gate": (GateConfig,),
+}
+CONFIGS = tuple(dict.fromkeys(config for configs in STAGES.values() for config in configs))
 PARAMETERS: dict[str, dataclasses.Field[Any]] = {
     field.name: field for config in CONFIGS for field in fields(config)
 }
+DATA_PARAMETERS = ("data", *ROLES)
+URI_PARAMETERS = (*DATA_PARAMETERS, "data_baseline", "baseline")
+
+
+def stages_of(name: str) -> list[str]:
+    """Return the stages that take the parameter `name`."""
+    return [
+        stage
+        for stage, configs in STAGES.items()
+        if any(field.name == name for config in configs for field in fields(config))
+    ]
 
 
 def is_ours(parameters: Collection[str]) -> bool:

@@ -68,7 +68,7 @@ def run(
             found=", ".join(unknown),
         )
     if jobs is not None and jobs < 1:
-        raise UsageError("not right", where="--jobs", expected="at least 1", found=jobs)
+        raise UsageError("invalid value", where="--jobs", expected="at least 1", found=jobs)
     root = state.absolute(root)
     record = RunRecord(
         run_id=state.new_run_id(),

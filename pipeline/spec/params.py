@@ -4,6 +4,7 @@ import difflib
 import json
 import math
 import re
+import textwrap
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -42,7 +43,7 @@ def resolve(
     Raises:
         UsageError: One error that lists every unknown name, ill-typed and missing value.
     """
-    problems: list[str] = []
+    problems: list[UsageError] = []
     given: dict[str, Any] = {}
     for name, value in (values or {}).items():
         _take(given, name, value, declared, problems, coerce)
@@ -50,21 +51,27 @@ def resolve(
         name, separator, text = assignment.partition("=")
         name = name.strip()
         if not separator or not name:
-            problems.append(f"{assignment!r}: expected NAME=VALUE")
+            problems.append(
+                UsageError("invalid value", where="--set", expected="NAME=VALUE", found=assignment)
+            )
             continue
         _take(given, name, text, declared, problems, parse)
     for name, parameter in declared.items():
         if name in given:
             continue
         if parameter.required:
-            problems.append(f"{name}: required, and not given")
+            problems.append(
+                UsageError("required, and not given", where=name, remedy=f"--set {name}=VALUE")
+            )
         elif parameter.default is not None:
             _take(given, name, parameter.default, declared, problems, coerce)
+    if len(problems) == 1:
+        raise problems[0]
     if problems:
         raise UsageError(
-            "parameters are not right" if len(problems) > 1 else "parameter is not right",
-            where="; ".join(problems),
-            remedy="give each as --set NAME=VALUE",
+            f"{len(problems)} parameters are invalid",
+            where="--set",
+            found="\n".join(textwrap.indent(str(each), " " * 12) for each in problems).lstrip(),
         )
     return {name: given[name] for name in declared if name in given}
 
@@ -135,20 +142,22 @@ def _take(
     name: str,
     value: Any,
     declared: Mapping[str, Parameter],
-    problems: list[str],
+    problems: list[UsageError],
     read: Callable[[str, Any], Any],
 ) -> None:
     """Put one value into `given`, or what is wrong with it into `problems`."""
     if name not in declared:
         near = difflib.get_close_matches(name, declared, n=1)
         hint = f"did you mean {near[0]}?" if near else "known: " + (", ".join(declared) or "none")
-        problems.append(f"{name}: no such parameter; {hint}")
+        problems.append(UsageError("no such parameter", where=name, remedy=hint))
         return
     kind = declared[name].type
     try:
         given[name] = read(kind, value)
     except (ValueError, OverflowError, TypeError):
         expected = _EXPECTED.get(kind, f"a type that can be set, not {kind}")
-        problems.append(f"{name}: expected {expected}, found {value!r}")
+        problems.append(
+            UsageError("invalid value", where=name, expected=expected, found=repr(value))
+        )
         # A wrong value is not also a missing one.
         given[name] = None

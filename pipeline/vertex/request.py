@@ -207,7 +207,7 @@ def new_job_id(name: str) -> str:
 def _check(where: str, value: str, form: re.Pattern[str], expected: str) -> None:
     if not form.fullmatch(value):
         raise UsageError(
-            "not given" if not value else "not right",
+            "not given" if not value else "invalid value",
             where=where,
             expected=expected,
             found=repr(value) if value else None,

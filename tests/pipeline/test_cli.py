@@ -8,11 +8,10 @@ import pytest
 
 from idxpipe.components.core import storage
 from idxpipe.components.core.dataset.manifest import read_dataset
-from idxpipe.pipeline.cli.main import build_parser, main
+from idxpipe.pipeline.catalogue import PARAMETERS
+from idxpipe.pipeline.cli.main import COMMANDS, build_parser, main
 from tests.idxfiles import idx_bytes, make_arrays, write_data_set
 from tests.pipeline import toy
-
-COMMANDS = ("run", "validate", "convert", "train", "evaluate", "compile", "runs")
 
 
 @pytest.fixture
@@ -171,20 +170,98 @@ def test_a_rerun_takes_the_pipeline_that_is_named(tmp_path, capsys):
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_help_explains_every_flag(command, capsys):
+def test_help_explains_every_flag_and_argument(command, capsys):
+    parser = build_parser().commands[command]
+    for action in parser._actions:
+        assert action.help, action
+        assert len(action.help.split()) >= 2 or action.help.startswith("default"), action
+        assert action.nargs == 0 or action.metavar, action
     with pytest.raises(SystemExit) as caught:
         build_parser().parse_args([command, "--help"])
     assert caught.value.code == 0
     text = capsys.readouterr().out
+    assert text.startswith(f"usage: idxpipe {command}")
     assert "exit codes" in text
-    assert "--json" in text
+    for action in parser._actions:
+        assert all(name in text for name in action.option_strings)
 
 
-def test_help_of_train_names_default_and_unit(capsys):
+def test_help_of_train_names_default_unit_choices_and_what_is_seldom_needed(capsys):
     with pytest.raises(SystemExit):
         build_parser().parse_args(["train", "--help"])
     text = " ".join(capsys.readouterr().out.split())
-    assert "global batch size, split over the replicas; -1 is the recipe's: 128 in seed, " in text
+    assert "global batch size, split over the replicas (examples; at least 1; default: 128)" in text
+    assert "(steps; at least 1; default: the recipe's, 1000 in seed, 500 in fast, 7000 in" in text
+    assert "--recipe {seed,fast,best}" in text
+    assert "-1" not in text
+    assert text.index("--dropout") < text.index("Seldom needed: --iterations")
+
+
+def test_alone_it_prints_the_help(capsys):
+    assert main([]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    for name in COMMANDS:
+        assert f"\n  {name} " in err
+
+
+@pytest.mark.parametrize(
+    ("words", "usage", "remedy"),
+    [
+        (["trian"], "usage: idxpipe COMMAND", "did you mean train?"),
+        (["zzz"], "usage: idxpipe COMMAND", "idxpipe --help lists them"),
+        (
+            ["train", "--recrods", "x", "--output", "y"],
+            "usage: idxpipe train --records URI --output URI [FLAGS]",
+            "did you mean --records?",
+        ),
+        (["run", "--recipe", "fast"], "usage: idxpipe run", "--set recipe=fast\n"),
+        (["run", "--recpie=my own"], "usage: idxpipe run", "--set recipe='my own'\n"),
+        (["submit", "--batch-size", "--wait"], "usage: idxpipe submit", "--set batch_size=VALUE\n"),
+        (["status", "j", "--zzz"], "usage: idxpipe status JOB", "idxpipe status --help"),
+        (["params", "lerning-rate"], "", "did you mean learning_rate?"),
+        (["run", "--set", "lerning_rate=1"], "", "did you mean learning_rate?"),
+    ],
+)
+def test_what_is_mistyped_is_answered_with_the_nearest(words, usage, remedy, capsys):
+    assert main(words) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith(usage)
+    assert remedy in err
+
+
+def test_a_mistyped_flag_is_json_too(capsys):
+    assert main(["train", "--json", "--recrods", "x"]) == 2
+    assert json.loads(capsys.readouterr().out)["error"]["found"] == "--recrods"
+
+
+def test_what_follows_two_dashes_is_not_ours(data, tmp_path, capsys):
+    words = ["convert", "--data", str(data), "--output", str(tmp_path / "out")]
+    assert main([*words, "--", "--direct_num_workers=1"]) == 0
+
+
+def test_what_is_missing_is_named_with_the_usage(capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(["train", "--output", "y"])
+    assert caught.value.code == 2
+    err = capsys.readouterr().err
+    assert err.startswith("usage: idxpipe train --records URI --output URI [FLAGS]\n")
+    assert "--records" in err.splitlines()[1]
+
+
+def test_params_lists_every_parameter(capsys):
+    assert main(["params"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines[1:]] == list(PARAMETERS)
+    (line,) = (line for line in lines if line.startswith("train_steps "))
+    assert " ".join(line.split()) == "train_steps train int at least 1 1000 | 500 | 7000"
+    assert main(["params", "--json", "stage-bytes", "optimizer"]) == 0
+    first, second = json.loads(capsys.readouterr().out)
+    assert first["stages"] == ["train", "evaluate"]
+    assert second["recipes"] == {"seed": "sgd", "fast": "adamw", "best": "adamw"}
+    assert main(["params", "batch_size"]) == 0
+    assert "--set batch_size=VALUE" in capsys.readouterr().out
 
 
 def test_a_closed_pipe_is_no_error(data):

@@ -37,4 +37,4 @@ def test_yes_or_no_is_written_as_in_json(capsys):
     with pytest.raises(SystemExit):
         parser.parse_args(["--transposed", "yes"])
     assert "expected true or false, found 'yes'" in capsys.readouterr().err
-    assert "(default: false)" in parser.format_help()
+    assert "default: false" in parser.format_help()

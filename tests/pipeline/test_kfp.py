@@ -10,7 +10,7 @@ from kfp.local import executor_input_utils
 from kfp.pipeline_spec import pipeline_spec_pb2
 
 from idxpipe.pipeline import failure
-from idxpipe.pipeline.cli import progress
+from idxpipe.pipeline.cli import summary
 from idxpipe.pipeline.local import executor_input
 from idxpipe.pipeline.local import runner as local
 from idxpipe.pipeline.spec import parse as spec
@@ -119,7 +119,7 @@ def test_gate_fails_with_its_own_words_and_the_rest_is_cached(compiled, ran):
     assert str(error).startswith(
         f"judge: {dataset}: not good enough\n  expected: 0.9\n  found:    0.5\n  log: "
     )
-    assert progress.reports(record)["judge"] == record.tasks["judge"].folder + "/page.html"
+    assert summary.reports(record)["judge"] == record.tasks["judge"].folder + "/page.html"
     assert set(record.tasks["judge"].outputs.artifacts) == {"page"}
     with open(record.tasks["judge"].log) as stream:
         assert "Got executor_input" in stream.read()

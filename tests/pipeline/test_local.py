@@ -13,7 +13,7 @@ import pytest
 from idxpipe.components.core.errors import DataError, IdxpipeError, SetupError, UsageError
 from idxpipe.components.core.stores.local import LocalStore
 from idxpipe.pipeline import failure, rerun, state
-from idxpipe.pipeline.cli import progress
+from idxpipe.pipeline.cli import summary
 from idxpipe.pipeline.local import runner as local
 from idxpipe.pipeline.spec import parse as spec
 from tests.pipeline import toy
@@ -44,8 +44,8 @@ def test_runs_everything_and_records_it(run, root):
     )
     with open(judge.outputs.artifacts["report"].uri) as stream:
         assert stream.read() == "second\nFIRST\n"
-    assert progress.metrics(record) == {"judge": {"accuracy": 0.5, "n": 3}}
-    assert progress.reports(record) == {"judge": judge.folder + "/report.html"}
+    assert summary.metrics(record) == {"judge": {"accuracy": 0.5, "n": 3}}
+    assert summary.reports(record) == {"judge": judge.folder + "/report.html"}
     assert failure.error_of(record) is None
     assert judge.exit_code == 0
     assert judge.started < judge.ended
@@ -492,7 +492,7 @@ def test_record_is_json(run):
 def test_loads_neither_kfp_nor_tensorflow_nor_beam():
     code = (
         "import sys; import idxpipe.pipeline.local.runner, idxpipe.pipeline.state;"
-        "import idxpipe.pipeline.rerun, idxpipe.pipeline.cli.progress;"
+        "import idxpipe.pipeline.rerun, idxpipe.pipeline.cli.display;"
         "print([m for m in ('kfp', 'tensorflow', 'apache_beam', 'google.protobuf', 'numpy')"
         " if m in sys.modules])"
     )

@@ -6,7 +6,7 @@ from argparse import Namespace
 
 import pytest
 
-from idxpipe.pipeline.cli import commands
+from idxpipe.pipeline.cli.runs import run as command
 from idxpipe.pipeline.local import mounts
 
 PATHS = (
@@ -70,5 +70,5 @@ def test_remote_data_of_a_rerun_stays_as_it_is(data, meant, monkeypatch):
     args = Namespace(
         data=data, set=[], root="out", run="latest", from_stage="train", only="", pipeline=""
     )
-    commands._rerun(args)
+    command._rerun(args)
     assert seen["assignments"] == [f"data={meant}"]

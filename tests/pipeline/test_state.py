@@ -5,7 +5,7 @@ import pytest
 
 from idxpipe.components.core.errors import DataError, UsageError
 from idxpipe.pipeline import state
-from idxpipe.pipeline.state import Ledger, RunRecord, Status, TaskRecord
+from idxpipe.pipeline.state import Ledger, RunRecord, Status, TaskRecord, duration
 
 
 def record(root, run_id, status=Status.SUCCEEDED):
@@ -117,3 +117,11 @@ def test_absolute(tmp_path, monkeypatch):
     assert state.absolute("runs") == str(tmp_path / "runs")
     assert state.absolute(f"file://{tmp_path}/a%20b") == f"{tmp_path}/a b"
     assert state.absolute("gs://bucket/x/") == "gs://bucket/x"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [(None, "-"), (0.04, "0.0 s"), (59.9, "59.9 s"), (60, "1 min 00 s"), (7260, "2 h 01 min")],
+)
+def test_duration(seconds, shown):
+    assert duration(seconds) == shown

@@ -4,11 +4,12 @@ import threading
 import pytest
 
 from idxpipe.components.core.errors import TransientError
-from idxpipe.pipeline.cli import watch
+from idxpipe.pipeline.cli.services import watch
 from idxpipe.pipeline.vertex.client import Vertex
 from idxpipe.pipeline.vertex.record import FINAL, exit_code, read
 from idxpipe.pipeline.vertex.request import Place
 from tests.fakes.http import Refused
+from tests.terminal import screen
 
 
 def fail(service, submit, idxpipe, monkeypatch):
@@ -195,11 +196,13 @@ def test_the_table_is_drawn_over_itself(service, submit):
         return watch.Look(job, read(job).record, job["state"] in FINAL)
 
     watch.follow(look, 0.1, stream)
-    frames = stream.getvalue().split("\x1b[7A")
-    assert len(frames) > 2
-    assert "train       -" in frames[0]
-    assert "train       done" in frames[-1]
-    assert all(frame.count("\n") == 7 for frame in frames)
+    text = stream.getvalue()
+    screens = {tuple(screen(text[:end])) for end in range(0, len(text), 40)} | {tuple(screen(text))}
+    whole = [shown for shown in screens if len(shown) == 7]
+    assert {tuple(shown[0].split()) for shown in whole} == {("stage", "status", "time")}
+    assert any("train       -" in line for shown in whole for line in shown)
+    assert any(line.startswith("train       done") for line in screen(text))
+    assert len(screen(text)) == 7
 
 
 def test_waiting_survives_the_service_being_away(service, finished, idxpipe, monkeypatch):

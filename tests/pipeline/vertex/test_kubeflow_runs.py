@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from idxpipe.pipeline.cli import main as cli
-from idxpipe.pipeline.cli import watch
+from idxpipe.pipeline.cli.services import watch
 from idxpipe.pipeline.kubeflow import client as kubeflow
 from idxpipe.pipeline.kubeflow.record import _STATES, _TASK_STATES, FINAL, read
 from tests.fakes.kubeflow import FakeKubeflow, metadata_store

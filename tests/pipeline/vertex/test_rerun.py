@@ -114,7 +114,7 @@ def test_after_a_failure(submit, idxpipe, service, monkeypatch):
         (["--from", "nope"], "no such stage"),
         (["--from", "train", "--set", "stepz=1"], "stepz: no such parameter"),
         (["--from", "look", "--data", "data/mnist"], "data: data is not in a bucket"),
-        (["--from", "train", "--root", "out"], "--root: not right"),
+        (["--from", "train", "--root", "out"], "--root: invalid value"),
     ],
 )
 def test_refused(idxpipe, service, finished, words, found):
@@ -136,7 +136,7 @@ def test_no_such_run(idxpipe):
     error = idxpipe("submit", "--run", "never-was", "--from", "train", check=2)
     assert "The PipelineJob does not exist" in error
     assert "idxpipe list --project toy-project" in error
-    assert "JOB: not right" in idxpipe("submit", "--run", "No_Id", "--from", "train", check=2)
+    assert "JOB: invalid value" in idxpipe("submit", "--run", "No_Id", "--from", "train", check=2)
 
 
 def test_a_job_of_another_kind(idxpipe, service, finished):

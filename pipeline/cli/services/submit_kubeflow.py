@@ -7,27 +7,26 @@ from typing import TYPE_CHECKING, Any
 
 from idxpipe.components.core.errors import UsageError
 from idxpipe.components.core.narration import say
-from idxpipe.pipeline.cli.options import pipeline_and_parameters
+from idxpipe.pipeline.catalogue import DATA_PARAMETERS, URI_PARAMETERS
+from idxpipe.pipeline.cli.command import Outcome
+from idxpipe.pipeline.cli.services.on_kubeflow import OnKubeflow, kubeflow_at
+from idxpipe.pipeline.cli.services.options import pipeline_and_parameters, poll_of, rerun_of
 from idxpipe.pipeline.kubeflow import client as kubeflow
 
 if TYPE_CHECKING:
     from idxpipe.pipeline.spec.parse import Pipeline
 
-Result = tuple[Any, str]
 
-
-def submit_to_kubeflow(args: argparse.Namespace) -> Result:
+def submit_to_kubeflow(args: argparse.Namespace) -> Outcome:
     """Submit the compiled pipeline, or some stages of an earlier run, to Kubeflow Pipelines.
 
     Raises:
         IdxpipeError: If it is refused; with `--wait`, also if the run does not succeed.
     """
-    from idxpipe.pipeline.cli.commands import DATA_PARAMETERS, URI_PARAMETERS
-    from idxpipe.pipeline.cli.kubeflow_jobs import follow_to_the_end, service_of
     from idxpipe.pipeline.spec.parse import require_here
 
     _refuse_flags(args)
-    service = service_of(args)
+    service = kubeflow_at(args.kfp_host)
     if args.run:
         pipeline, parameters, described = _rerun(args, service)
     else:
@@ -49,16 +48,18 @@ def submit_to_kubeflow(args: argparse.Namespace) -> Result:
     given = {name: value for name, value in settings.items() if value}
     run = kubeflow.build(pipeline, parameters, name=args.name, **(described | given))
     if args.dry_run:
-        return run, json.dumps(run, indent=2)
+        return Outcome(run, json.dumps(run, indent=2))
     made = service.create(run)
     run_id = str(made.get("run_id", ""))
     url = kubeflow.page(args.kfp_host, run_id)
     if args.wait:
         say(f"submitted {run_id}\n{url}")
-        return follow_to_the_end(args, service, run_id)
+        return OnKubeflow(args.kfp_host, args.namespace, args.experiment).follow(
+            run_id, poll_of(args)
+        )
     data = {"run": run_id, "state": made.get("state"), "page": url}
     follow = f"follow it: idxpipe wait {run_id} --kfp-host {args.kfp_host}"
-    return data, f"submitted {run_id}\n{url}\n{follow}"
+    return Outcome(data, f"submitted {run_id}\n{url}\n{follow}")
 
 
 def _refuse_flags(args: argparse.Namespace) -> None:
@@ -83,25 +84,11 @@ def _rerun(
     args: argparse.Namespace, service: kubeflow.Kubeflow
 ) -> tuple["Pipeline", dict[str, Any], dict[str, str]]:
     """Return the smaller pipeline, its parameters, and the settings of the earlier run."""
-    from idxpipe.pipeline import rerun
-    from idxpipe.pipeline.catalogue import check_values, is_ours
     from idxpipe.pipeline.kubeflow.record import earlier
-    from idxpipe.pipeline.spec import parse as spec
 
     run = service.get(args.run)
     found = service.record(run, outputs=True)
-    whole = spec.load(args.pipeline) if args.pipeline else found.whole
-    spec.require_parts(whole)
-    plan = rerun.plan(
-        found.record,
-        whole,
-        stages_from=args.from_stage or None,
-        only=args.only or None,
-        assignments=args.set + ([f"data={args.data}"] if args.data else []),
-        go_on=lambda record, stage: kubeflow.go_on(service.host, record, stage),
-    )
-    if is_ours(plan.parameters):
-        check_values(plan.parameters)
+    plan = rerun_of(args, found, lambda record, stage: kubeflow.go_on(service.host, record, stage))
     # A stage is run again because it was asked for, cached or not.
     _without_cache(plan.pipeline, None if args.no_cache else plan.force)
     settings = {

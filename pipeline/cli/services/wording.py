@@ -1,8 +1,10 @@
 """How the commands for Vertex AI word jobs."""
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
+
+from idxpipe.pipeline.cli.command import Outcome
 
 if TYPE_CHECKING:
     from idxpipe.pipeline.state import RunRecord
@@ -24,23 +26,6 @@ def flags(place: "Place") -> str:
     return shlex.join(["--project", place.project, "--region", place.region])
 
 
-def columns(rows: Sequence[tuple[str, ...]]) -> str:
-    """Return rows of cells as a table."""
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    return "\n".join(
-        "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    )
-
-
-def summary(record: "RunRecord") -> list[str]:
-    """Return the lines that sum up a run."""
-    from idxpipe.pipeline.cli import progress
-
-    lines = [progress.format_table(record), *progress.metric_lines(record)]
-    return lines + [f"report            {uri}" for uri in progress.reports(record).values()]
-
-
 def data_of(place: "Place", job: Mapping[str, Any], record: "RunRecord") -> dict[str, Any]:
     """Return a run as JSON values: its record, as `idxpipe run` has it, and where it runs."""
     from idxpipe.pipeline.vertex.client import console
@@ -54,11 +39,11 @@ def data_of(place: "Place", job: Mapping[str, Any], record: "RunRecord") -> dict
     return {**record.to_json(), **extra}
 
 
-def submitted(place: "Place", job_id: str, job: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
-    """Return what there is to say about a job that was created: as JSON values and as text."""
+def submitted(place: "Place", job_id: str, job: Mapping[str, Any]) -> Outcome:
+    """Return what there is to say about a job that was created."""
     from idxpipe.pipeline.vertex.client import console
 
     url = console(place, job_id)
     lines = [f"submitted {job_id}", url, f"follow it: idxpipe wait {job_id} {flags(place)}"]
     data = {"job": job_id, "name": job.get("name"), "state": job.get("state"), "console": url}
-    return data, "\n".join(lines)
+    return Outcome(data, "\n".join(lines))

@@ -1,34 +1,28 @@
-"""The command `idxpipe tpu-check`."""
+"""The command `tpu-check`."""
 
 import argparse
 import dataclasses
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from idxpipe.components.core.config import describe, fields, flag
+from idxpipe.components.core.config import fields
 from idxpipe.components.core.dataset.manifest import read_dataset
 from idxpipe.components.core.errors import SetupError, UsageError
 from idxpipe.components.core.shapes import parse_shape
 from idxpipe.components.evaluate.config import EvaluateConfig
 from idxpipe.components.train.config import TrainConfig
-from idxpipe.pipeline.cli.flags import add_config, read_config
+from idxpipe.pipeline.cli.command import Outcome
+from idxpipe.pipeline.cli.flags import add_config, add_parameter, read_config
 
 if TYPE_CHECKING:
     from idxpipe.components.train.lowering.programs import Images, Program
 
-Result = tuple[Any, str]
-Register = Callable[[str, Callable[[argparse.Namespace], Result], str], argparse.ArgumentParser]
-
+NAME = "tpu-check"
+HELP = "compile a recipe's functions for TPUs, on a machine that has none"
 DEFAULT = "v5e:2x2"
 
 
-def add_commands(register: Register) -> None:
-    """Add the command; `register` makes the parser of one."""
-    parser = register(
-        "tpu-check",
-        tpu_check,
-        "compile a recipe's functions for TPUs, on a machine that has none",
-    )
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """Add the slices, the images and the recipe."""
     parser.add_argument(
         "--topology",
         default=DEFAULT,
@@ -51,14 +45,8 @@ def add_commands(register: Register) -> None:
     parser.add_argument(
         "--num-classes", type=int, default=10, metavar="N", help="without --records (default: 10)"
     )
-    size = next(f for f in fields(EvaluateConfig) if f.name == "eval_batch_size")
-    parser.add_argument(
-        flag(size.name),
-        type=int,
-        default=size.default,
-        metavar="N",
-        help=f"{describe(size)} (default: {size.default})",
-    )
+    (size,) = (field for field in fields(EvaluateConfig) if field.name == "eval_batch_size")
+    add_parameter(parser, size)
     parser.add_argument(
         "--whole-loop",
         action="store_true",
@@ -74,7 +62,7 @@ def add_commands(register: Register) -> None:
     add_config(parser, TrainConfig)
 
 
-def tpu_check(args: argparse.Namespace) -> Result:
+def run(args: argparse.Namespace) -> Outcome:
     """Compile for every topology; exit code 5 if something does not compile or fit."""
     from idxpipe.components.core.tf_host import quiet_import
     from idxpipe.pipeline.tpu.check import Recipe, check
@@ -108,8 +96,7 @@ def tpu_check(args: argparse.Namespace) -> Result:
 
     recipe = Recipe(programs, step, config.batch_size, config.train_steps)
     reports = [check(recipe, topology, args.search) for topology in topologies]
-    if not all(report.compiles for report in reports):
-        args.exit_code = SetupError.exit_code
+    compiles = all(report.compiles for report in reports)
     data = {
         "config": config.to_json(),
         "image_shape": list(images.shape),
@@ -118,7 +105,7 @@ def tpu_check(args: argparse.Namespace) -> Result:
         "topologies": [report.to_json() for report in reports],
         "limits": LIMITS,
     }
-    return data, text(reports)
+    return Outcome(data, text(reports), 0 if compiles else SetupError.exit_code)
 
 
 def _images(args: argparse.Namespace, images: "type[Images]") -> "Images":

@@ -1,0 +1,49 @@
+"""What a command is: its name and help, its flags, and what it comes to."""
+
+import argparse
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from idxpipe.components.core.errors import IdxpipeError
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a command came to.
+
+    Attributes:
+        data: JSON values, for `--json`.
+        text: The same for a person: as a whole, or line by line as they come.
+        exit_code: Of the process, where the command ended without an error.
+        error: What it ended in, where there is `data` all the same.
+    """
+
+    data: Any
+    text: str | Iterable[str] = ""
+    exit_code: int = 0
+    error: IdxpipeError | None = None
+
+
+class Command(Protocol):
+    """A module of this package that is a command.
+
+    Attributes:
+        NAME: What it is called.
+        HELP: One line that says what it does, without capital and full stop.
+    """
+
+    NAME: str
+    HELP: str
+
+    def add_flags(self, parser: argparse.ArgumentParser, /) -> None:
+        """Add its flags and positional arguments."""
+        ...
+
+    def run(self, args: argparse.Namespace, /) -> Outcome:
+        """Do it.
+
+        Raises:
+            IdxpipeError: If it cannot be done.
+        """
+        ...

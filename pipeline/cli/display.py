@@ -1,0 +1,233 @@
+"""What is drawn on a terminal: tables, and the stages of a run as they go; plain text in a pipe.
+
+rich draws; it leaves colour out where the output is not a terminal or `NO_COLOR` is set.
+"""
+
+import io
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from types import TracebackType
+from typing import Any, Self, TextIO
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live as RichLive
+from rich.table import Table
+from rich.text import Text
+
+from idxpipe.components.core import storage
+from idxpipe.pipeline.state import RunRecord, Status, TaskRecord, duration
+
+_WORDS = {
+    Status.SUCCEEDED: ("done", "green"),
+    Status.CACHED: ("cached", "cyan"),
+    Status.FAILED: ("failed", "bold red"),
+    Status.CANCELLED: ("cancelled", "yellow"),
+    Status.RUNNING: ("running", "bold"),
+    Status.PENDING: ("-", "dim"),
+}
+_STYLES = dict(_WORDS.values())
+_INTERVAL = 0.5
+_TAIL_BYTES = 4096
+# What KFP's executor prints around what the stage says: its own log and the executor input.
+_NOT_NARRATION = ("[KFP", " ", "{", "}", "\t")
+# Wider than any row: a row is never wrapped, a terminal does that itself.
+_WIDTH = 100_000
+
+
+def table(*head: str, rows: Iterable[Sequence[Any]]) -> str:
+    """Return a table as text: numbers to the right, words for states in colour on a terminal.
+
+    Args:
+        head: Names of the columns.
+        rows: Cells of each row.
+    """
+    stream = io.StringIO()
+    console = Console(
+        file=stream, width=_WIDTH, force_terminal=sys.stdout.isatty(), markup=False, emoji=False
+    )
+    console.print(_table(head, list(rows)), highlight=False)
+    return "\n".join(line.rstrip() for line in stream.getvalue().splitlines())
+
+
+def stages(record: RunRecord) -> str:
+    """Return the stages of a run with status and time, a row each."""
+    return table(*_HEAD, rows=_rows(record))
+
+
+class Lines:
+    """Writes one line for each task that starts, waits or ends."""
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = stream or sys.stderr
+        self._lock = threading.Lock()
+
+    def __call__(self, task: TaskRecord, note: str) -> None:
+        """Write the line for `task`; `note` says what it waits for, if it does."""
+        line = _line(task, note)
+        # Whoever read along may have gone, as `head` does; the run goes on.
+        with self._lock, suppress(BrokenPipeError):
+            if line:
+                print(line, file=self._stream, flush=True)
+
+
+class _Painter:
+    """Draws something below the lines of a terminal, anew every half second."""
+
+    def __init__(self, draw: Callable[[], RenderableType], stream: TextIO, *, keep: bool) -> None:
+        self._console = Console(
+            file=stream, force_terminal=True, markup=False, emoji=False, highlight=False
+        )
+        self._live = RichLive(
+            console=self._console,
+            get_renderable=draw,
+            refresh_per_second=1 / _INTERVAL,
+            transient=not keep,
+            redirect_stdout=False,
+            redirect_stderr=stream is sys.stderr,
+        )
+
+    def __enter__(self) -> Self:
+        self._live.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._live.stop()
+
+
+class Live(_Painter):
+    """Writes the lines of `Lines`, and below them what each running stage last said.
+
+    Args:
+        stream: A terminal.
+    """
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._running: dict[str, tuple[TaskRecord, float]] = {}
+        self._lock = threading.Lock()
+        super().__init__(self._draw, stream or sys.stderr, keep=False)
+
+    def __call__(self, task: TaskRecord, note: str) -> None:
+        """Take note of a task that starts, waits or ends."""
+        with self._lock:
+            self._running.pop(task.name, None)
+            if task.status is Status.RUNNING and not note and task.kind == "container":
+                self._running[task.name] = task, time.monotonic()
+                return
+        line = _line(task, note)
+        if line:
+            self._console.print(line, soft_wrap=True)
+
+    def _draw(self) -> RenderableType:
+        with self._lock:
+            running = list(self._running.values())
+        return Group(
+            *(
+                Text(
+                    f"{task.title or task.name:<20} {duration(time.monotonic() - since)}  "
+                    f"{last_words(task.log)}".rstrip(),
+                    overflow="ellipsis",
+                    no_wrap=True,
+                )
+                for task, since in running
+            )
+        )
+
+
+class Stages(_Painter):
+    """Draws the table of a run's stages over the one it drew before.
+
+    Args:
+        stream: A terminal.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._rows: list[tuple[str, str, str]] = []
+        super().__init__(self._draw, stream, keep=True)
+
+    def __call__(self, record: RunRecord) -> None:
+        """Draw the stages of `record`."""
+        self._rows = _rows(record)
+        self._live.refresh()
+
+    def _draw(self) -> RenderableType:
+        return _table(_HEAD, self._rows) if self._rows else Text("")
+
+
+class Changes:
+    """Writes a line for each stage of a run that starts or ends."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._lines = Lines(stream)
+        self._before: dict[str, Status] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing was taken."""
+
+    def __call__(self, record: RunRecord) -> None:
+        """Write what has changed since the last call."""
+        for task in record.tasks.values():
+            if task.status is not self._before.get(task.name, Status.PENDING):
+                self._before[task.name] = task.status
+                self._lines(task, "")
+
+
+def last_words(log: str | None) -> str:
+    """Return the last line that a stage said in its log; empty if it said nothing, or elsewhere."""
+    if not log or not storage.is_local(log):
+        return ""
+    try:
+        with open(storage.local_path(log), "rb") as stream:
+            stream.seek(0, 2)
+            stream.seek(max(0, stream.tell() - _TAIL_BYTES))
+            lines = stream.read().decode(errors="replace").splitlines()
+    except OSError:
+        return ""
+    said = [line for line in lines[-20:] if line and not line.startswith(_NOT_NARRATION)]
+    return said[-1].strip() if said else ""
+
+
+_HEAD = ("stage", "status", "time")
+
+
+def _rows(record: RunRecord) -> list[tuple[str, str, str]]:
+    rows = [
+        (task.title or task.name, _WORDS[task.status][0], duration(task.seconds))
+        for task in record.tasks.values()
+        if task.kind == "container"
+    ]
+    return [*rows, ("total", "", duration(record.seconds))]
+
+
+def _line(task: TaskRecord, note: str) -> str:
+    """Return the line for a task that starts, waits or ends; empty for one that is no stage."""
+    if task.kind != "container":
+        return ""
+    text = f"{task.title or task.name:<20} {note or _WORDS[task.status][0]}"
+    if task.status is Status.CACHED:
+        text += f" (from run {task.cached_from})"
+    elif task.seconds is not None:
+        text += f" in {duration(task.seconds)}"
+    return text
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> Table:
+    made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for name, cells in zip(
+        head, zip(*rows, strict=True) if rows else [()] * len(head), strict=True
+    ):
+        numbers = all(isinstance(cell, int | float) for cell in cells) or name == "time"
+        made.add_column(Text(name), justify="right" if numbers else "left", no_wrap=True)
+    for row in rows:
+        made.add_row(*(Text(str(cell), style=_STYLES.get(str(cell), "")) for cell in row))
+    return made

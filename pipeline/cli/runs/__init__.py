@@ -1,0 +1,1 @@
+"""The commands that run the pipeline on this machine and look at its runs."""

@@ -1,0 +1,1 @@
+"""The commands for runs on Vertex AI Pipelines and Kubeflow Pipelines."""

@@ -1,0 +1,16 @@
+"""The command `cancel`."""
+
+import argparse
+
+from idxpipe.pipeline.cli.command import Outcome
+from idxpipe.pipeline.cli.services.flags import add_one_job
+from idxpipe.pipeline.cli.services.service import service_of
+
+NAME = "cancel"
+HELP = "cancel such a run"
+add_flags = add_one_job
+
+
+def run(args: argparse.Namespace) -> Outcome:
+    """Cancel one run."""
+    return service_of(args).cancel(args.job)

@@ -1,0 +1,1 @@
+"""The commands that run one stage, or look at a dataset."""

@@ -1,0 +1,34 @@
+"""The command `export`."""
+
+import argparse
+import dataclasses
+
+from idxpipe.components.convert.config import EXPORTS
+from idxpipe.pipeline.cli.command import Outcome
+from idxpipe.pipeline.cli.flags import add_required
+
+NAME = "export"
+HELP = "write a dataset as IDX, NumPy or PNG files again"
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """Add the dataset, the format and the folder."""
+    parser.add_argument("records", metavar="URI", help="folder of a converted dataset")
+    parser.add_argument(
+        "--to",
+        required=True,
+        choices=EXPORTS,
+        metavar="{" + ",".join(EXPORTS) + "}",
+        help="format; png makes a folder per class",
+    )
+    add_required(parser, "--output", "folder that gets the files; both splits may share one")
+
+
+def run(args: argparse.Namespace) -> Outcome:
+    """Write a dataset as files of another format."""
+    from idxpipe.components.convert.export import export
+
+    made = export(args.records, args.to, args.output)
+    order = "" if made.in_source_order else ", in the dataset's own order, as it is a shuffled part"
+    text = "\n".join([*made.uris, f"{made.num_examples} examples{order}"])
+    return Outcome(dataclasses.asdict(made), text)

@@ -1,0 +1,32 @@
+"""The command `train`."""
+
+import argparse
+import dataclasses
+
+from idxpipe.components.core import storage
+from idxpipe.components.core.device import DeviceConfig
+from idxpipe.components.train.config import TrainConfig
+from idxpipe.pipeline.cli.command import Outcome
+from idxpipe.pipeline.cli.flags import add_config, add_required, read_config
+
+NAME = "train"
+HELP = "train a model on a dataset, or go on training it"
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """Add the dataset, the output and every hyperparameter."""
+    add_required(parser, "--records", "folder of a converted dataset")
+    add_required(parser, "--output", "folder that gets model/, checkpoints/ and logs/")
+    add_config(parser, TrainConfig, DeviceConfig)
+
+
+def run(args: argparse.Namespace) -> Outcome:
+    """Train a model, or go on training it."""
+    from idxpipe.components.train.stage import train
+
+    names = ("model", "checkpoints", "logs")
+    model, checkpoints, logs = (storage.join(args.output, name) for name in names)
+    config, device = read_config(args, TrainConfig), read_config(args, DeviceConfig)
+    result = train(args.records, model, checkpoints, logs, config, device)
+    data = {"model": model, **dataclasses.asdict(result)}
+    return Outcome(data, f"step {result.step}, loss {result.loss:.4f}: {model}")

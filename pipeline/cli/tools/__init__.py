@@ -1,0 +1,1 @@
+"""The commands that look ahead of a run."""
