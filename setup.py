@@ -47,6 +47,7 @@ setup(
     python_requires=">=3.11,<3.14",
     packages=find_packages(include=["idxpipe", "idxpipe.*"]),
     package_data={
+        "idxpipe": ["py.typed"],
         "idxpipe.components.convert.beam": ["*.txt"],
         "idxpipe.components.evaluate": ["*.html"],
         "idxpipe.components.validate": ["*.html"],

@@ -24,12 +24,19 @@ GoOn = Callable[[RunRecord, str | None], str]
 
 @dataclass(frozen=True)
 class Rerun:
-    """What to give to `local.run`."""
+    """What there is to run.
+
+    Attributes:
+        pipeline: Its stages.
+        parameters: Values of its parameters.
+        force: Stages to run even when they are unchanged.
+        earlier: The run that it goes on from; None runs the whole pipeline.
+    """
 
     pipeline: Pipeline
     parameters: Mapping[str, Any]
-    force: frozenset[str]
-    earlier: Earlier
+    force: frozenset[str] = frozenset()
+    earlier: Earlier | None = None
 
 
 def rerun(

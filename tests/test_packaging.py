@@ -109,6 +109,8 @@ def test_a_project_may_have_packages_of_these_names(tmp_path):
     idxpipe = str(Path(sys.executable).with_name("idxpipe"))
     assert run(idxpipe, "--version").startswith("idxpipe ")
     assert run(sys.executable, "-m", "idxpipe", "--version").startswith("idxpipe ")
+    convert = "import idxpipe; print(idxpipe.convert('data', 'made')['train'].num_examples)"
+    assert run(sys.executable, "-c", convert) == "200\n"
     small = ("train_steps=5", "batch_size=16", "num_shards=2")
     settings = [word for setting in small for word in ("--set", setting)]
     assert "test accuracy" in run(idxpipe, "run", "--data", "data", *settings)

@@ -5,13 +5,15 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from idxpipe.components.core.device import DeviceConfig
+from idxpipe.components.core.errors import DataError
 from idxpipe.components.core.model import ModelCard, read_card
 from idxpipe.components.core.narration import say
 from idxpipe.components.core.tf_host import quiet_import
 from idxpipe.components.evaluate.config import PredictConfig
-from idxpipe.components.evaluate.images import Source, find_sources, read_batches
+from idxpipe.components.evaluate.images import Images, Source, find_sources, read_batches
 from idxpipe.components.evaluate.metrics.metrics import softmax
 from idxpipe.components.evaluate.replicas import with_logits
 
@@ -83,17 +85,61 @@ def predict(task: Task) -> Iterator[Prediction]:
         DataError: If the model is damaged, or gives no finite numbers.
         SetupError: If the device is absent.
     """
+    size = min(task.config.batch_size, task.count)
+    batches = read_batches(task.sources, task.card, size)
+    yield from _classify(task.card, task.config, batches, task.count)
+
+
+def predict_array(
+    model: str, images: NDArray[np.generic], config: PredictConfig
+) -> Iterator[Prediction]:
+    """Yield a prediction for each image of an array, in order; `file` is empty.
+
+    Args:
+        model: Folder of the SavedModel, or the one above it.
+        images: [B, *image_shape], in the dtype that the model was trained on.
+        config: How to go about it.
+
+    Raises:
+        DataError: If the model is none, or the images are not of the shape and type that it takes.
+        SetupError: If the device is absent.
+    """
+    card = read_card(model)
+    found = np.asarray(images)
+    if found.shape[1:] != card.image_shape or found.dtype.name != card.image_dtype:
+        raise DataError(
+            "images are not what the model takes",
+            where="images",
+            expected=f"an array [B, {', '.join(map(str, card.image_shape))}] of {card.image_dtype}",
+            found=f"{list(found.shape)} of {found.dtype.name}",
+            remedy="reshape them, and give their pixels the range and type of the training images",
+        )
+    if len(found):
+        yield from _classify(card, config, _pieces(found, config.batch_size), len(found))
+
+
+def _pieces(images: NDArray[np.generic], rows: int) -> Iterator[Images]:
+    """Yield an array in batches of one size; rows beyond the images are zero."""
+    rows = min(rows, len(images))
+    for start in range(0, len(images), rows):
+        piece = images[start : start + rows]
+        names = [("", number) for number in range(start, start + len(piece))]
+        missing = [(0, rows - len(piece)), *[(0, 0)] * (images.ndim - 1)]
+        yield Images(names, np.pad(piece, missing))
+
+
+def _classify(
+    card: ModelCard, config: PredictConfig, batches: Iterator[Images], count: int
+) -> Iterator[Prediction]:
     with quiet_import():
         from idxpipe.components.evaluate.device import choose_devices
         from idxpipe.components.evaluate.loaded_model import load_model
 
-        devices = choose_devices(DeviceConfig(accelerator=task.config.accelerator))
-    replicas = load_model(task.card, devices)
-    say(f"predicting with step {task.card.step} on {', '.join(devices)}, {task.count} images")
-    size = min(task.config.batch_size, task.count)
-    batches = read_batches(task.sources, task.card, size)
+        devices = choose_devices(DeviceConfig(accelerator=config.accelerator))
+    replicas = load_model(card, devices)
+    say(f"predicting with step {card.step} on {', '.join(devices)}, {count} images")
     for batch, logits in with_logits(batches, replicas):
-        order = np.argsort(-logits, axis=1, kind="stable")[:, : task.config.top_k]
+        order = np.argsort(-logits, axis=1, kind="stable")[:, : config.top_k]
         shares = np.take_along_axis(softmax(logits), order, axis=1)
         for (file, index), classes, probabilities in zip(
             batch.names, order.tolist(), shares.tolist(), strict=True

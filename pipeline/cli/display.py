@@ -8,7 +8,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self, TextIO
 
@@ -18,17 +17,16 @@ from rich.table import Table
 from rich.text import Text
 
 from idxpipe.components.core import storage
+from idxpipe.pipeline.progress import WORDS, Lines, line_of
 from idxpipe.pipeline.state import RunRecord, Status, TaskRecord, duration
 
-_WORDS = {
-    Status.SUCCEEDED: ("done", "green"),
-    Status.CACHED: ("cached", "cyan"),
-    Status.FAILED: ("failed", "bold red"),
-    Status.CANCELLED: ("cancelled", "yellow"),
-    Status.RUNNING: ("running", "bold"),
-    Status.PENDING: ("-", "dim"),
+_STYLES = {
+    "done": "green",
+    "cached": "cyan",
+    "failed": "bold red",
+    "cancelled": "yellow",
+    "running": "bold",
 }
-_STYLES = dict(_WORDS.values())
 _INTERVAL = 0.5
 _TAIL_BYTES = 4096
 # What KFP's executor prints around what the stage says: its own log and the executor input.
@@ -55,22 +53,6 @@ def table(*head: str, rows: Iterable[Sequence[Any]]) -> str:
 def stages(record: RunRecord) -> str:
     """Return the stages of a run with status and time, a row each."""
     return table(*_HEAD, rows=_rows(record))
-
-
-class Lines:
-    """Writes one line for each task that starts, waits or ends."""
-
-    def __init__(self, stream: TextIO | None = None) -> None:
-        self._stream = stream or sys.stderr
-        self._lock = threading.Lock()
-
-    def __call__(self, task: TaskRecord, note: str) -> None:
-        """Write the line for `task`; `note` says what it waits for, if it does."""
-        line = _line(task, note)
-        # Whoever read along may have gone, as `head` does; the run goes on.
-        with self._lock, suppress(BrokenPipeError):
-            if line:
-                print(line, file=self._stream, flush=True)
 
 
 class _Painter:
@@ -121,7 +103,7 @@ class Live(_Painter):
             if task.status is Status.RUNNING and not note and task.kind == "container":
                 self._running[task.name] = task, time.monotonic()
                 return
-        line = _line(task, note)
+        line = line_of(task, note)
         if line:
             self._console.print(line, soft_wrap=True)
 
@@ -202,23 +184,11 @@ _HEAD = ("stage", "status", "time")
 
 def _rows(record: RunRecord) -> list[tuple[str, str, str]]:
     rows = [
-        (task.title or task.name, _WORDS[task.status][0], duration(task.seconds))
+        (task.title or task.name, WORDS[task.status], duration(task.seconds))
         for task in record.tasks.values()
         if task.kind == "container"
     ]
     return [*rows, ("total", "", duration(record.seconds))]
-
-
-def _line(task: TaskRecord, note: str) -> str:
-    """Return the line for a task that starts, waits or ends; empty for one that is no stage."""
-    if task.kind != "container":
-        return ""
-    text = f"{task.title or task.name:<20} {note or _WORDS[task.status][0]}"
-    if task.status is Status.CACHED:
-        text += f" (from run {task.cached_from})"
-    elif task.seconds is not None:
-        text += f" in {duration(task.seconds)}"
-    return text
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> Table:

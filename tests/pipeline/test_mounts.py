@@ -2,11 +2,7 @@ import os
 import shutil
 import subprocess
 import sys
-from argparse import Namespace
 
-import pytest
-
-from idxpipe.pipeline.cli.runs import run as command
 from idxpipe.pipeline.local import mounts
 
 PATHS = (
@@ -55,20 +51,3 @@ def test_a_sitecustomize_of_the_machine_is_run_too(tmp_path):
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
     )
     assert done.stdout.split() == ["seen"]
-
-
-@pytest.mark.parametrize(
-    ("data", "meant"),
-    [("gs://bucket/data", "gs://bucket/data"), ("data", os.path.abspath("data"))],
-)
-def test_remote_data_of_a_rerun_stays_as_it_is(data, meant, monkeypatch):
-
-    from idxpipe.pipeline import rerun
-
-    seen = {}
-    monkeypatch.setattr(rerun, "rerun", lambda *_args, **options: seen.update(options))
-    args = Namespace(
-        data=data, set=[], root="out", run="latest", from_stage="train", only="", pipeline=""
-    )
-    command._rerun(args)
-    assert seen["assignments"] == [f"data={meant}"]

@@ -3,11 +3,11 @@
 import argparse
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+from contextlib import AbstractContextManager, nullcontext
 
 from idxpipe.components.core import storage
 from idxpipe.components.core.errors import UsageError
-from idxpipe.pipeline.catalogue import DATA_PARAMETERS, URI_PARAMETERS, check_values, is_ours
+from idxpipe.pipeline import launch
 from idxpipe.pipeline.cli.command import Outcome
 from idxpipe.pipeline.cli.flags import (
     add_assignments,
@@ -17,15 +17,11 @@ from idxpipe.pipeline.cli.flags import (
     add_stages,
     add_text,
 )
-
-if TYPE_CHECKING:
-    from idxpipe.pipeline.rerun import Rerun
-    from idxpipe.pipeline.spec.parse import Pipeline
-    from idxpipe.pipeline.state import RunRecord
+from idxpipe.pipeline.progress import Lines
+from idxpipe.pipeline.state import Progress, RunRecord
 
 NAME = "run"
 HELP = "run the compiled pipeline on this machine, with cache"
-DEFAULT_DATA = "data/mnist"
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -34,7 +30,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         "--data",
         default=None,
         metavar="URI",
-        help=f"folder with the four IDX files (default: {DEFAULT_DATA})",
+        help=f"folder with the four IDX files (default: {launch.DEFAULT_DATA})",
     )
     add_root(parser)
     add_assignments(parser)
@@ -56,37 +52,33 @@ def run(args: argparse.Namespace) -> Outcome:
             expected="--from STAGE or --only STAGE beside it",
             found=args.run,
         )
-    options: dict[str, Any] = {"cache": not args.no_cache, "jobs": args.jobs or None}
     if args.from_stage or args.only:
-        again = _rerun(args)
-        options |= {"force": again.force, "earlier": again.earlier}
-        pipeline, parameters = again.pipeline, dict(again.parameters)
+        job = launch.part(
+            args.root,
+            args.run,
+            stages_from=args.from_stage,
+            only=args.only,
+            pipeline=args.pipeline,
+            data=args.data,
+            assignments=args.set,
+        )
     else:
-        pipeline, parameters = _first_run(args)
-    if is_ours(pipeline.parameters):
-        check_values(parameters)
-    # Before the run's record keeps them.
-    for uri in (args.root, *(parameters.get(name, "") for name in URI_PARAMETERS)):
-        storage.refuse_secrets(uri)
-    return _outcome(_run(pipeline, parameters, args.root, options))
+        job = launch.whole(args.pipeline, args.data, args.set)
+    with _progress() as shown:
+        jobs = args.jobs or None
+        record = launch.start(job, args.root, cache=not args.no_cache, jobs=jobs, progress=shown)
+    return _outcome(record)
 
 
-def _run(
-    pipeline: "Pipeline", parameters: dict[str, Any], root: str, options: dict[str, Any]
-) -> "RunRecord":
-    from idxpipe.pipeline.local import runner
+def _progress() -> AbstractContextManager[Progress]:
+    if sys.stderr.isatty():
+        from idxpipe.pipeline.cli.display import Live
 
-    if not sys.stderr.isatty():
-        from idxpipe.pipeline.cli.display import Lines
-
-        return runner.run(pipeline, parameters, root, progress=Lines(), **options)
-    from idxpipe.pipeline.cli.display import Live
-
-    with Live() as shown:
-        return runner.run(pipeline, parameters, root, progress=shown, **options)
+        return Live()
+    return nullcontext(Lines())
 
 
-def _outcome(record: "RunRecord") -> Outcome:
+def _outcome(record: RunRecord) -> Outcome:
     from idxpipe.components.core.narration import say
     from idxpipe.pipeline.cli import summary
     from idxpipe.pipeline.cli.display import stages
@@ -101,52 +93,6 @@ def _outcome(record: "RunRecord") -> Outcome:
     lines += [f"report            {uri}" for uri in reports]
     lines.append(f"run               {_shown(record.folder)}")
     return Outcome(record.to_json(), "\n".join(lines))
-
-
-def _first_run(args: argparse.Namespace) -> tuple["Pipeline", dict[str, Any]]:
-    from idxpipe.pipeline.compile import PIPELINE_FILE
-    from idxpipe.pipeline.spec import params, parse
-
-    pipeline = parse.load_compiled(args.pipeline or PIPELINE_FILE)
-    values: dict[str, Any] = {}
-    given = {assignment.partition("=")[0].strip() for assignment in args.set}
-    if args.data is not None:
-        values["data"] = args.data
-    elif is_ours(pipeline.parameters) and not given & set(DATA_PARAMETERS):
-        values["data"] = DEFAULT_DATA
-    resolved = params.resolve(pipeline.parameters, args.set, values)
-    return pipeline, _absolute(resolved) if is_ours(pipeline.parameters) else resolved
-
-
-def _rerun(args: argparse.Namespace) -> "Rerun":
-    from idxpipe.pipeline.rerun import rerun
-    from idxpipe.pipeline.spec.parse import load_compiled
-    from idxpipe.pipeline.state import LATEST
-
-    assignments = [*args.set, *([f"data={args.data}"] if args.data is not None else [])]
-    return rerun(
-        args.root,
-        args.run or LATEST,
-        stages_from=args.from_stage or None,
-        only=args.only or None,
-        assignments=[_absolute_assignment(text) for text in assignments],
-        pipeline=load_compiled(args.pipeline) if args.pipeline else None,
-    )
-
-
-def _absolute(parameters: dict[str, Any]) -> dict[str, Any]:
-    """Make local paths absolute, so that a rerun from another folder means the same files."""
-    return {
-        name: os.path.abspath(storage.local_path(value))
-        if name in URI_PARAMETERS and value and storage.is_local(value)
-        else value
-        for name, value in parameters.items()
-    }
-
-
-def _absolute_assignment(text: str) -> str:
-    name, _, value = text.partition("=")
-    return f"{name}={_absolute({name.strip(): value})[name.strip()]}" if value else text
 
 
 def _shown(uri: str) -> str:

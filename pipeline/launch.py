@@ -1,0 +1,117 @@
+"""What a run on this machine starts from: a whole pipeline, or some stages of an earlier run."""
+
+import os
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from idxpipe.components.core import storage
+from idxpipe.pipeline.catalogue import DATA_PARAMETERS, URI_PARAMETERS, check_values, is_ours
+from idxpipe.pipeline.compile import PIPELINE_FILE
+from idxpipe.pipeline.rerun import Rerun, rerun
+from idxpipe.pipeline.spec import params
+from idxpipe.pipeline.spec.parse import load_compiled
+from idxpipe.pipeline.state import LATEST, Progress, RunRecord
+
+DEFAULT_DATA = "data/mnist"
+
+
+def whole(pipeline: str, data: str | None, assignments: Iterable[str]) -> Rerun:
+    """Prepare to run all stages.
+
+    Args:
+        pipeline: The compiled pipeline; empty is pipeline.yaml.
+        data: Folder with the data set; by default MNIST, if no other file is named.
+        assignments: `NAME=VALUE`, for other parameters.
+
+    Raises:
+        UsageError: If there is no such file, or a parameter is unknown or ill-typed.
+        DataError: If the file is not a compiled pipeline.
+    """
+    found = load_compiled(pipeline or PIPELINE_FILE)
+    ours = is_ours(found.parameters)
+    assigned = list(assignments)
+    names = {assignment.partition("=")[0].strip() for assignment in assigned}
+    values: dict[str, Any] = {}
+    if data is not None:
+        values["data"] = data
+    elif ours and not names & set(DATA_PARAMETERS):
+        values["data"] = DEFAULT_DATA
+    resolved = params.resolve(found.parameters, assigned, values)
+    return Rerun(found, _absolute(resolved) if ours else resolved)
+
+
+def part(
+    root: str,
+    run_id: str,
+    *,
+    stages_from: str,
+    only: str,
+    pipeline: str,
+    data: str | None,
+    assignments: Iterable[str],
+) -> Rerun:
+    """Prepare to run some stages of an earlier run again.
+
+    Args:
+        root: Root of the runs.
+        run_id: The earlier run; empty is the latest.
+        stages_from: Stage to start at; empty if `only` is given.
+        only: Stage to run alone.
+        pipeline: The compiled pipeline; empty is the one that the earlier run ran.
+        data: Folder with the data set, if it is another.
+        assignments: `NAME=VALUE`, for changed parameters.
+
+    Raises:
+        UsageError: If run, stage or parameter do not exist, or the run lacks what is needed.
+        DataError: If the record of the run is damaged.
+    """
+    given = [*assignments, *([f"data={data}"] if data is not None else [])]
+    return rerun(
+        root,
+        run_id or LATEST,
+        stages_from=stages_from or None,
+        only=only or None,
+        assignments=[_absolute_assignment(text) for text in given],
+        pipeline=load_compiled(pipeline) if pipeline else None,
+    )
+
+
+def start(job: Rerun, root: str, *, cache: bool, jobs: int | None, progress: Progress) -> RunRecord:
+    """Run what was prepared; return its record, whatever it ended in.
+
+    Raises:
+        UsageError: Before anything starts, if a parameter is out of bounds or a URI holds a secret.
+        SetupError: If `root` cannot be written.
+    """
+    from idxpipe.pipeline.local import runner
+
+    if is_ours(job.pipeline.parameters):
+        check_values(job.parameters)
+    # Before the run's record keeps them.
+    for uri in (root, *(job.parameters.get(name, "") for name in URI_PARAMETERS)):
+        storage.refuse_secrets(uri)
+    return runner.run(
+        job.pipeline,
+        job.parameters,
+        root,
+        cache=cache,
+        force=job.force,
+        earlier=job.earlier,
+        progress=progress,
+        jobs=jobs,
+    )
+
+
+def _absolute(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Make local paths absolute, so that a rerun from another folder means the same files."""
+    return {
+        name: os.path.abspath(storage.local_path(value))
+        if name in URI_PARAMETERS and value and storage.is_local(value)
+        else value
+        for name, value in parameters.items()
+    }
+
+
+def _absolute_assignment(text: str) -> str:
+    name, _, value = text.partition("=")
+    return f"{name}={_absolute({name.strip(): value})[name.strip()]}" if value else text
