@@ -49,6 +49,7 @@ setup(
     package_data={
         "idxpipe": ["py.typed"],
         "idxpipe.components.convert.beam": ["*.txt"],
+        "idxpipe.components.core.report": ["*.html"],
         "idxpipe.components.evaluate": ["*.html"],
         "idxpipe.components.validate": ["*.html"],
         "idxpipe.pipeline.preflight": ["*.json"],

@@ -1,43 +1,39 @@
 """The validation as one self-contained page: no script, no network, all images inside."""
 
-from html import escape
-from importlib import resources
-from string import Template
+import os
 from typing import Any
 
-from idxpipe import __version__
+from idxpipe.components.core.report.template import render as render_page
 from idxpipe.components.core.shapes import format_shape
 from idxpipe.components.validate.charts import bars
 from idxpipe.components.validate.config import FULL
-from idxpipe.components.validate.finding import Finding
 from idxpipe.components.validate.labelled import SAMPLED_CLASSES, SAMPLES_PER_CLASS
 from idxpipe.components.validate.pictures import picture, strip
-from idxpipe.components.validate.pixels import PixelFacts
 from idxpipe.components.validate.split import Split
 from idxpipe.components.validate.validation import Validation
 
-_TEMPLATE = "page.html"
 _KINDS = {"train": "training", "test": "test"}
 _TITLES = {"train": "Training split", "test": "Test split"}
 _MOST_BARS = 200
 
+Rows = list[tuple[str, str]]
+
 
 def render(found: Validation) -> str:
     """Return the page of a data set, in order or not."""
-    template = resources.files(__package__).joinpath(_TEMPLATE).read_text(encoding="utf-8")
     errors = sum(finding.is_error for finding in found.findings)
-    warnings = len(found.findings) - errors
-    verdict = _number(errors, "error") if errors else "In order"
-    return Template(template).substitute(
-        verdict=verdict,
-        state="bad" if errors else "good",
-        beside=escape(_beside(found, warnings)),
-        findings="\n".join(map(_finding, found.findings)) or "<p>None.</p>",
+    splits = [_split(found, split) for split in found.splits.values()]
+    return render_page(
+        os.path.dirname(__file__),
+        "page.html",
+        errors=errors,
+        verdict=_number(errors, "error") if errors else "In order",
+        beside=_beside(found, len(found.findings) - errors),
+        findings=found.findings,
         skipped=_skipped(found),
         facts=_facts(found),
-        files="\n".join(_file(role, entry) for role, entry in found.to_json()["files"].items()),
-        splits="\n".join(_split(found, split) for split in found.splits.values()),
-        version=escape(__version__),
+        files=[_file(role, entry) for role, entry in found.to_json()["files"].items()],
+        splits=[split for split in splits if any(split[part] for part in _PARTS)],
     )
 
 
@@ -54,37 +50,17 @@ def _beside(found: Validation, warnings: int) -> str:
     return " · ".join([_number(warnings, "warning"), *images])
 
 
-def _finding(finding: Finding) -> str:
-    place = finding.uri or ""
-    if finding.offset is not None:
-        place += f", byte {finding.offset:,}"
-    rows = (("expected", finding.expected), ("found", finding.found), ("to do", finding.remedy))
-    details = "".join(
-        f"<div><dt>{name}</dt><dd>{escape(text)}</dd></div>" for name, text in rows if text
-    )
-    return (
-        f'<article class="{finding.severity}"><h3><b>{finding.severity}</b> '
-        f"{escape(finding.message)} <code>{finding.code}</code></h3>"
-        f'<p class="place">{escape(place)}</p><dl>{details}</dl></article>'
-    )
-
-
-def _skipped(found: Validation) -> str:
+def _skipped(found: Validation) -> str | None:
+    """Return what else was not looked at, besides the pixels; None if all was looked at."""
     if found.depth == FULL:
-        return ""
+        return None
     unread = [s.name for s in found.splits.values() if s.class_counts is None]
     packed = any(file.compressed and not file.fingerprint for file in found.files.values())
     gzip = "the end of gzip files, " if packed else ""
-    labels = f"the labels of {' and '.join(unread)}, " if unread else ""
-    return (
-        '<section><h2>Not looked at</h2><p class="last">At this depth, <code>headers</code>, only '
-        "headers, lengths and the checksums that a store keeps were looked at. Nothing is known of "
-        f"{gzip}{labels}the pixels, duplicates, and images that are in both splits; "
-        "<code>depth=full</code> looks at every byte.</p></section>"
-    )
+    return gzip + (f"the labels of {' and '.join(unread)}, " if unread else "")
 
 
-def _facts(found: Validation) -> str:
+def _facts(found: Validation) -> Rows:
     shape = found.image_shape
     rows = [
         ("Images", f"{format_shape(shape)} {found.image_dtype}" if shape else "none"),
@@ -97,67 +73,79 @@ def _facts(found: Validation) -> str:
         rows.append(("Label column", str(found.config.label_column)))
     if found.config.data_baseline:
         rows.append(("Baseline", found.config.data_baseline))
-    return _pairs(rows)
+    return rows
 
 
-def _file(role: str, entry: dict[str, Any]) -> str:
+def _file(role: str, entry: dict[str, Any]) -> Rows:
     shape = entry["shape"]
     what = "no IDX file" if shape is None else f"{format_shape(tuple(shape[:8]))} {entry['dtype']}"
     packed = ", gzip" if entry["compressed"] else ""
-    taken = entry["fingerprint"] or "not taken"
-    return _pairs(
-        [(role.replace("_", " "), what + packed), ("fingerprint", taken), ("URI", entry["uri"])]
-    )
+    return [
+        (role.replace("_", " "), what + packed),
+        ("fingerprint", entry["fingerprint"] or "not taken"),
+        ("URI", entry["uri"]),
+    ]
 
 
-def _split(found: Validation, split: Split) -> str:
-    parts = [_counts(found, split), _samples(found, split), _pixels(found, split)]
-    if not any(parts):
-        return ""
-    return f"<section><h2>{_TITLES[split.name]}</h2>{''.join(parts)}</section>"
+_PARTS = ("counts", "samples", "pixels")
 
 
-def _counts(found: Validation, split: Split) -> str:
+def _split(found: Validation, split: Split) -> dict[str, Any]:
+    figures = found.to_json()["splits"][split.name]
+    return {
+        "title": _TITLES[split.name],
+        "counts": _counts(split, figures),
+        "samples": _samples(found, split),
+        "pixels": _pixels(found, split, figures),
+    }
+
+
+def _counts(split: Split, figures: dict[str, Any]) -> dict[str, Any] | None:
     if not split.class_counts:
-        return ""
-    counts: list[int] = found.to_json()["splits"][split.name]["class_counts"]
+        return None
+    counts: list[int] = figures["class_counts"]
     shown = counts[:_MOST_BARS]
-    note = f"<p>The first {_MOST_BARS} of {len(counts):,}.</p>" if len(counts) > len(shown) else ""
     labels = [str(label) for label in range(len(shown))]
-    chart = bars(f"Examples per class, {split.name}", shown, labels, "class")
-    return f"<h3>Examples per class</h3>{note}{chart}"
+    return {
+        "left_out": len(counts) > len(shown),
+        "shown": len(shown),
+        "all": len(counts),
+        "chart": bars(f"Examples per class, {split.name}", shown, labels, "class"),
+    }
 
 
-def _samples(found: Validation, split: Split) -> str:
+def _samples(found: Validation, split: Split) -> dict[str, Any] | None:
     facts = split.pixels
     if not facts or not facts.samples:
-        return ""
-    rows = []
+        return None
+    groups: list[tuple[int | None, str, list[Any]]] = []
     for label, numbers in sorted(split.labelled.first.items()) if split.labelled else []:
         samples = [facts.samples[number] for number in numbers if number in facts.samples]
-        if samples:
-            source = strip(samples, SAMPLES_PER_CLASS, facts, found.config.transposed)
-            rows.append(
-                f'<li><b>{label}</b><img src="{source}" alt="examples of class {label}"></li>'
-            )
-    if not rows:
+        groups.append((label, f"examples of class {label}", samples))
+    if not any(samples for *_, samples in groups):
         samples = [facts.samples[number] for number in sorted(facts.samples)]
         for start in range(0, len(samples), SAMPLES_PER_CLASS):
             part = samples[start : start + SAMPLES_PER_CLASS]
-            source = strip(part, SAMPLES_PER_CLASS, facts, found.config.transposed)
-            rows.append(f'<li><img src="{source}" alt="images from number {start} on"></li>')
+            groups.append((None, f"images from number {start} on", part))
+    turned = found.config.transposed
+    rows = [
+        {
+            "label": label,
+            "text": text,
+            "picture": strip(samples, SAMPLES_PER_CLASS, facts, turned),
+        }
+        for label, text, samples in groups
+        if samples
+    ]
     more = len(split.class_counts or []) > SAMPLED_CLASSES
-    note = f" of the first {SAMPLED_CLASSES} classes" if more else ""
-    return f'<h3>First examples{note}</h3><ul class="samples">{"".join(rows)}</ul>'
+    return {"rows": rows, "note": f" of the first {SAMPLED_CLASSES} classes" if more else ""}
 
 
-def _pixels(found: Validation, split: Split) -> str:
+def _pixels(found: Validation, split: Split, figures: dict[str, Any]) -> dict[str, Any] | None:
     facts = split.pixels
     if not facts:
-        return ""
-    figures = found.to_json()["splits"][split.name]["pixels"]
-    sampled = facts.averaged < facts.images
-    of = f"{facts.averaged:,} of {facts.images:,} images" if sampled else "all images"
+        return None
+    figures = figures["pixels"]
     rows = [
         ("Smallest pixel", f"{facts.minimum:g}"),
         ("Largest pixel", f"{facts.maximum:g}"),
@@ -166,28 +154,16 @@ def _pixels(found: Validation, split: Split) -> str:
     ]
     if figures["compared"] < facts.images:
         rows.append(("Compared for duplicates", f"the first {figures['compared']:,}"))
+    sampled = facts.averaged < facts.images
     turned = found.config.transposed
-    deviation = float(facts.std.max()) if facts.std.size else 0.0
-    mean = picture(facts.mean, facts.minimum, facts.maximum, turned)
-    return (
-        f"<h3>Pixels</h3><dl>{_pairs(rows, wrap=False)}</dl>"
-        f'<div class="pair"><figure><img src="{mean}" alt="mean image">'
-        f"<figcaption>Mean of {of}</figcaption></figure>"
-        f'<figure><img src="{picture(facts.std, 0.0, deviation, turned)}" '
-        'alt="standard deviation"><figcaption>Standard deviation, brightest at '
-        f"{deviation:.4g}</figcaption></figure></div>{_histogram(split.name, facts)}"
-    )
-
-
-def _histogram(name: str, facts: PixelFacts) -> str:
-    edges = facts.edges.tolist()
-    labels = [f"{edge:.3g}" for edge in edges[:-1]]
-    chart = bars(f"Pixels by value, {name}", facts.histogram.tolist(), labels, "from", True)
-    return f"<h3>Pixels by value, of a sample, logarithmic</h3>{chart}"
-
-
-def _pairs(rows: list[tuple[str, str]], wrap: bool = True) -> str:
-    inside = "".join(
-        f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in rows
-    )
-    return f"<dl>{inside}</dl>" if wrap else inside
+    brightest = float(facts.std.max()) if facts.std.size else 0.0
+    labels = [f"{edge:.3g}" for edge in facts.edges.tolist()[:-1]]
+    name = f"Pixels by value, {split.name}"
+    return {
+        "rows": rows,
+        "of": f"{facts.averaged:,} of {facts.images:,} images" if sampled else "all images",
+        "mean": picture(facts.mean, facts.minimum, facts.maximum, turned),
+        "deviation": picture(facts.std, 0.0, brightest, turned),
+        "brightest": f"{brightest:.4g}",
+        "histogram": bars(name, facts.histogram.tolist(), labels, "from", logarithmic=True),
+    }

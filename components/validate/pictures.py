@@ -1,12 +1,11 @@
 """Pictures for the page: samples of a class side by side, and the mean of all images."""
 
-import base64
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from idxpipe.components.core.report.png import encode_png
+from idxpipe.components.core.report.png import data_uri
 from idxpipe.components.validate.pixels import THUMBNAIL, PixelFacts
 
 Array = NDArray[Any]
@@ -27,13 +26,13 @@ def strip(samples: list[Array], columns: int, facts: PixelFacts, transposed: boo
     # A line between them, of which there is none after the last.
     gap = np.zeros((blank.shape[0], 1, *blank.shape[2:]), np.uint8)
     parts = [part for image in shades for part in (image, gap)][:-1]
-    return _data_uri(np.concatenate(parts, axis=1))
+    return data_uri(np.concatenate(parts, axis=1))
 
 
 def picture(image: Array, low: float, high: float, transposed: bool) -> str:
-    """Return one image as a data URI, `low` black and `high` white; arguments as of `strip`."""
+    """Return one image as a data URI, `low` black and `high` white; arguments as in `strip`."""
     step = -(-max(image.shape[:2]) // (4 * THUMBNAIL))
-    return _data_uri(_shades(image[::step, ::step], low, high, transposed))
+    return data_uri(_shades(image[::step, ::step], low, high, transposed))
 
 
 def _shades(image: Array, low: float, high: float, transposed: bool) -> Array:
@@ -45,7 +44,3 @@ def _shades(image: Array, low: float, high: float, transposed: bool) -> Array:
     values = np.nan_to_num(image.astype(np.float64), nan=low, posinf=high, neginf=low)
     scaled: Array = (values - low) * (255 / ((high - low) or 1.0))
     return np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
-
-
-def _data_uri(pixels: Array) -> str:
-    return "data:image/png;base64," + base64.b64encode(encode_png(pixels)).decode()

@@ -4,6 +4,7 @@ Source: PNG specification, third edition: https://www.w3.org/TR/png-3/, sections
 9.2 (filter type 0) and 11.2 (critical chunks).
 """
 
+import base64
 import struct
 import zlib
 from typing import TYPE_CHECKING
@@ -32,6 +33,11 @@ def encode_png(pixels: "NDArray[np.uint8]") -> bytes:
     data = zlib.compress(rows.tobytes(), 9)
     chunks = ((b"IHDR", header), (b"IDAT", data), (b"IEND", b""))
     return SIGNATURE + b"".join(_chunk(name, body) for name, body in chunks)
+
+
+def data_uri(pixels: "NDArray[np.uint8]") -> str:
+    """Return the same as a URI that holds the file; arguments as `encode_png` has them."""
+    return "data:image/png;base64," + base64.b64encode(encode_png(pixels)).decode()
 
 
 def _chunk(name: bytes, body: bytes) -> bytes:

@@ -1,0 +1,45 @@
+"""Pages of HTML: self-contained, everything that is put into them escaped.
+
+A page is a template in its stage's folder that extends base.html of this one.
+"""
+
+import functools
+import os
+from typing import TYPE_CHECKING, Any
+
+from idxpipe import __version__
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+
+def render(folder: str, name: str, **values: Any) -> str:
+    """Return a page.
+
+    Args:
+        folder: Of its template.
+        name: File name of its template.
+        values: What the template names; text is escaped, unless it is `markupsafe.Markup`.
+    """
+    return _environment(folder).get_template(name).render(version=__version__, **values)
+
+
+def percent(share: float, digits: int = 1) -> str:
+    """Return a share of one as a percentage."""
+    return f"{100 * share:.{digits}f}\u202f%"
+
+
+@functools.cache
+def _environment(folder: str) -> "Environment":
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    made = Environment(
+        loader=FileSystemLoader([folder, os.path.dirname(__file__)]),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters["percent"] = percent
+    made.filters["number"] = "{:,}".format
+    return made
