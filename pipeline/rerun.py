@@ -14,9 +14,9 @@ from idxpipe.components.core import storage
 from idxpipe.components.core.errors import UsageError
 from idxpipe.pipeline import failure, state
 from idxpipe.pipeline.spec import params
-from idxpipe.pipeline.spec import parse as spec
 from idxpipe.pipeline.spec.artifact import Artifact
-from idxpipe.pipeline.spec.parse import Pipeline, PipelineInput
+from idxpipe.pipeline.spec.graph import Pipeline, PipelineInput, require_plain
+from idxpipe.pipeline.spec.parse import from_document, load
 from idxpipe.pipeline.state import LATEST, Earlier, RunRecord
 
 GoOn = Callable[[RunRecord, str | None], str]
@@ -64,7 +64,7 @@ def rerun(
     """
     record = state.find(root, run_id)
     whole = pipeline or _pipeline_of(record)
-    spec.require_plain(whole)
+    require_plain(whole)
     return plan(record, whole, stages_from=stages_from, only=only, assignments=assignments)
 
 
@@ -144,7 +144,7 @@ def _kept(
 def _pipeline_of(record: RunRecord) -> Pipeline:
     names = ("whole.yaml", "pipeline.yaml")
     files = [storage.join(record.folder, name) for name in names]
-    return spec.load(files[0] if storage.exists(files[0]) else files[1])
+    return load(files[0] if storage.exists(files[0]) else files[1])
 
 
 def _check_used(
@@ -202,7 +202,7 @@ def cut(
     document["root"]["dag"]["tasks"] = dict(sorted({**cut_tasks, **scissors.importers}.items()))
     _drop_outputs(document["root"], kept)
     _prune(document)
-    return spec.parse(spec.dump(document, whole.platform), where=f"{whole.name} (cut)")
+    return from_document(document, whole.platform, where=f"{whole.name} (cut)")
 
 
 class _Scissors:

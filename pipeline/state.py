@@ -26,7 +26,7 @@ from idxpipe.components.core.errors import DataError, UsageError
 from idxpipe.pipeline.spec.artifact import Values
 
 if TYPE_CHECKING:
-    from idxpipe.pipeline.spec.parse import Pipeline
+    from idxpipe.pipeline.spec.graph import Pipeline
 
 SCHEMA_VERSION = 1
 LATEST = "latest"

@@ -23,7 +23,7 @@ from idxpipe.pipeline.failure import stopped_at
 from idxpipe.pipeline.kubeflow import mlmd
 from idxpipe.pipeline.kubeflow.record import Executions, read
 from idxpipe.pipeline.spec import params
-from idxpipe.pipeline.spec.parse import Container, Pipeline
+from idxpipe.pipeline.spec.graph import Container, Pipeline
 from idxpipe.pipeline.state import Earlier, RunRecord
 
 TOKEN_VARIABLE = "KFP_TOKEN"  # noqa: S105

@@ -12,9 +12,9 @@ from typing import Any
 from idxpipe.components.core.errors import DataError
 from idxpipe.pipeline.kubeflow import mlmd
 from idxpipe.pipeline.spec import params
-from idxpipe.pipeline.spec import parse as spec
 from idxpipe.pipeline.spec.artifact import Artifact, Values
-from idxpipe.pipeline.spec.parse import Importer, Pipeline, Task
+from idxpipe.pipeline.spec.graph import Importer, Pipeline, Task
+from idxpipe.pipeline.spec.parse import from_document
 from idxpipe.pipeline.state import Earlier, RunRecord, Status, TaskRecord
 
 FINAL = frozenset({"SUCCEEDED", "SKIPPED", "FAILED", "CANCELED"})
@@ -135,7 +135,7 @@ def pipeline_of(run: Mapping[str, Any]) -> Pipeline:
             expected="pipeline_spec with schemaVersion 2.1.0",
             found=version or "no pipeline_spec",
         )
-    return spec.parse(spec.dump(document, platform), where=run_id)
+    return from_document(document, platform, where=run_id)
 
 
 def _task(task: Task, node: Mapping[str, Any], execution: mlmd.Execution | None) -> TaskRecord:

@@ -12,7 +12,7 @@ from typing import Any
 from idxpipe.components.core import storage
 from idxpipe.components.core.transfer import download, upload
 from idxpipe.pipeline.spec.artifact import Artifact
-from idxpipe.pipeline.spec.parse import Container
+from idxpipe.pipeline.spec.graph import Container
 
 _FOLDERS = {"gs": "gcs", "s3": "s3", "minio": "minio"}
 # A step with this in its command reads and writes by URI where it can.

@@ -24,8 +24,8 @@ from idxpipe.components.train.network.own_source import source_digest
 from idxpipe.pipeline.local import code
 from idxpipe.pipeline.local.process import Stopped
 from idxpipe.pipeline.spec.artifact import Values
+from idxpipe.pipeline.spec.graph import Container, Task
 from idxpipe.pipeline.spec.params import whole
-from idxpipe.pipeline.spec.parse import Container, Task
 
 VERSION = 1
 RECORD = "task.json"

@@ -10,7 +10,7 @@ from idxpipe.components.core import storage
 from idxpipe.components.core.errors import DataError
 from idxpipe.pipeline.spec import params
 from idxpipe.pipeline.spec.artifact import Artifact, Values
-from idxpipe.pipeline.spec.parse import Constant, PipelineInput, Task
+from idxpipe.pipeline.spec.graph import Constant, PipelineInput, Task
 from idxpipe.pipeline.spec.placeholders import fill
 
 OUTPUT_FILE = "executor_output.json"

@@ -12,7 +12,7 @@ from typing import Any
 from idxpipe.components.core.errors import DataError
 from idxpipe.pipeline.spec import params
 from idxpipe.pipeline.spec.artifact import Artifact, Values
-from idxpipe.pipeline.spec.parse import Task
+from idxpipe.pipeline.spec.graph import Task
 
 
 def collect(task: Task, executor_input: Mapping[str, Any]) -> Values:

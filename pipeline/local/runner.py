@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
+from graphlib import TopologicalSorter
 from types import FrameType
 from typing import Any
 
@@ -17,7 +18,7 @@ from idxpipe.pipeline import state
 from idxpipe.pipeline.local.process import GRACE_SECONDS, Processes
 from idxpipe.pipeline.local.task import Run, execute
 from idxpipe.pipeline.spec import params
-from idxpipe.pipeline.spec.parse import Importer, Pipeline, require_here, require_plain
+from idxpipe.pipeline.spec.graph import Importer, Pipeline, require_here, require_plain
 from idxpipe.pipeline.state import Earlier, Ledger, Progress, RunRecord, Status, TaskRecord, silent
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -56,19 +57,7 @@ def run(
             be.
         SetupError: If `root` cannot be written.
     """
-    require_plain(pipeline)
-    require_here(pipeline)
-    values = params.resolve(pipeline.parameters, values=parameters)
-    unknown = sorted(force - pipeline.tasks.keys())
-    if unknown:
-        raise UsageError(
-            "no such stage",
-            where=pipeline.name,
-            expected="some of " + ", ".join(pipeline.tasks),
-            found=", ".join(unknown),
-        )
-    if jobs is not None and jobs < 1:
-        raise UsageError("invalid value", where="--jobs", expected="at least 1", found=jobs)
+    values = _checked(pipeline, parameters, force, jobs)
     root = state.absolute(root)
     record = RunRecord(
         run_id=state.new_run_id(),
@@ -83,7 +72,6 @@ def run(
     files = {"pipeline.yaml": pipeline.source}
     if earlier:
         files["whole.yaml"] = earlier.whole.source
-    processes = Processes(grace)
     started = time.monotonic()
     with Ledger(record, files) as ledger:
 
@@ -98,18 +86,41 @@ def run(
             parameters=values,
             cache=cache,
             force=force,
-            processes=processes,
+            processes=Processes(grace),
             report=report,
         )
         _schedule(pipeline, shared, ledger, jobs or len(os.sched_getaffinity(0)))
-        statuses = {ledger.record.tasks[name].status for name in pipeline.tasks}
-        if Status.FAILED in statuses:
-            status = Status.FAILED
-        elif all(status.finished for status in statuses):
-            status = Status.SUCCEEDED
-        else:
-            status = Status.CANCELLED
+        status = _status(pipeline, ledger.record)
         return ledger.close(status, round(time.monotonic() - started, 3))
+
+
+def _checked(
+    pipeline: Pipeline, parameters: Mapping[str, Any], force: frozenset[str], jobs: int | None
+) -> dict[str, Any]:
+    """Return the values of all parameters, if the pipeline can be run so."""
+    require_plain(pipeline)
+    require_here(pipeline)
+    values = params.resolve(pipeline.parameters, values=parameters)
+    unknown = sorted(force - pipeline.tasks.keys())
+    if unknown:
+        raise UsageError(
+            "no such stage",
+            where=pipeline.name,
+            expected="some of " + ", ".join(pipeline.tasks),
+            found=", ".join(unknown),
+        )
+    if jobs is not None and jobs < 1:
+        raise UsageError("invalid value", where="--jobs", expected="at least 1", found=jobs)
+    return values
+
+
+def _status(pipeline: Pipeline, record: RunRecord) -> Status:
+    """Return what a run ended in, from what its tasks ended in."""
+    statuses = {record.tasks[name].status for name in pipeline.tasks}
+    if Status.FAILED in statuses:
+        return Status.FAILED
+    finished = all(status.finished for status in statuses)
+    return Status.SUCCEEDED if finished else Status.CANCELLED
 
 
 def _first_records(pipeline: Pipeline, earlier: Earlier | None) -> dict[str, TaskRecord]:
@@ -139,7 +150,9 @@ def _first_records(pipeline: Pipeline, earlier: Earlier | None) -> dict[str, Tas
 
 def _schedule(pipeline: Pipeline, shared: Run, ledger: Ledger, jobs: int) -> None:
     """Run tasks as soon as those they need have finished, until one fails or we are stopped."""
-    waiting = dict(pipeline.tasks)
+    graph = TopologicalSorter({name: task.upstream for name, task in pipeline.tasks.items()})
+    graph.prepare()
+    ready: list[str] = []
     running: dict[Future[TaskRecord], str] = {}
     ended: queue.SimpleQueue[Future[TaskRecord] | None] = queue.SimpleQueue()
     with (
@@ -149,23 +162,24 @@ def _schedule(pipeline: Pipeline, shared: Run, ledger: Ledger, jobs: int) -> Non
     ):
         halted = False
         while True:
+            ready += graph.get_ready()
             records = ledger.record.tasks
             done = {n: r.outputs for n, r in records.items() if r.status.finished}
-            for task in list(waiting.values()):
-                if not halted and task.upstream <= done.keys() and len(running) < jobs:
-                    del waiting[task.name]
-                    future = pool.submit(execute, shared, task, records[task.name], done)
-                    running[future] = task.name
-                    future.add_done_callback(ended.put)
+            while ready and not halted and len(running) < jobs:
+                task = pipeline.tasks[ready.pop(0)]
+                future = pool.submit(execute, shared, task, records[task.name], done)
+                running[future] = task.name
+                future.add_done_callback(ended.put)
             if not running:
                 return
             future_or_signal = ended.get()
             halted = halted or shared.processes.stopped.is_set()
             if future_or_signal is not None:
-                del running[future_or_signal]
+                name = running.pop(future_or_signal)
                 record = future_or_signal.result()
                 shared.report(record, "")
                 halted = halted or not record.status.finished
+                graph.done(name)
 
 
 @contextmanager

@@ -21,7 +21,7 @@ from idxpipe.pipeline.local.cache import Policy
 from idxpipe.pipeline.local.process import Processes, Stopped
 from idxpipe.pipeline.spec import placeholders
 from idxpipe.pipeline.spec.artifact import Artifact, Values
-from idxpipe.pipeline.spec.parse import Container, Importer, Task
+from idxpipe.pipeline.spec.graph import Container, Importer, Task
 from idxpipe.pipeline.state import Status, TaskRecord, duration
 
 # In the command of a stage that keeps to our exit codes.

@@ -21,7 +21,7 @@ from pathlib import Path
 from idxpipe.components.core import storage
 from idxpipe.components.core.errors import SetupError
 from idxpipe.pipeline.local.cache import lock
-from idxpipe.pipeline.spec.parse import Container
+from idxpipe.pipeline.spec.graph import Container
 
 _PIP = re.compile(r"\bpip3?\b[^|;&]*\binstall\b")
 # How kfp.dsl.component_factory ends the script that installs, and then starts the component.

@@ -28,8 +28,9 @@ from idxpipe.pipeline.preflight.project import (
     project_number,
 )
 from idxpipe.pipeline.preflight.services import Services
+from idxpipe.pipeline.spec.graph import Pipeline
 from idxpipe.pipeline.spec.machines import stages
-from idxpipe.pipeline.spec.parse import Pipeline, load
+from idxpipe.pipeline.spec.parse import load
 from idxpipe.pipeline.vertex.request import Place
 from idxpipe.pipeline.vertex.targets import Target, find_target
 

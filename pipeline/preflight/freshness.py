@@ -5,8 +5,8 @@ import subprocess
 import sys
 
 from idxpipe.pipeline.preflight.check import Check, fail, ok, unknown
+from idxpipe.pipeline.spec.graph import Constant, Pipeline
 from idxpipe.pipeline.spec.machines import stages
-from idxpipe.pipeline.spec.parse import Constant, Pipeline
 from idxpipe.pipeline.vertex.targets import TARGETS, Target
 
 TIMEOUT_SECONDS = 60

@@ -11,7 +11,8 @@ from idxpipe.pipeline.preflight import prices
 from idxpipe.pipeline.preflight.check import Status, require
 from idxpipe.pipeline.preflight.doctor import Plan, preflight
 from idxpipe.pipeline.preflight.services import OVERRIDE
-from idxpipe.pipeline.spec import parse as spec
+from idxpipe.pipeline.spec.graph import Pipeline
+from idxpipe.pipeline.spec.parse import from_document
 from idxpipe.pipeline.vertex.request import Place
 
 
@@ -56,6 +57,6 @@ def estimate(job: Mapping[str, Any], minutes: Mapping[str, float]) -> prices.Est
     return prices.plan(pipeline_of(job), dict(minutes))
 
 
-def pipeline_of(job: Mapping[str, Any]) -> spec.Pipeline:
+def pipeline_of(job: Mapping[str, Any]) -> Pipeline:
     """Return the pipeline that a job runs, which for a rerun is a part of the compiled one."""
-    return spec.parse(spec.dump(job["pipelineSpec"]), "pipelineSpec")
+    return from_document(job["pipelineSpec"], where="pipelineSpec")

@@ -7,8 +7,8 @@ from importlib import resources
 from typing import Any
 
 from idxpipe.components.core.errors import UsageError
+from idxpipe.pipeline.spec.graph import Pipeline
 from idxpipe.pipeline.spec.machines import Stage, stages
-from idxpipe.pipeline.spec.parse import Pipeline
 
 TABLE = "prices.json"
 

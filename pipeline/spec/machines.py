@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from idxpipe.pipeline.spec.parse import Container, Pipeline, Task
+from idxpipe.pipeline.spec.graph import Container, Pipeline, Task
 
 # What Vertex AI Pipelines takes for a container that asks for nothing.
 # Source: https://cloud.google.com/vertex-ai/docs/pipelines/machine-types

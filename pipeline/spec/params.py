@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from idxpipe.components.core.errors import UsageError
-from idxpipe.pipeline.spec.parse import Parameter
+from idxpipe.pipeline.spec.graph import Parameter
 
 # Every number passes through a protobuf Value, which is a double.
 MAX_INTEGER = 2**53

@@ -3,9 +3,8 @@
 The format is `PipelineSpec` of kubeflow/pipelines, api/v2alpha1/pipeline_spec.proto, as YAML.
 """
 
-import hashlib
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 import yaml
@@ -13,143 +12,19 @@ import yaml
 from idxpipe.components.core import storage
 from idxpipe.components.core.errors import DataError, UsageError
 from idxpipe.pipeline.spec.document import Node, load_documents
-
-
-@dataclass(frozen=True)
-class Constant:
-    """An input with a fixed value."""
-
-    value: Any
-
-
-@dataclass(frozen=True)
-class PipelineInput:
-    """An input that is the pipeline's parameter `name`."""
-
-    name: str
-
-
-@dataclass(frozen=True)
-class TaskOutput:
-    """An input that is the output `key` of the task `task`."""
-
-    task: str
-    key: str
-
-
-Source = Constant | PipelineInput | TaskOutput
-
-# Source: the image of CustomTrainingJobOp in google-cloud-pipeline-components.
-_LAUNCHER = "google-cloud-pipeline-components"
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """A declared parameter: of the pipeline, or into or out of a component."""
-
-    type: str
-    default: Any = None
-    optional: bool = False
-    description: str = ""
-
-    @property
-    def required(self) -> bool:
-        """Tell whether a value must be given."""
-        return not self.optional and self.default is None
-
-
-@dataclass(frozen=True)
-class Component:
-    """The interface of a task: what goes in and what comes out, artifacts with their type."""
-
-    input_parameters: Mapping[str, Parameter]
-    input_artifacts: Mapping[str, Mapping[str, Any]]
-    output_parameters: Mapping[str, Parameter]
-    output_artifacts: Mapping[str, Mapping[str, Any]]
-    definition: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Container:
-    """A command in an image."""
-
-    image: str
-    command: tuple[str, ...]
-    args: tuple[str, ...]
-    env: Mapping[str, str]
-
-
-@dataclass(frozen=True)
-class Importer:
-    """Takes an artifact that already exists. `uri` is None where the input `uri` gives it."""
-
-    uri: str | None
-    type: Mapping[str, Any]
-    metadata: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Retry:
-    """How often a failed task is tried again, and how many seconds are waited before that."""
-
-    count: int = 0
-    pause: float = 0.0
-    factor: float = 2.0
-    longest: float = 3600.0
-
-    def pause_before(self, attempt: int) -> float:
-        """Return the seconds to wait before attempt 1, 2, ... after the first."""
-        return float(min(self.longest, self.pause * self.factor ** (attempt - 1)))
-
-
-@dataclass(frozen=True)
-class Task:
-    """One node of the graph."""
-
-    name: str
-    title: str
-    component: Component
-    executor: Container | Importer | None
-    parameters: Mapping[str, Source]
-    artifacts: Mapping[str, Source]
-    upstream: frozenset[str]
-    cacheable: bool
-    retry: Retry = Retry()
-    constructs: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Pipeline:
-    """A whole compiled pipeline; `tasks` are in dependency order."""
-
-    name: str
-    source: bytes = field(repr=False)
-    document: Mapping[str, Any] = field(repr=False)
-    platform: Mapping[str, Any] | None = field(repr=False)
-    parameters: Mapping[str, Parameter]
-    tasks: Mapping[str, Task]
-
-    @property
-    def digest(self) -> str:
-        """Return the SHA-256 of the file."""
-        return hashlib.sha256(self.source).hexdigest()
-
-    def downstream(self, names: Iterable[str]) -> frozenset[str]:
-        """Return the tasks `names` and every task that needs one of them, however indirectly."""
-        found = set(names)
-        for task in self.tasks.values():
-            if task.upstream & found:
-                found.add(task.name)
-        return frozenset(found)
-
-    def upstream(self, names: Iterable[str]) -> frozenset[str]:
-        """Return every task that one of `names` needs, however indirectly, without `names`."""
-        wanted = set(names)
-        found: set[str] = set()
-        for task in reversed(list(self.tasks.values())):
-            if task.name in wanted | found:
-                found |= task.upstream
-        return frozenset(found - wanted)
+from idxpipe.pipeline.spec.graph import (
+    Component,
+    Constant,
+    Container,
+    Importer,
+    Parameter,
+    Pipeline,
+    PipelineInput,
+    Retry,
+    Source,
+    Task,
+    TaskOutput,
+)
 
 
 def load(uri: str) -> Pipeline:
@@ -191,7 +66,29 @@ def parse(source: bytes, where: str = "pipeline") -> Pipeline:
     documents = load_documents(source, where)
     if not documents:
         raise Node(None, where).error(expected="a YAML document", found="an empty file")
-    root = Node(documents[0], where)
+    return _pipeline(documents[0], _platform(documents, where), source, where)
+
+
+def from_document(
+    document: Mapping[str, Any], platform: Mapping[str, Any] | None = None, where: str = "pipeline"
+) -> Pipeline:
+    """Check and type a compiled pipeline that is read already.
+
+    Args:
+        document: The pipeline.
+        platform: Its platforms' settings.
+        where: What to call it in errors.
+
+    Raises:
+        DataError: If it is not a compiled pipeline.
+    """
+    return _pipeline(document, platform, dump(document, platform), where)
+
+
+def _pipeline(
+    document: Any, platform: Mapping[str, Any] | None, source: bytes, where: str
+) -> Pipeline:
+    root = Node(document, where)
     version = root.get("schemaVersion", "").text()
     if not version.startswith("2."):
         raise root.error(expected="schemaVersion 2.x", found=repr(version))
@@ -203,13 +100,12 @@ def parse(source: bytes, where: str = "pipeline") -> Pipeline:
         name: _task(name, node, components, executors)
         for name, node in root["root"]["dag"]["tasks"].items()
     }
-    inputs = root["root"].get("inputDefinitions", {})
     pipeline = Pipeline(
         name=root["pipelineInfo"]["name"].text(),
         source=source,
         document=root.mapping(),
-        platform=_platform(documents, where),
-        parameters=_parameters(inputs),
+        platform=platform,
+        parameters=_parameters(root["root"].get("inputDefinitions", {})),
         tasks=_ordered(tasks, where),
     )
     _check_sources(pipeline, where)
@@ -226,65 +122,6 @@ class _Dumper(yaml.SafeDumper):
     def ignore_aliases(self, data: Any) -> bool:
         # KFP's own loader takes them, readers of the file do not.
         return True
-
-
-def require_plain(pipeline: Pipeline) -> None:
-    """Refuse what only a cluster can run.
-
-    Raises:
-        UsageError: Naming every such task and what is special about it.
-    """
-    found = _special(pipeline)
-    if found:
-        raise UsageError(
-            "pipeline uses what cannot run on this machine",
-            where=pipeline.name,
-            expected="tasks with a container or an importer, without conditions",
-            found="; ".join(found),
-            remedy="submit it to Vertex AI Pipelines or Kubeflow, or take these tasks out",
-        )
-
-
-def require_parts(pipeline: Pipeline) -> None:
-    """Refuse to cut what has inputs that only a cluster can compute.
-
-    Raises:
-        UsageError: Naming every such task and what is special about it.
-    """
-    found = _special(pipeline)
-    if found:
-        raise UsageError(
-            "pipeline cannot be cut into stages",
-            where=pipeline.name,
-            expected="tasks with a container, without loops and conditions",
-            found="; ".join(found),
-            remedy="submit it as a whole",
-        )
-
-
-def _special(pipeline: Pipeline) -> list[str]:
-    return [f"{task.name}: {c}" for task in pipeline.tasks.values() for c in task.constructs]
-
-
-def require_here(pipeline: Pipeline) -> None:
-    """Refuse tasks whose container only asks Vertex AI to run something else.
-
-    Raises:
-        UsageError: Naming every such task.
-    """
-    found = [
-        task.name
-        for task in pipeline.tasks.values()
-        if isinstance(task.executor, Container) and _LAUNCHER in task.executor.image
-    ]
-    if found:
-        raise UsageError(
-            "pipeline was compiled for machines of Vertex AI",
-            where=pipeline.name,
-            expected="stages that run in their own container",
-            found=f"a custom job: {', '.join(found)}",
-            remedy="submit it to Vertex AI, or run one compiled without --accelerator",
-        )
 
 
 def _platform(documents: list[Any], where: str) -> Mapping[str, Any] | None:
@@ -455,16 +292,19 @@ def _ordered(tasks: Mapping[str, Task], where: str) -> dict[str, Task]:
                 expected="one of " + ", ".join(tasks),
                 found=missing[0],
             )
+    graph = TopologicalSorter({name: task.upstream for name, task in tasks.items()})
+    try:
+        graph.prepare()
+    except CycleError as error:
+        raise DataError(
+            "tasks wait for each other", where=where, found=" -> ".join(reversed(error.args[1]))
+        ) from None
+    place = {name: number for number, name in enumerate(tasks)}
     done: dict[str, Task] = {}
-    while len(done) < len(tasks):
-        ready = [t for t in tasks.values() if t.name not in done and t.upstream <= done.keys()]
-        if not ready:
-            raise DataError(
-                "tasks wait for each other",
-                where=where,
-                found=", ".join(name for name in tasks if name not in done),
-            )
-        done |= {task.name: task for task in ready}
+    while graph.is_active():
+        ready = sorted(graph.get_ready(), key=place.__getitem__)
+        done |= {name: tasks[name] for name in ready}
+        graph.done(*ready)
     return done
 
 
@@ -473,25 +313,25 @@ def _check_sources(pipeline: Pipeline, where: str) -> None:
     for task in pipeline.tasks.values():
         for kind, sources in (("parameter", task.parameters), ("artifact", task.artifacts)):
             for name, source in sources.items():
-                if isinstance(source, PipelineInput):
-                    known: Iterable[str] = pipeline.parameters
-                    wanted = source.name
-                elif isinstance(source, TaskOutput):
-                    producer = pipeline.tasks[source.task].component
-                    known = (
-                        producer.output_parameters
-                        if kind == "parameter"
-                        else producer.output_artifacts
-                    )
-                    if pipeline.tasks[source.task].constructs:
-                        continue
-                    wanted = source.key
-                else:
-                    continue
-                if wanted not in known:
+                known, wanted = _declared(pipeline, kind, source)
+                if known is not None and wanted not in known:
                     raise DataError(
                         f"input {kind} comes from nowhere",
                         where=f"{where}: {task.name}.{name}",
                         expected="one of " + ", ".join(known),
                         found=wanted,
                     )
+
+
+def _declared(
+    pipeline: Pipeline, kind: str, source: Source
+) -> tuple[Mapping[str, Any] | None, str]:
+    """Return what is declared where a source points to, if that can be told, and its name."""
+    if isinstance(source, PipelineInput):
+        return pipeline.parameters, source.name
+    if isinstance(source, TaskOutput) and not pipeline.tasks[source.task].constructs:
+        component = pipeline.tasks[source.task].component
+        parameters = kind == "parameter"
+        known = component.output_parameters if parameters else component.output_artifacts
+        return known, source.key
+    return None, ""

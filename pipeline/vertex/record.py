@@ -11,9 +11,9 @@ from typing import Any
 
 from idxpipe.components.core.errors import DataError, SetupError, TransientError, UsageError
 from idxpipe.pipeline.spec import params
-from idxpipe.pipeline.spec import parse as spec
 from idxpipe.pipeline.spec.artifact import Artifact, Values
-from idxpipe.pipeline.spec.parse import Importer, Pipeline, Task
+from idxpipe.pipeline.spec.graph import Importer, Pipeline, Task
+from idxpipe.pipeline.spec.parse import from_document
 from idxpipe.pipeline.state import Earlier, RunRecord, Status, TaskRecord
 from idxpipe.pipeline.vertex.request import EARLIER
 
@@ -80,7 +80,7 @@ def _read(
     job: Mapping[str, Any], fetch: Callable[[str], Mapping[str, Any] | None], chain: int
 ) -> Earlier:
     job_id = str(job.get("name", "")).rpartition("/")[2]
-    pipeline = spec.parse(spec.dump(_spec_of(job, job_id)), where=job_id)
+    pipeline = from_document(_spec_of(job, job_id), where=job_id)
     label = job.get("labels", {}).get(EARLIER)
     before = fetch(label) if label and chain < _MAX_CHAIN else None
     earlier = read(before, fetch, chain + 1) if before else None

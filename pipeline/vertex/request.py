@@ -13,7 +13,7 @@ from typing import Any
 
 from idxpipe.components.core import storage
 from idxpipe.components.core.errors import UsageError
-from idxpipe.pipeline.spec.parse import Pipeline
+from idxpipe.pipeline.spec.graph import Pipeline
 
 # Stages stop at the first failure, as on this machine: what still runs is brought to its end.
 FAIL_FAST = "PIPELINE_FAILURE_POLICY_FAIL_FAST"

@@ -4,8 +4,8 @@ import json
 import sys
 import threading
 
-from idxpipe.pipeline.local import runner as local
-from idxpipe.pipeline.spec import parse as spec
+from idxpipe.pipeline.local import runner
+from idxpipe.pipeline.spec.parse import dump, parse
 
 
 def main() -> None:
@@ -16,8 +16,8 @@ def main() -> None:
         with lock:
             print(json.dumps(task.to_json()), flush=True)
 
-    pipeline = spec.parse(spec.dump(order["spec"]))
-    record = local.run(
+    pipeline = parse(dump(order["spec"]))
+    record = runner.run(
         pipeline, order["parameters"], order["root"], jobs=2, grace=2.0, progress=progress
     )
     for task in record.tasks.values():

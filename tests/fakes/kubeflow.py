@@ -16,8 +16,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from idxpipe.pipeline.local import runner as local
-from idxpipe.pipeline.spec import parse as spec
+from idxpipe.pipeline.local import runner
+from idxpipe.pipeline.spec.parse import dump, parse
 from tests import oracles
 from tests.emulators import free_port
 from tests.fakes.http import JsonServer, Refused, Request
@@ -97,8 +97,8 @@ class FakeKubeflow(JsonServer):
         here = json.loads(json.dumps(run).replace("s3://", f"{self.folder}/"))
         document = here["pipeline_spec"]
         config = here["runtime_config"]
-        record = local.run(
-            spec.parse(spec.dump(document.get("pipeline_spec", document))),
+        record = runner.run(
+            parse(dump(document.get("pipeline_spec", document))),
             config["parameters"],
             config.get("pipeline_root", f"{self.folder}/default"),
         )

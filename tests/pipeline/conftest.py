@@ -1,7 +1,7 @@
 import pytest
 
-from idxpipe.pipeline.local import runner as local
-from idxpipe.pipeline.spec import parse as spec
+from idxpipe.pipeline.local import runner
+from idxpipe.pipeline.spec.parse import parse
 from tests.pipeline import toy
 
 
@@ -21,15 +21,15 @@ def root(tmp_path):
 
 @pytest.fixture(scope="session")
 def pipeline():
-    return spec.parse(toy.text(toy.toy()))
+    return parse(toy.text(toy.toy()))
 
 
 @pytest.fixture
 def run(pipeline, data, root):
-    """Run the toy pipeline; parameters by name, everything else as `local.run` takes it."""
+    """Run the toy pipeline; parameters by name, everything else as `runner.run` takes it."""
 
     def run(steps=10, what=pipeline, **more):
-        return local.run(what, {"data": str(data), "steps": steps}, str(root), **more)
+        return runner.run(what, {"data": str(data), "steps": steps}, str(root), **more)
 
     return run
 

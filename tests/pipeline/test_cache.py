@@ -7,10 +7,9 @@ import shutil
 import pytest
 
 import idxpipe.components as stages
-from idxpipe.pipeline.local import cache, code
-from idxpipe.pipeline.local import runner as local
-from idxpipe.pipeline.spec import parse as spec
+from idxpipe.pipeline.local import cache, code, runner
 from idxpipe.pipeline.spec.artifact import Artifact, Values
+from idxpipe.pipeline.spec.parse import parse
 from tests.pipeline import toy
 from tests.pipeline.conftest import statuses
 
@@ -53,7 +52,7 @@ def test_another_pipeline_with_the_same_stages(run):
     run()
     document = toy.toy()
     document["pipelineInfo"]["name"] = "other"
-    assert ran(run(what=spec.parse(toy.text(document)))) == {"look"}
+    assert ran(run(what=parse(toy.text(document)))) == {"look"}
 
 
 @pytest.mark.parametrize("damage", ["deleted", "truncated", "added", "record"])
@@ -79,13 +78,13 @@ def test_a_root_that_was_moved_or_copied_keeps_its_results(run, root, tmp_path, 
     moved = tmp_path / "moved"
     shutil.move(root, moved)
     values = {"data": str(data), "steps": 10}
-    record = local.run(pipeline, values, str(moved))
+    record = runner.run(pipeline, values, str(moved))
     assert ran(record) == {"look"}
     assert str(artifact(record, "train", "model")).startswith(str(moved))
     copied = tmp_path / "copied"
     shutil.copytree(moved, copied)
     shutil.rmtree(moved)
-    record = local.run(pipeline, values, str(copied))
+    record = runner.run(pipeline, values, str(copied))
     assert ran(record) == {"look"}
     assert artifact(record, "train", "model").exists()
 
@@ -136,10 +135,10 @@ def test_code_changed(tmp_path, monkeypatch, root):
     (package / "__init__.py").write_text("")
     monkeypatch.setattr(stages, "__path__", [str(package)])
     tasks = {"one": toy.task("echo from idxpipe.components.train.stage import train")}
-    pipeline = spec.parse(toy.text(toy.document(tasks)))
+    pipeline = parse(toy.text(toy.document(tasks)))
 
     def status():
-        return local.run(pipeline, {}, str(root)).tasks["one"].status
+        return runner.run(pipeline, {}, str(root)).tasks["one"].status
 
     assert status() == "succeeded"
     assert status() == "cached"
@@ -197,7 +196,7 @@ def test_executor_counts(run, part):
         "env": [{"name": "A", "value": "1"}],
     }[part]
     # The model is in another place, so it is judged again.
-    assert ran(run(what=spec.parse(toy.text(document)))) == {"look", "train", "judge"}
+    assert ran(run(what=parse(toy.text(document)))) == {"look", "train", "judge"}
 
 
 def test_entry_of_another_version_is_no_entry(tmp_path):

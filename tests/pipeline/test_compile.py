@@ -7,7 +7,8 @@ from idxpipe.components.core.errors import IdxpipeError
 from idxpipe.components.register.config import RegisterConfig
 from idxpipe.pipeline.catalogue import PARAMETERS
 from idxpipe.pipeline.compile import check_compiled, compile_pipeline
-from idxpipe.pipeline.spec import parse as spec
+from idxpipe.pipeline.spec.graph import Constant
+from idxpipe.pipeline.spec.parse import parse
 
 COMMITTED = "pipeline.yaml"
 
@@ -57,7 +58,7 @@ def test_every_parameter_has_a_default_and_a_description(compiled):
 
 
 def test_the_stages_and_what_they_wait_for(compiled):
-    tasks = spec.parse(compiled).tasks
+    tasks = parse(compiled).tasks
     assert {name: set(task.upstream) for name, task in tasks.items()} == {
         "validate": set(),
         "convert-train": {"validate"},
@@ -69,7 +70,7 @@ def test_the_stages_and_what_they_wait_for(compiled):
 
 
 def test_validate_always_looks_and_the_rest_is_cached(compiled):
-    tasks = spec.parse(compiled).tasks
+    tasks = parse(compiled).tasks
     assert [name for name, task in tasks.items() if not task.cacheable] == ["validate"]
 
 
@@ -89,7 +90,7 @@ def test_kfp_loads_it():
 
 def test_the_register_stage_comes_after_the_gate_and_only_when_asked_for(compiled):
     config = RegisterConfig(register_as="digits", project="p", region="r")
-    tasks = spec.parse(compile_pipeline(registry=config)).tasks
-    assert set(tasks) - set(spec.parse(compiled).tasks) == {"register"}
+    tasks = parse(compile_pipeline(registry=config)).tasks
+    assert set(tasks) - set(parse(compiled).tasks) == {"register"}
     assert set(tasks["register"].upstream) == {"evaluate", "gate", "train"}
-    assert tasks["register"].parameters["register_as"] == spec.Constant("digits")
+    assert tasks["register"].parameters["register_as"] == Constant("digits")

@@ -11,8 +11,8 @@ import yaml
 
 from idxpipe.components.core.errors import UsageError
 from idxpipe.pipeline.compile import check_compiled, compile_pipeline
-from idxpipe.pipeline.local import runner as local
-from idxpipe.pipeline.spec import parse as spec
+from idxpipe.pipeline.local import runner
+from idxpipe.pipeline.spec.parse import load
 from idxpipe.pipeline.vertex.custom_job import TIMEOUT_SECONDS
 from idxpipe.pipeline.vertex.targets import TARGETS
 
@@ -67,9 +67,9 @@ def test_only_the_trainer_gets_the_machine():
 
 
 def test_this_machine_refuses_a_custom_job_before_anything_starts(tmp_path):
-    pipeline = spec.load(str(GOLDEN / "tpu-v5e-4.yaml"))
+    pipeline = load(str(GOLDEN / "tpu-v5e-4.yaml"))
     with pytest.raises(UsageError, match="compiled for machines of Vertex AI"):
-        local.run(pipeline, {"data": "data/mnist"}, str(tmp_path / "root"))
+        runner.run(pipeline, {"data": "data/mnist"}, str(tmp_path / "root"))
     assert not (tmp_path / "root").exists()
 
 

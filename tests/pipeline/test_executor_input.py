@@ -2,8 +2,8 @@ import pytest
 
 from idxpipe.components.core.errors import DataError
 from idxpipe.pipeline.local import executor_input
-from idxpipe.pipeline.spec import parse as spec
 from idxpipe.pipeline.spec.artifact import Artifact, Values
+from idxpipe.pipeline.spec.parse import parse
 from tests.pipeline import toy
 
 DATASET = {"schemaTitle": "system.Dataset", "schemaVersion": "0.0.1"}
@@ -45,7 +45,7 @@ def test_golden(pipeline):
 
 
 def one(**more):
-    return spec.parse(toy.text(toy.document({"one": toy.task(":", **more)}))).tasks["one"]
+    return parse(toy.text(toy.document({"one": toy.task(":", **more)}))).tasks["one"]
 
 
 def test_without_inputs_and_outputs():
@@ -59,7 +59,7 @@ def test_default_of_the_component_stands_in():
     definitions = document["components"]["comp-one"]["inputDefinitions"]["parameters"]
     definitions["n"] |= {"defaultValue": 3.0, "isOptional": True}
     definitions["m"] = {"parameterType": "STRING", "isOptional": True}
-    task = spec.parse(toy.text(document)).tasks["one"]
+    task = parse(toy.text(document)).tasks["one"]
     assert executor_input.resolve_inputs(task, {}, {}).parameters == {"n": 3}
 
 

@@ -9,8 +9,9 @@ import pytest
 
 from idxpipe.components.core.errors import DataError
 from idxpipe.pipeline.cli import main as cli
-from idxpipe.pipeline.local import runner as local
-from idxpipe.pipeline.spec import parse as spec
+from idxpipe.pipeline.local import runner
+from idxpipe.pipeline.spec.graph import Retry
+from idxpipe.pipeline.spec.parse import parse
 from tests.pipeline import toy
 
 
@@ -93,7 +94,7 @@ def test_a_stage_of_ours_is_tried_again_only_if_it_says_so(script, tries, tmp_pa
 
 
 def test_the_pauses_grow_to_their_limit():
-    retry = spec.Retry(count=5, pause=30, factor=2, longest=100)
+    retry = Retry(count=5, pause=30, factor=2, longest=100)
     assert [retry.pause_before(n) for n in (1, 2, 3, 4)] == [30, 60, 100, 100]
 
 
@@ -111,7 +112,7 @@ def test_a_stage_that_waits_to_try_again_can_be_stopped(tmp_path):
         if "tries again in 10 min" in note:
             os.kill(os.getpid(), signal.SIGINT)
 
-    record = local.run(spec.parse(toy.text(document)), {}, str(tmp_path), progress=progress)
+    record = runner.run(parse(toy.text(document)), {}, str(tmp_path), progress=progress)
     assert record.tasks["one"].status == "failed"
     assert any("attempt 2" in note for note in seen)
     assert time.monotonic() - began < 60
@@ -124,4 +125,4 @@ def test_a_damaged_policy_is_named(policy):
     document = toy.document({"one": toy.task("true")})
     document["root"]["dag"]["tasks"]["one"]["retryPolicy"] = policy
     with pytest.raises(DataError, match="retryPolicy"):
-        spec.parse(toy.text(document))
+        parse(toy.text(document))

@@ -8,14 +8,14 @@ import pytest
 
 from idxpipe.pipeline.preflight.check import Status
 from idxpipe.pipeline.preflight.freshness import check_fresh, compile_words, target_of
-from idxpipe.pipeline.spec import parse as spec
+from idxpipe.pipeline.spec.parse import load
 from idxpipe.pipeline.vertex.targets import TARGETS
 
 GOLDEN = Path("tests/pipeline/golden")
 
 
 def look(path):
-    return check_fresh(str(path), spec.load(str(path)))
+    return check_fresh(str(path), load(str(path)))
 
 
 def compiled(tmp_path, *words):
@@ -43,19 +43,19 @@ def test_a_file_for_another_machine_is_compiled_for_that_machine(tmp_path):
 def test_the_last_stage_is_compiled_again_too(tmp_path):
     place = ["--project", "my-project", "--region", "us-central1"]
     path = compiled(tmp_path, "--register", "mnist", *place)
-    words = compile_words(path, spec.load(path))
+    words = compile_words(path, load(path))
     assert words[words.index("--register") + 1] == "mnist"
     assert words[words.index("--project") + 1] == "my-project"
 
 
 @pytest.mark.parametrize("name", ["gpu-t4", "tpu-v3-8", "tpu-v5e-4"])
 def test_the_machine_is_recognised(name):
-    assert target_of(spec.load(str(GOLDEN / f"{name}.yaml"))) == TARGETS[name]
+    assert target_of(load(str(GOLDEN / f"{name}.yaml"))) == TARGETS[name]
 
 
 def test_an_unknown_machine(tmp_path):
     path = tmp_path / "p.yaml"
     text = (GOLDEN / "tpu-v5e-4.yaml").read_text()
     path.write_text(text.replace("ct5lp-hightpu-4t", "z9-mega"))
-    assert target_of(spec.load(str(path))) is None
+    assert target_of(load(str(path))) is None
     assert look(path).status is Status.UNKNOWN

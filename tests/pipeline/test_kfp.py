@@ -11,10 +11,9 @@ from kfp.pipeline_spec import pipeline_spec_pb2
 
 from idxpipe.pipeline import failure
 from idxpipe.pipeline.cli import summary
-from idxpipe.pipeline.local import executor_input
-from idxpipe.pipeline.local import runner as local
-from idxpipe.pipeline.spec import parse as spec
+from idxpipe.pipeline.local import executor_input, runner
 from idxpipe.pipeline.spec.artifact import Artifact
+from idxpipe.pipeline.spec.parse import load
 from tests.pipeline.conftest import statuses
 
 component = dsl.component(base_image="idxpipe:test-python3.11", install_kfp_package=False)
@@ -85,12 +84,12 @@ def compiled(tmp_path_factory):
 
     file = tmp_path_factory.mktemp("compiled") / "real.yaml"
     compiler.Compiler().compile(real, str(file))
-    return spec.load(str(file))
+    return load(str(file))
 
 
 @pytest.fixture(scope="module")
 def ran(compiled, tmp_path_factory):
-    return local.run(compiled, {"data": "here"}, str(tmp_path_factory.mktemp("root")))
+    return runner.run(compiled, {"data": "here"}, str(tmp_path_factory.mktemp("root")))
 
 
 def test_components_run(ran):
@@ -111,7 +110,7 @@ def test_components_run(ran):
 
 
 def test_gate_fails_with_its_own_words_and_the_rest_is_cached(compiled, ran):
-    record = local.run(compiled, {"data": "here", "least": 0.9}, ran.root)
+    record = runner.run(compiled, {"data": "here", "least": 0.9}, ran.root)
     assert statuses(record) == {"look": "succeeded", "copy": "cached", "judge": "failed"}
     error = failure.error_of(record)
     assert error.exit_code == 4

@@ -14,8 +14,8 @@ from idxpipe.components.core.errors import DataError, IdxpipeError, SetupError, 
 from idxpipe.components.core.stores.local import LocalStore
 from idxpipe.pipeline import failure, rerun, state
 from idxpipe.pipeline.cli import summary
-from idxpipe.pipeline.local import runner as local
-from idxpipe.pipeline.spec import parse as spec
+from idxpipe.pipeline.local import runner
+from idxpipe.pipeline.spec.parse import parse
 from tests.pipeline import toy
 from tests.pipeline.conftest import statuses
 
@@ -24,7 +24,7 @@ ALL = ("look", "copy-train", "copy-test", "train", "judge")
 
 def one(script, *arguments, inputs=None, **more):
     """Return a pipeline of one task."""
-    return spec.parse(toy.text(toy.document({"one": toy.task(script, *arguments, **more)}, inputs)))
+    return parse(toy.text(toy.document({"one": toy.task(script, *arguments, **more)}, inputs)))
 
 
 def log_of(record, task="one"):
@@ -87,7 +87,7 @@ def test_refuses_unknown_forced_stage(run):
 
 def test_refuses_parameters_before_anything_starts(pipeline, root):
     with pytest.raises(UsageError, match="data: required"):
-        local.run(pipeline, {}, str(root))
+        runner.run(pipeline, {}, str(root))
     assert not root.exists()
 
 
@@ -96,7 +96,7 @@ def test_container_environment_and_scratch(root):
     [ "$SETTING" = "a b" ]; mktemp -d; echo "$TMPDIR"; command -v python3
     python3 -c 'import sys; print(sys.prefix, sys.path[0] != "")'
     """
-    record = local.run(one(script, env={"SETTING": "a b"}), {}, str(root))
+    record = runner.run(one(script, env={"SETTING": "a b"}), {}, str(root))
     made, temporary, python, last = log_of(record).splitlines()
     assert made.startswith(temporary)
     assert not os.path.exists(temporary)
@@ -127,7 +127,7 @@ def test_parameters_of_each_type_arrive_and_leave(root):
         parameters={n: (k, toy.parameter(n)) for n, (k, _) in kinds.items()},
         values={f"o{n}": k for n, (k, _) in kinds.items()},
     )
-    record = local.run(pipeline, {}, str(root))
+    record = runner.run(pipeline, {}, str(root))
     assert failure.error_of(record) is None
     values = record.tasks["one"].outputs.parameters
     assert values == {
@@ -152,7 +152,7 @@ def test_f_strings_are_filled_in(root):
             "pipelinechannel--n": ("NUMBER_INTEGER", toy.parameter("n")),
         },
     )
-    assert log_of(local.run(pipeline, {}, str(root))) == "n is 4\n"
+    assert log_of(runner.run(pipeline, {}, str(root))) == "n is 4\n"
 
 
 @pytest.mark.parametrize(
@@ -168,7 +168,7 @@ def test_f_strings_are_filled_in(root):
     ],
 )
 def test_failed_stage(script, exit_code, shown, root):
-    record = local.run(one(script), {}, str(root))
+    record = runner.run(one(script), {}, str(root))
     assert record.status == "failed"
     assert record.tasks["one"].log.endswith("/logs/one.log")
     error = failure.error_of(record)
@@ -184,13 +184,13 @@ def test_failed_stage(script, exit_code, shown, root):
 def test_command_that_does_not_exist(root):
     document = toy.document({"one": toy.task(":")})
     document["deploymentSpec"]["executors"]["exec-one"]["container"]["command"] = ["/no/such"]
-    error = failure.error_of(local.run(spec.parse(toy.text(document)), {}, str(root)))
+    error = failure.error_of(runner.run(parse(toy.text(document)), {}, str(root)))
     assert error.exit_code == 5
     assert "/no/such: command cannot be started" in str(error)
 
 
 def test_argument_too_long(root):
-    record = local.run(one(":", "x" * 200_000), {}, str(root))
+    record = runner.run(one(":", "x" * 200_000), {}, str(root))
     assert failure.error_of(record).exit_code == 5
 
 
@@ -211,26 +211,26 @@ def test_outputs_that_are_not_reported_well(script, message, root):
         "{{$.outputs.output_file}}",
         values={"n": "NUMBER_INTEGER"},
     )
-    error = failure.error_of(local.run(pipeline, {}, str(root)))
+    error = failure.error_of(runner.run(pipeline, {}, str(root)))
     assert isinstance(error, DataError)
     assert message in str(error)
 
 
 def test_unknown_placeholder_fails_the_stage(root):
-    error = failure.error_of(local.run(one("echo {{$.workspace_path}}"), {}, str(root)))
+    error = failure.error_of(runner.run(one("echo {{$.workspace_path}}"), {}, str(root)))
     assert isinstance(error, UsageError)
 
 
 def test_root_that_cannot_be_written(pipeline, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(IdxpipeError, match="file"):
-        local.run(pipeline, {"data": "x"}, str(tmp_path / "file"))
+        runner.run(pipeline, {"data": "x"}, str(tmp_path / "file"))
 
 
 def test_place_for_artifacts_that_cannot_be_written(root):
     root.mkdir()
     (root / "artifacts").write_text("")
-    error = failure.error_of(local.run(one(":", files={"x": "Dataset"}), {}, str(root)))
+    error = failure.error_of(runner.run(one(":", files={"x": "Dataset"}), {}, str(root)))
     assert error.exit_code == 5
     assert "artifacts" in str(error)
 
@@ -245,14 +245,14 @@ def test_record_that_cannot_be_written_ends_the_stages(root, monkeypatch):
     started = time.monotonic()
     tasks = {"a": toy.task(":"), "b": toy.task("sleep 30")}
     with pytest.raises(SetupError, match="disk is full"):
-        pipeline = spec.parse(toy.text(toy.document(tasks)))
-        local.run(pipeline, {}, str(root), progress=full, jobs=2)
+        pipeline = parse(toy.text(toy.document(tasks)))
+        runner.run(pipeline, {}, str(root), progress=full, jobs=2)
     assert time.monotonic() - started < 10
 
 
 def test_defect_of_ours_is_recorded(root, monkeypatch):
     monkeypatch.setattr("idxpipe.pipeline.local.cache.key", lambda *_: 1 / 0)
-    error = failure.error_of(local.run(one(":"), {}, str(root)))
+    error = failure.error_of(runner.run(one(":"), {}, str(root)))
     assert error.exit_code == 1
     assert "  | ZeroDivisionError" in str(error)
 
@@ -275,7 +275,7 @@ def test_go_on_command_goes_on(run, root, monkeypatch, pipeline):
     flags = dict(zip(words[2::2], words[3::2], strict=True))
     monkeypatch.delenv("BREAK")
     plan = rerun.rerun(flags["--root"], flags["--run"], stages_from=flags["--from"])
-    more = local.run(
+    more = runner.run(
         plan.pipeline, plan.parameters, flags["--root"], force=plan.force, earlier=plan.earlier
     )
     assert statuses(more) == {
@@ -298,14 +298,14 @@ def test_running_siblings_of_a_failure_finish_and_nothing_new_starts(root, tmp_p
         "good": toy.task(f"while [ ! -e {mark} ]; do sleep 0.05; done; sleep 1"),
         "next": toy.task(":", after=["good"]),
     }
-    record = local.run(spec.parse(toy.text(toy.document(tasks))), {}, str(root), jobs=2)
+    record = runner.run(parse(toy.text(toy.document(tasks))), {}, str(root), jobs=2)
     assert statuses(record) == {"bad": "failed", "good": "succeeded", "next": "pending"}
 
 
 def test_two_failures_are_both_named(root):
     tasks = {"a": toy.task("exit 3"), "b": toy.task("sleep 0.3; exit 4")}
     error = failure.error_of(
-        local.run(spec.parse(toy.text(toy.document(tasks))), {}, str(root), jobs=2)
+        runner.run(parse(toy.text(toy.document(tasks))), {}, str(root), jobs=2)
     )
     assert error.exit_code == 3
     assert "also:     b failed" in str(error)
@@ -326,7 +326,7 @@ def importer(uri, title="Dataset"):
         }
     }
     document["root"]["dag"]["tasks"]["one"]["inputs"] = {"parameters": {"uri": toy.constant(uri)}}
-    return spec.parse(toy.text(document))
+    return parse(toy.text(document))
 
 
 def test_root_on_a_store_that_is_not_local(root, data, monkeypatch):
@@ -334,7 +334,7 @@ def test_root_on_a_store_that_is_not_local(root, data, monkeypatch):
     monkeypatch.setattr("idxpipe.components.core.storage.is_local", lambda uri: False)
     monkeypatch.setattr("idxpipe.components.core.storage._resolve", lambda uri: (LocalStore(), uri))
     for expected in ("succeeded", "cached"):
-        record = local.run(one("echo hello"), {}, str(root))
+        record = runner.run(one("echo hello"), {}, str(root))
         assert record.tasks["one"].status == expected
         if expected == "succeeded":
             assert log_of(record) == "hello\n"
@@ -342,7 +342,7 @@ def test_root_on_a_store_that_is_not_local(root, data, monkeypatch):
 
 
 def test_importer(data, root):
-    record = local.run(importer(str(data)), {}, str(root))
+    record = runner.run(importer(str(data)), {}, str(root))
     artifact = record.tasks["one"].outputs.artifacts["artifact"]
     assert artifact.uri == str(data)
     assert artifact.title == "system.Dataset"
@@ -350,24 +350,24 @@ def test_importer(data, root):
 
 
 def test_importer_of_nothing(data, root):
-    error = failure.error_of(local.run(importer(str(data / "none")), {}, str(root)))
+    error = failure.error_of(runner.run(importer(str(data / "none")), {}, str(root)))
     assert isinstance(error, DataError)
     assert str(data / "none") in str(error)
-    assert failure.error_of(local.run(importer("/none", "Metrics"), {}, str(root))) is None
+    assert failure.error_of(runner.run(importer("/none", "Metrics"), {}, str(root))) is None
 
 
 RUNNER = """
 import sys
-from idxpipe.pipeline.local import runner as local
-from idxpipe.pipeline.spec import parse as spec
+from idxpipe.pipeline.local import runner
+from idxpipe.pipeline.spec.parse import load, parse
 _, file, data, root, grace = sys.argv
-record = local.run(spec.load(file), {"data": data}, root, grace=float(grace), jobs=2)
+record = runner.run(load(file), {"data": data}, root, grace=float(grace), jobs=2)
 print(record.status)
 """
 
 
 @pytest.fixture
-def runner(data, root, tmp_path, monkeypatch):
+def started(data, root, tmp_path, monkeypatch):
     """Start the toy pipeline in another process, which hangs in a stage."""
     (tmp_path / "pipeline.yaml").write_bytes(toy.text(toy.toy()))
     mark = tmp_path / "hanging"
@@ -405,8 +405,8 @@ def wait_for(condition, seconds=30):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_signals_end_the_stages(runner, root, number, run):
-    process = runner()
+def test_signals_end_the_stages(started, root, number, run):
+    process = started()
     process.send_signal(number)
     out, _ = process.communicate(timeout=10)
     assert out == "cancelled\n"
@@ -427,8 +427,8 @@ def test_signals_end_the_stages(runner, root, number, run):
     }
 
 
-def test_killed_runner_takes_its_stages_along(runner, root, run, tmp_path):
-    process = runner()
+def test_killed_runner_takes_its_stages_along(started, root, run, tmp_path):
+    process = started()
     process.kill()
     process.wait()
     before = state.find(str(root))
@@ -441,8 +441,8 @@ def test_killed_runner_takes_its_stages_along(runner, root, run, tmp_path):
     wait_for(lambda: not list((tmp_path / "tmp").glob("idxpipe-*")))
 
 
-def test_two_runs_at_once_share_the_work(runner, root, run):
-    process = runner()
+def test_two_runs_at_once_share_the_work(started, root, run):
+    process = started()
     notes = []
     # The other run hangs in copy-test until it is told to stop; this one waits for it.
     timer = threading.Timer(1.0, process.send_signal, [signal.SIGINT])
@@ -477,7 +477,7 @@ def test_second_interrupt_kills(root, tmp_path):
 def test_stragglers_of_a_stage_are_ended(root, tmp_path):
     script = f"sleep 30 & echo $! > {tmp_path}/pid"
     started = time.monotonic()
-    assert local.run(one(script), {}, str(root)).status == "succeeded"
+    assert runner.run(one(script), {}, str(root)).status == "succeeded"
     assert time.monotonic() - started < 5
     stat = pathlib.Path(f"/proc/{(tmp_path / 'pid').read_text().strip()}/stat")
     wait_for(lambda: not stat.exists() or " Z " in stat.read_text())

@@ -5,15 +5,15 @@ import pytest
 from idxpipe.components.core.errors import DataError
 from idxpipe.pipeline.local import executor_input
 from idxpipe.pipeline.local import executor_output as outputs
-from idxpipe.pipeline.spec import parse as spec
 from idxpipe.pipeline.spec.artifact import Values
+from idxpipe.pipeline.spec.parse import parse
 from tests.pipeline import toy
 
 
 @pytest.fixture
 def task():
     described = toy.task(":", values={"n": "NUMBER_INTEGER"}, files={"data": "Dataset"})
-    return spec.parse(toy.text(toy.document({"one": described}))).tasks["one"]
+    return parse(toy.text(toy.document({"one": described}))).tasks["one"]
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def test_what_go_s_parse_bool_takes_is_false(tmp_path, text):
 
 def reported_flag(tmp_path, text):
     described = toy.task(":", values={"b": "BOOLEAN"})
-    task = spec.parse(toy.text(toy.document({"one": described}))).tasks["one"]
+    task = parse(toy.text(toy.document({"one": described}))).tasks["one"]
     message = executor_input.build(task, Values(), str(tmp_path / "made"), str(tmp_path))
     (tmp_path / "b").write_text(text)
     return outputs.collect(task, message).parameters["b"]

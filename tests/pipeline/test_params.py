@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from idxpipe.components.core.errors import UsageError
 from idxpipe.pipeline.spec import params
-from idxpipe.pipeline.spec.parse import Parameter
+from idxpipe.pipeline.spec.graph import Parameter
 
 DECLARED = {
     "data": Parameter("STRING"),

@@ -8,19 +8,19 @@ import pytest
 from idxpipe.components.core.errors import UsageError
 from idxpipe.pipeline.cli.main import main
 from idxpipe.pipeline.preflight.prices import plan, read_table
-from idxpipe.pipeline.spec import parse as spec
 from idxpipe.pipeline.spec.machines import DEFAULT_MACHINE
+from idxpipe.pipeline.spec.parse import load, parse
 from idxpipe.pipeline.vertex.targets import TARGETS
 
 GOLDEN = "tests/pipeline/golden/{}.yaml"
 
 
-def load(name):
-    return spec.load(GOLDEN.format(name))
+def golden(name):
+    return load(GOLDEN.format(name))
 
 
 def test_the_default_machine_by_hand():
-    estimate = plan(spec.load("pipeline.yaml"), dict.fromkeys(NAMES, 30.0))
+    estimate = plan(load("pipeline.yaml"), dict.fromkeys(NAMES, 30.0))
     # Six stages of half an hour on e2-standard-4, and the fee of the run.
     assert estimate.total == pytest.approx(0.03 + 6 * 0.5 * 0.154126276)
 
@@ -37,7 +37,7 @@ NAMES = ("validate", "convert-train", "convert-test", "train", "evaluate", "gate
     ],
 )
 def test_a_machine_of_its_own(name, hourly, machine):
-    (line,) = [line for line in plan(load(name), {"train": 120}).lines if line.stage == "train"]
+    (line,) = [line for line in plan(golden(name), {"train": 120}).lines if line.stage == "train"]
     assert line.hourly == pytest.approx(hourly)
     assert line.cost == pytest.approx(2 * hourly)
     assert line.machine == machine
@@ -58,17 +58,17 @@ def test_the_table_says_when_and_whence():
 
 
 def test_the_text_states_date_region_and_what_is_derived():
-    text = str(plan(load("tpu-v5e-4")))
+    text = str(plan(golden("tpu-v5e-4")))
     assert f"us-central1, as of {read_table()['date']}" in text
     assert " *\n" in text
     assert "* not verified: " in text
-    assert "*" not in str(plan(spec.load("pipeline.yaml")))
+    assert "*" not in str(plan(load("pipeline.yaml")))
 
 
 def test_a_price_that_is_not_known_leaves_the_total_open(tmp_path):
     with open(GOLDEN.format("tpu-v5e-4")) as file:
         text = file.read().replace("ct5lp-hightpu-4t", "z9-mega")
-    estimate = plan(spec.parse(text.encode()))
+    estimate = plan(parse(text.encode()))
     assert estimate.total is None
     assert "unknown" in str(estimate)
     assert estimate.to_json()["stages"][3]["hourly"] is None
@@ -77,7 +77,7 @@ def test_a_price_that_is_not_known_leaves_the_total_open(tmp_path):
 @pytest.mark.parametrize("minutes", [{"learn": 3.0}, {"train": -1.0}, {"train": float("nan")}])
 def test_a_duration_that_cannot_be_meant(minutes):
     with pytest.raises(UsageError, match="not the duration of a stage"):
-        plan(load("gpu-t4"), minutes)
+        plan(golden("gpu-t4"), minutes)
 
 
 def test_the_command(capsys):

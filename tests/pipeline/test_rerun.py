@@ -7,10 +7,10 @@ import yaml
 
 from idxpipe.components.core.errors import UsageError
 from idxpipe.pipeline import failure, rerun, state
-from idxpipe.pipeline.local import runner as local
-from idxpipe.pipeline.spec import parse as spec
+from idxpipe.pipeline.local import runner
 from idxpipe.pipeline.spec.artifact import Artifact, Values
-from idxpipe.pipeline.spec.parse import Constant, Importer
+from idxpipe.pipeline.spec.graph import Constant, Importer
+from idxpipe.pipeline.spec.parse import parse
 from tests.pipeline import toy
 from tests.pipeline.conftest import statuses
 
@@ -21,8 +21,8 @@ def finished(tmp_path_factory):
     folder = tmp_path_factory.mktemp("finished")
     (folder / "a").write_text("first\n")
     (folder / "b").write_text("second\n")
-    whole = spec.parse(toy.text(toy.toy()))
-    return whole, local.run(whole, {"data": str(folder)}, str(folder / "root"))
+    whole = parse(toy.text(toy.toy()))
+    return whole, runner.run(whole, {"data": str(folder)}, str(folder / "root"))
 
 
 def cut(finished, *kept):
@@ -67,11 +67,11 @@ def test_the_whole_pipeline_is_left_alone(finished):
 
 def test_where_an_artifact_is_gone_the_stage_that_made_it_is_what_goes_on(finished, tmp_path):
     root = shutil.copytree(pathlib.Path(finished[1].root).parent, tmp_path / "copy") / "root"
-    record = local.run(finished[0], {"data": str(root.parent)}, str(root))
+    record = runner.run(finished[0], {"data": str(root.parent)}, str(root))
     for name in ("copy-train", "copy-test"):
         shutil.rmtree(record.tasks[name].outputs.artifacts["dataset"].uri)
     again = rerun.rerun(str(root), record.run_id, stages_from="train")
-    broken = local.run(again.pipeline, again.parameters, str(root), earlier=again.earlier)
+    broken = runner.run(again.pipeline, again.parameters, str(root), earlier=again.earlier)
     error = str(failure.error_of(broken))
     assert "artifact to import is not there" in error
     assert "failed: None" not in error
@@ -81,7 +81,7 @@ def test_where_an_artifact_is_gone_the_stage_that_made_it_is_what_goes_on(finish
         stage = command[command.index("--from") + 1]
         assert stage in finished[0].tasks
         again = rerun.rerun(str(root), broken.run_id, stages_from=stage)
-        broken = local.run(again.pipeline, again.parameters, str(root), earlier=again.earlier)
+        broken = runner.run(again.pipeline, again.parameters, str(root), earlier=again.earlier)
     assert broken.status == "succeeded"
 
 
@@ -92,7 +92,7 @@ def test_one_importer_for_two_users(finished):
     document["components"] |= more["components"]
     document["deploymentSpec"]["executors"] |= more["deploymentSpec"]["executors"]
     document["root"]["dag"]["tasks"] |= more["root"]["dag"]["tasks"]
-    smaller = rerun.cut(spec.parse(toy.text(document)), finished[1], frozenset({"again", "judge"}))
+    smaller = rerun.cut(parse(toy.text(document)), finished[1], frozenset({"again", "judge"}))
     assert sorted(n for n in smaller.tasks if n.startswith("importer-")) == [
         "importer-copy-test-dataset",
         "importer-train-model",
@@ -113,7 +113,7 @@ def test_outputs_of_the_pipeline_go_with_their_task(finished):
             },
         }
     }
-    smaller = rerun.cut(spec.parse(toy.text(document)), finished[1], frozenset({"judge"}))
+    smaller = rerun.cut(parse(toy.text(document)), finished[1], frozenset({"judge"}))
     assert set(smaller.document["root"]["dag"]["outputs"]["artifacts"]) == {"r"}
     assert set(smaller.document["root"]["outputDefinitions"]["artifacts"]) == {"r"}
 
@@ -143,7 +143,7 @@ def test_titles_name_stages_too():
     document = toy.document(tasks)
     for name, title in (("copy", "copy[train]"), ("copy-2", "copy[test]")):
         document["root"]["dag"]["tasks"][name]["taskInfo"]["name"] = title
-    assert rerun.select(spec.parse(toy.text(document)), "copy[test]") == {"copy-2"}
+    assert rerun.select(parse(toy.text(document)), "copy[test]") == {"copy-2"}
 
 
 @pytest.mark.parametrize("stage", ["train", "copy", "copy-train", "look", "judge"])
@@ -187,7 +187,7 @@ def test_importers_are_what_kfp_compiles(finished, tmp_path):
     outputs = {"data": Artifact("data", "/made", made, metadata)}
     done = state.TaskRecord("make", status=state.Status.SUCCEEDED, outputs=Values({}, outputs))
     record = state.RunRecord("r", "/root", "p", "d", {}, tasks={"make": done})
-    ours = rerun.cut(spec.parse(toy.text(whole)), record, frozenset({"use"})).document
+    ours = rerun.cut(parse(toy.text(whole)), record, frozenset({"use"})).document
     name = "importer-make-data"
     assert ours["components"][f"comp-{name}"] == {
         **theirs["components"]["comp-importer"],
@@ -206,7 +206,7 @@ def test_importers_are_what_kfp_compiles(finished, tmp_path):
 
 def go(root, **flags):
     plan = rerun.rerun(str(root), **flags)
-    return local.run(
+    return runner.run(
         plan.pipeline, plan.parameters, str(root), force=plan.force, earlier=plan.earlier
     )
 
@@ -258,7 +258,7 @@ def test_parameter_of_two_left_out_stages(run, root, data):
     inputs = document["root"]["dag"]["tasks"]["train"]["inputs"]["parameters"]
     inputs["steps"] = toy.constant(1)
     run()
-    changed = spec.parse(toy.text(document))
+    changed = parse(toy.text(document))
     with pytest.raises(UsageError, match=r"rerun --from copy$"):
         rerun.rerun(str(root), stages_from="train", assignments=["steps=5"], pipeline=changed)
 
@@ -279,7 +279,7 @@ def test_pipeline_that_changed_since(run, root):
     kinds["more"] = toy.kind("Dataset")
     inputs = document["root"]["dag"]["tasks"]["judge"]["inputs"]["artifacts"]
     inputs["dataset"] = toy.artifact("copy-test", "more")
-    changed = spec.parse(toy.text(document))
+    changed = parse(toy.text(document))
     with pytest.raises(UsageError, match=r"copy-test\.more"):
         rerun.rerun(str(root), only="judge", pipeline=changed)
     assert rerun.rerun(str(root), only="train", pipeline=changed).earlier.whole is changed

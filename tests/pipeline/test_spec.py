@@ -1,8 +1,8 @@
 import pytest
 
 from idxpipe.components.core.errors import DataError, UsageError
-from idxpipe.pipeline.spec import parse as spec
-from idxpipe.pipeline.spec.parse import Constant, Container, PipelineInput, TaskOutput
+from idxpipe.pipeline.spec.graph import Constant, Container, PipelineInput, TaskOutput
+from idxpipe.pipeline.spec.parse import dump, load, parse
 from tests.pipeline import toy
 
 
@@ -17,7 +17,7 @@ def test_types_where_inputs_come_from(pipeline):
     assert pipeline.tasks["train"].parameters == {"steps": PipelineInput("steps")}
     assert pipeline.tasks["train"].artifacts == {"dataset": TaskOutput("copy-train", "dataset")}
     task = toy.task(":", parameters={"n": ("NUMBER_INTEGER", toy.constant(3.0))})
-    read = spec.parse(toy.text(toy.document({"one": task})))
+    read = parse(toy.text(toy.document({"one": task})))
     assert read.tasks["one"].parameters == {"n": Constant(3.0)}
 
 
@@ -36,13 +36,13 @@ def test_knows_what_is_up_and_downstream(pipeline):
 
 def test_keeps_a_platform_document(pipeline):
     two = toy.text(toy.toy()) + b"---\nplatforms:\n  kubernetes: {}\n"
-    read = spec.parse(two)
+    read = parse(two)
     assert read.platform == {"platforms": {"kubernetes": {}}}
-    assert spec.parse(spec.dump(read.document, read.platform)).tasks == pipeline.tasks
+    assert parse(dump(read.document, read.platform)).tasks == pipeline.tasks
 
 
 def test_digest_is_of_the_file(pipeline):
-    assert spec.parse(pipeline.source + b"\n").digest != pipeline.digest
+    assert parse(pipeline.source + b"\n").digest != pipeline.digest
 
 
 def broken(path, value):
@@ -92,24 +92,24 @@ TASK = ("root", "dag", "tasks", "train")
 )
 def test_refuses_what_is_not_a_pipeline(source, message):
     with pytest.raises(DataError, match=message.replace("[", r"\[")):
-        spec.parse(source, "p.yaml")
+        parse(source, "p.yaml")
 
 
 def test_refuses_what_aliases_blow_up():
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]" for i in range(1, 10)]
     with pytest.raises(DataError, match="too many values"):
-        spec.parse("\n".join(lines).encode())
+        parse("\n".join(lines).encode())
 
 
 def test_refuses_a_mapping_with_other_keys():
     with pytest.raises(DataError, match="names as keys"):
-        spec.parse(broken((*TASK, "inputs"), {"parameters": {1: toy.constant(1)}}))
+        parse(broken((*TASK, "inputs"), {"parameters": {1: toy.constant(1)}}))
 
 
 def test_load_names_a_missing_file(tmp_path):
     with pytest.raises(DataError, match="no such file"):
-        spec.load(str(tmp_path / "none.yaml"))
+        load(str(tmp_path / "none.yaml"))
 
 
 @pytest.mark.parametrize(
@@ -147,10 +147,10 @@ def test_load_names_a_missing_file(tmp_path):
     ],
 )
 def test_refuses_what_only_a_cluster_runs(path, value, construct, tmp_path):
-    from idxpipe.pipeline.local import runner as local
+    from idxpipe.pipeline.local import runner
 
-    read = spec.parse(broken(path, value))
+    read = parse(broken(path, value))
     with pytest.raises(UsageError, match=construct) as caught:
-        local.run(read, {"data": "x"}, str(tmp_path / "root"))
+        runner.run(read, {"data": "x"}, str(tmp_path / "root"))
     assert "train:" in str(caught.value)
     assert not (tmp_path / "root").exists()

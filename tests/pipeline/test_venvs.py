@@ -8,7 +8,7 @@ from idxpipe.components.core.errors import SetupError
 from idxpipe.pipeline.local import venvs
 from idxpipe.pipeline.local.cache import lock
 from idxpipe.pipeline.local.process import Stopped
-from idxpipe.pipeline.spec.parse import Container
+from idxpipe.pipeline.spec.graph import Container
 
 SCRIPT = 'python3 -m pip install --quiet \'six==1.17.0\' && "$0" "$@"'
 

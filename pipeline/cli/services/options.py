@@ -8,7 +8,7 @@ from idxpipe.components.core.errors import UsageError
 
 if TYPE_CHECKING:
     from idxpipe.pipeline.rerun import Rerun
-    from idxpipe.pipeline.spec.parse import Pipeline
+    from idxpipe.pipeline.spec.graph import Pipeline
     from idxpipe.pipeline.state import Earlier, RunRecord
 
 
@@ -76,10 +76,11 @@ def rerun_of(
     """
     from idxpipe.pipeline import rerun
     from idxpipe.pipeline.catalogue import check_values, is_ours
-    from idxpipe.pipeline.spec import parse
+    from idxpipe.pipeline.spec.graph import require_parts
+    from idxpipe.pipeline.spec.parse import load
 
-    whole = parse.load(args.pipeline) if args.pipeline else found.whole
-    parse.require_parts(whole)
+    whole = load(args.pipeline) if args.pipeline else found.whole
+    require_parts(whole)
     plan = rerun.plan(
         found.record,
         whole,

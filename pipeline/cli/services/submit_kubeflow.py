@@ -14,7 +14,7 @@ from idxpipe.pipeline.cli.services.options import pipeline_and_parameters, poll_
 from idxpipe.pipeline.kubeflow import client as kubeflow
 
 if TYPE_CHECKING:
-    from idxpipe.pipeline.spec.parse import Pipeline
+    from idxpipe.pipeline.spec.graph import Pipeline
 
 
 def submit_to_kubeflow(args: argparse.Namespace) -> Outcome:
@@ -23,7 +23,7 @@ def submit_to_kubeflow(args: argparse.Namespace) -> Outcome:
     Raises:
         IdxpipeError: If it is refused; with `--wait`, also if the run does not succeed.
     """
-    from idxpipe.pipeline.spec.parse import require_here
+    from idxpipe.pipeline.spec.graph import require_here
 
     _refuse_flags(args)
     service = kubeflow_at(args.kfp_host)

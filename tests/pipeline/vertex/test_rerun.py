@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from idxpipe.pipeline.spec import parse as spec
+from idxpipe.pipeline.spec.parse import load
 from idxpipe.pipeline.vertex import record as vertex_record
 from idxpipe.pipeline.vertex import request as vertex_request
 
@@ -169,7 +169,7 @@ def test_a_run_on_a_tpu_is_cut_too(idxpipe, service):
     service.hold = threading.Event()
     job_id = idxpipe("submit", *words)["job"]
     job = service.jobs[job_id]["job"]
-    whole = spec.load(str(file))
+    whole = load(str(file))
     child = "https://us-central1-aiplatform.googleapis.com/v1/projects/1/locations/x/customJobs/77"
     values = {"STRING": child, "NUMBER_INTEGER": 3, "NUMBER_DOUBLE": 0.5, "BOOLEAN": "true"}
     job["jobDetail"] = {
