@@ -31,7 +31,8 @@ TRAIN = [
 # Google's TPU compiler, for machines without a TPU: pipeline/tpu/worker.py names the versions, too.
 # Not for one that has a TPU: TensorFlow for TPUs needs the libtpu of the extra `tpu`.
 TPU_CHECK = ["jax==0.10.2", "jaxlib==0.10.2", "libtpu==0.0.52"]
-PIPELINE = ["kfp>=2.16.1,<2.18", "PyYAML>=6"]
+# With a limit to what a server may ask to wait.
+PIPELINE = ["kfp>=2.16.1,<2.18", "PyYAML>=6", "urllib3>=2.6"]
 # Of the images, too: a pipeline root of Kubeflow may be on S3.
 S3 = ["s3fs>=2025.1"]
 

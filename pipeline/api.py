@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from idxpipe.components.core.dataset.manifest import Dataset
     from idxpipe.components.evaluate.metrics.figures import Figures
     from idxpipe.components.evaluate.predict import Prediction
-    from idxpipe.components.train.stage import TrainResult
+    from idxpipe.components.train.result import TrainResult
     from idxpipe.components.validate.validation import Validation
 
 

@@ -52,26 +52,7 @@ def define(target: Target, train_image: str, registry: RegisterConfig | None) ->
         # A fingerprint in the key of the stages after it makes new bytes at an old URI visible; but
         # only if this stage looks at them every time.
         validated.set_caching_options(False)
-
-        converted = {}
-        for split in ("train", "test"):
-            outputs = validated.outputs
-            parameters = select(given, ConvertConfig)
-            if split != "train":
-                parameters["validation_fraction"] = 0.0
-            converted[split] = _named(convert, f"convert-{split}")(
-                images=outputs[f"{split}_images_uri"],
-                labels=outputs[f"{split}_labels_uri"],
-                images_fingerprint=outputs[f"{split}_images_fingerprint"],
-                labels_fingerprint=outputs[f"{split}_labels_fingerprint"],
-                split=split,
-                num_classes=outputs["classes"],
-                image_shape=outputs["shape"],
-                label_column=given["label_column"],
-                transposed=given["transposed"],
-                **parameters,
-            )
-
+        converted = {split: _convert(given, validated, split) for split in ("train", "test")}
         parameters = select(given, TrainConfig)
         device = select(given, DeviceConfig)
         trained = trainer(
@@ -89,13 +70,7 @@ def define(target: Target, train_image: str, registry: RegisterConfig | None) ->
         )
         # Not a custom job: each try would be paid for, and the job itself starts workers again.
         on_their_own = [trained] if trainer is train else []
-        for task in (*converted.values(), *on_their_own, evaluated):
-            task.set_retry(
-                num_retries=2,
-                backoff_duration="30s",
-                backoff_factor=2.0,
-                backoff_max_duration="300s",
-            )
+        _try_again([*converted.values(), *on_their_own, evaluated])
         # Apart from evaluate, whose metrics and report are there for a model that does not pass.
         gated = gate(metrics=evaluated.outputs["metrics"], **select(given, GateConfig))
         if registry:
@@ -108,3 +83,34 @@ def define(target: Target, train_image: str, registry: RegisterConfig | None) ->
             registered.after(gated)
 
     return idx_to_model
+
+
+def _convert(given, validated, split):
+    """Add the conversion of one split, as validate found it."""
+    outputs = validated.outputs
+    parameters = select(given, ConvertConfig)
+    if split != "train":
+        parameters["validation_fraction"] = 0.0
+    return _named(convert, f"convert-{split}")(
+        images=outputs[f"{split}_images_uri"],
+        labels=outputs[f"{split}_labels_uri"],
+        images_fingerprint=outputs[f"{split}_images_fingerprint"],
+        labels_fingerprint=outputs[f"{split}_labels_fingerprint"],
+        split=split,
+        num_classes=outputs["classes"],
+        image_shape=outputs["shape"],
+        label_column=given["label_column"],
+        transposed=given["transposed"],
+        **parameters,
+    )
+
+
+def _try_again(tasks):
+    """Let tasks be tried again, twice."""
+    for task in tasks:
+        task.set_retry(
+            num_retries=2,
+            backoff_duration="30s",
+            backoff_factor=2.0,
+            backoff_max_duration="300s",
+        )

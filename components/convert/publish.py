@@ -9,9 +9,8 @@ from contextlib import suppress
 from idxpipe import __version__
 from idxpipe.components.convert import tfds
 from idxpipe.components.convert.config import ConvertConfig
-from idxpipe.components.convert.interference import in_the_way
 from idxpipe.components.convert.plan import Part
-from idxpipe.components.convert.shard import RECEIPTS, read_receipt
+from idxpipe.components.convert.shard import RECEIPTS, in_the_way, read_receipt
 from idxpipe.components.convert.source import Source
 from idxpipe.components.core import storage
 from idxpipe.components.core.dataset.manifest import MANIFEST, Dataset, read_dataset, shard_uris

@@ -8,14 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from idxpipe.components.convert.interference import in_the_way
 from idxpipe.components.convert.plan import ShardTask
 from idxpipe.components.convert.rows import CHUNK_BYTES, Bytes, chunk_rows, numbers, read_chunks
 from idxpipe.components.convert.writers import open_shard
 from idxpipe.components.core import storage
 from idxpipe.components.core.dataset.manifest import Shard
 from idxpipe.components.core.dataset.tfrecord import ExampleEncoder
-from idxpipe.components.core.errors import DataError
+from idxpipe.components.core.errors import DataError, TransientError
 from idxpipe.components.core.fingerprint import Fingerprint
 from idxpipe.components.core.idx.header import Header
 from idxpipe.components.core.idx.labels import label_column
@@ -172,3 +171,13 @@ def _count(labels: np.ndarray, task: ShardTask) -> np.ndarray:
             remedy="leave the file alone until the conversion ends, then convert again",
         )
     return np.bincount(labels, minlength=task.num_classes)
+
+
+def in_the_way(output: str) -> TransientError:
+    """Return the error for the conversion that lost."""
+    return TransientError(
+        "another conversion works in the same folder",
+        where=output,
+        found="files of this conversion that were deleted",
+        remedy="run one at a time, or give each a folder of its own; then run this one again",
+    )

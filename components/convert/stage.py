@@ -30,7 +30,7 @@ from idxpipe.components.core.dataset.manifest import FILE_ORDER, MANIFEST, VALID
 from idxpipe.components.core.errors import DataError, TransientError
 from idxpipe.components.core.idx.checks import check_pair
 from idxpipe.components.core.idx.layout import LayoutConfig
-from idxpipe.components.core.lasting import lasting
+from idxpipe.components.core.tf_host import without_gc
 
 _USUAL = LayoutConfig()
 
@@ -162,7 +162,7 @@ def _publish_or_find(part: Part, sources: tuple[Source, Source], config: Convert
 def _import_beam() -> ModuleType:
     # Without its [gcp] extra, Beam warns on import of clients that are not used here.
     logging.getLogger().addFilter(lambda record: "apitools not found" not in record.getMessage())
-    with lasting():
+    with without_gc():
         return import_module("idxpipe.components.convert.beam.pipeline")
 
 

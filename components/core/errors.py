@@ -114,6 +114,18 @@ class TransientError(IdxpipeError):
     exit_code = 6
 
 
+class NotFoundError(UsageError):
+    """A resource that a service does not know."""
+
+
+class DeniedError(SetupError):
+    """A call that these credentials may not make."""
+
+
+class UnreachableError(TransientError):
+    """A service that does not answer at all."""
+
+
 def without_secrets(where: str) -> str:
     """Return a URI without the password and the signature that it may carry."""
     kind, separator, rest = where.partition("://")

@@ -1,4 +1,7 @@
-"""What a trained model says of itself: its model.json, read without TensorFlow."""
+"""model.json, what a trained model says of itself: train writes it, last; others read it.
+
+A model exists when its model.json does.
+"""
 
 import dataclasses
 import json
@@ -10,9 +13,10 @@ from idxpipe.components.core.dataset.manifest import Dataset
 from idxpipe.components.core.errors import NO_CACHE, DataError
 from idxpipe.components.core.idx.header import ITEM_BYTES
 
-# Sources: components/train/export/saved_model.py for the name, train/stage.py for the version.
 CARD = "model.json"
 SCHEMA_VERSION = 1
+# No stage relies on them.
+_OPTIONAL = ("device", "num_examples", "config", "files")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,6 +33,10 @@ class ModelCard:
         image_dtype: Type of the pixels it takes.
         sources: Fingerprints of the files it was trained on, by role.
         version: The idxpipe that made it.
+        device: What it was trained on: accelerator and number of replicas.
+        num_examples: How many examples it was trained on.
+        config: Every parameter of the training, with the recipe's values.
+        files: The formats that lie beside the SavedModel, by file name.
     """
 
     uri: str
@@ -40,6 +48,10 @@ class ModelCard:
     image_dtype: str
     sources: dict[str, str]
     version: str
+    device: dict[str, Any] = dataclasses.field(default_factory=dict)
+    num_examples: int = 0
+    config: dict[str, Any] = dataclasses.field(default_factory=dict)
+    files: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Check what the rest relies on.
@@ -63,6 +75,35 @@ class ModelCard:
             if not good:
                 raise ValueError(f"{name}: {getattr(self, name)!r}")
 
+    def to_json(self) -> dict[str, Any]:
+        """Return what model.json holds."""
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "version": self.version,
+            "step": self.step,
+            "loss": self.loss,
+            "parameters": self.parameters,
+            "device": self.device,
+            "num_classes": self.num_classes,
+            "image_shape": list(self.image_shape),
+            "image_dtype": self.image_dtype,
+            "num_examples": self.num_examples,
+            "sources": self.sources,
+            "config": self.config,
+            "files": list(self.files),
+        }
+
+
+def write_card(card: ModelCard) -> None:
+    """Write the model.json of the model in `card.uri`, which makes it exist.
+
+    Raises:
+        SetupError: If it cannot be written.
+        TransientError: If a remote store fails again and again.
+    """
+    text = json.dumps(card.to_json(), indent=2) + "\n"
+    storage.write(storage.join(card.uri, CARD), text.encode())
+
 
 def read_card(uri: str) -> ModelCard:
     """Read the card of the model in `uri`, or in the folder `model` below it.
@@ -81,10 +122,15 @@ def read_card(uri: str) -> ModelCard:
         )
     file = storage.join(found[0], CARD)
     body = _parse(file)
-    names = [field.name for field in dataclasses.fields(ModelCard) if field.name != "uri"]
     try:
-        values = {name: body[name] for name in names}
-        return ModelCard(found[0], **{**values, "image_shape": tuple(values["image_shape"])})
+        values = {
+            field.name: body[field.name]
+            for field in dataclasses.fields(ModelCard)
+            if field.name != "uri" and (field.name in body or field.name not in _OPTIONAL)
+        }
+        for name in ("image_shape", "files"):
+            values[name] = tuple(values.get(name, ()))
+        return ModelCard(found[0], **values)
     except (KeyError, TypeError) as error:
         raise DataError(
             "model's card is incomplete", where=file, found=str(error), remedy="train again"

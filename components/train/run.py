@@ -47,8 +47,8 @@ def run(
         DataError: If the loss or a weight is no longer a finite number.
         TransientError: If SIGTERM came before the last step; the state is saved.
     """
-    rates: list[float] = []
     saved.tidy()
+    rates: list[float] = []
     step = saved.step
     if step >= config.train_steps:
         return rates
@@ -63,11 +63,7 @@ def run(
             seconds = time.perf_counter() - began
             rate = (end - step) * config.batch_size / seconds
             rates.append(rate)
-            if not math.isfinite(loss):
-                raise _diverged(f"the loss became {loss}", step, end, saved)
-            # Not the same: relu and pooling can turn NaN into a number on the way to the loss.
-            if not saved.is_finite():
-                raise _diverged("a weight is no longer finite", step, end, saved)
+            _check_finite(loss, step, end, saved)
             last = end == config.train_steps
             due = [every for every in periods if last or end // every > step // every]
             history.add(
@@ -93,6 +89,14 @@ def run(
                     remedy="the same command goes on from the checkpoint that was just saved",
                 )
     return rates
+
+
+def _check_finite(loss: float, step: int, end: int, saved: Checkpoints) -> None:
+    if not math.isfinite(loss):
+        raise _diverged(f"the loss became {loss}", step, end, saved)
+    # Not the same: relu and pooling can turn NaN into a number on the way to the loss.
+    if not saved.is_finite():
+        raise _diverged("a weight is no longer finite", step, end, saved)
 
 
 def _diverged(what: str, step: int, end: int, saved: Checkpoints) -> DataError:

@@ -177,6 +177,10 @@ class Split:
                     code=code,
                 )
         yield from self._repeats(facts)
+        yield from self._appearance(facts, transposed)
+
+    def _appearance(self, facts: PixelFacts, transposed: bool) -> Iterator[DataError]:
+        where = self.images.uri
         border = looks.inverted(facts)
         if border:
             yield DataError(

@@ -1,9 +1,9 @@
 """The service account that the stages run as."""
 
-from idxpipe.components.core.errors import IdxpipeError
+from idxpipe.components.core.errors import IdxpipeError, NotFoundError
 from idxpipe.pipeline.preflight import policy
 from idxpipe.pipeline.preflight.check import ME, Check, fail, ok, summary, unknown
-from idxpipe.pipeline.preflight.services import Services, is_missing, name
+from idxpipe.pipeline.preflight.services import Services, name
 
 ACT_AS = "iam.serviceAccounts.actAs"
 
@@ -21,7 +21,7 @@ def check_account(services: Services, project: str, account: str) -> list[Check]
             "iam", f"/v1/projects/{name(project)}/serviceAccounts/{name(account)}"
         )
     except IdxpipeError as error:
-        if is_missing(error):
+        if isinstance(error, NotFoundError):
             user = account.partition("@")[0]
             fix = f"gcloud iam service-accounts create {user} --project={home or project}"
             return [fail(what, "there is no such account", fix)]

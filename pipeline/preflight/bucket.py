@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from idxpipe.components.core.errors import IdxpipeError
+from idxpipe.components.core.errors import DeniedError, IdxpipeError, NotFoundError
 from idxpipe.pipeline.preflight import policy
 from idxpipe.pipeline.preflight.check import ME, Check, fail, ok, summary, unknown
-from idxpipe.pipeline.preflight.services import Services, is_denied, is_missing, name
+from idxpipe.pipeline.preflight.services import Services, name
 
 READ = ("storage.objects.get", "storage.objects.list")
 WRITE = (*READ, "storage.objects.create", "storage.objects.delete")
@@ -122,7 +122,7 @@ def check_account_access(services: Services, use: Use, account: str) -> Check:
 
 
 def _absent(what: str, use: Use, error: IdxpipeError) -> Check:
-    if is_missing(error):
+    if isinstance(error, NotFoundError):
         fix = (
             f"gcloud storage buckets create gs://{use.bucket} --project={use.project} "
             f"--location={use.region} --uniform-bucket-level-access --public-access-prevention"
@@ -130,7 +130,7 @@ def _absent(what: str, use: Use, error: IdxpipeError) -> Check:
         if not use.writes:
             fix = f"gcloud storage ls --project={use.project}"
         return fail(what, "there is no such bucket", fix)
-    if is_denied(error):
+    if isinstance(error, DeniedError):
         found = "you may not look at it, so whose it is cannot be told"
         fix = (
             f"gcloud storage buckets add-iam-policy-binding gs://{use.bucket} "

@@ -4,9 +4,9 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from idxpipe.components.core.errors import IdxpipeError
+from idxpipe.components.core.errors import IdxpipeError, NotFoundError
 from idxpipe.pipeline.preflight.check import Check, fail, ok, summary, unknown
-from idxpipe.pipeline.preflight.services import Services, is_missing, name
+from idxpipe.pipeline.preflight.services import Services, name
 from idxpipe.pipeline.vertex.request import Place
 
 # Source: https://cloud.google.com/artifact-registry/docs/docker/names
@@ -69,7 +69,7 @@ def check_image(
     try:
         return _check(services, what, parts, recompile)
     except IdxpipeError as error:
-        if is_missing(error):
+        if isinstance(error, NotFoundError):
             fix = (
                 "gcloud builds submit --config cloudbuild.yaml "
                 f"--project={parts.project} --substitutions=_TAG=$(idxpipe image-tag),"

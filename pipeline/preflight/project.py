@@ -1,9 +1,9 @@
 """The caller, the project and its APIs."""
 
-from idxpipe.components.core.errors import IdxpipeError
+from idxpipe.components.core.errors import DeniedError, IdxpipeError, NotFoundError
 from idxpipe.components.core.google.auth import LOGIN
 from idxpipe.pipeline.preflight.check import ME, Check, fail, ok, summary, unknown
-from idxpipe.pipeline.preflight.services import Services, base_url, is_denied, is_missing, name
+from idxpipe.pipeline.preflight.services import Services, base_url, name
 
 APIS = ("aiplatform", "storage", "artifactregistry", "compute")
 """Vertex AI, the buckets, the images, and the machines under Vertex AI's custom jobs."""
@@ -35,7 +35,7 @@ def check_apis(services: Services, project: str) -> Check:
         answer = services.get("serviceusage", f"/v1/{parent}/services:batchGet", query)
     except IdxpipeError as error:
         fix = f"gcloud services list --enabled --project={project}"
-        if is_missing(error) or is_denied(error):
+        if isinstance(error, NotFoundError | DeniedError):
             return unknown(what, summary(error), fix)
         return unknown(what, summary(error))
     states = {
@@ -57,7 +57,7 @@ def project_number(services: Services, project: str) -> tuple[str, Check]:
     except IdxpipeError as error:
         # It answers 403 for a project that does not exist, too.
         fix = f"gcloud projects describe {project}"
-        if is_missing(error) or is_denied(error):
+        if isinstance(error, NotFoundError | DeniedError):
             return "", fail(what, f"not there, or not yours to see: {summary(error)}", fix)
         return "", unknown(what, summary(error), fix)
     number = str(answer.get("name", "")).rpartition("/")[2]

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
-from idxpipe.components.core.errors import IdxpipeError, TransientError, UsageError
+from idxpipe.components.core.errors import UnreachableError, UsageError
 from idxpipe.components.core.google.auth import find_credentials
 from idxpipe.components.core.google.rest import Client, is_loopback
 
@@ -47,7 +47,7 @@ class Services:
 
     login: Callable[[], Any] = lambda: find_credentials()[0]
     _clients: dict[str, Client] = field(default_factory=dict, repr=False)
-    _lost: list[TransientError] = field(default_factory=list, repr=False)
+    _lost: list[UnreachableError] = field(default_factory=list, repr=False)
 
     @cached_property
     def credentials(self) -> Any:
@@ -91,22 +91,11 @@ class Services:
             )
         try:
             return self._clients[service].call(method, path, body=body)
-        except TransientError as error:
-            if "cannot be reached" in error.problem:
-                self._lost.append(error)
+        except UnreachableError as error:
+            self._lost.append(error)
             raise
 
 
 def name(text: str) -> str:
     """Return `text` as one segment of a path."""
     return quote(text, safe="")
-
-
-def is_missing(error: IdxpipeError) -> bool:
-    """Tell whether a call failed because there is no such resource."""
-    return error.problem == "not found"
-
-
-def is_denied(error: IdxpipeError) -> bool:
-    """Tell whether a call failed because the caller may not make it."""
-    return error.problem == "permission denied"

@@ -12,7 +12,7 @@ from functools import cached_property
 from itertools import islice
 from typing import Any
 
-from idxpipe.components.core.errors import UsageError
+from idxpipe.components.core.errors import NotFoundError, UsageError
 from idxpipe.components.core.google.rest import Client, ConflictError, vertex_client
 from idxpipe.pipeline.failure import stopped_at
 from idxpipe.pipeline.state import Earlier, RunRecord
@@ -79,7 +79,7 @@ class Vertex:
         def fetch(earlier: str) -> dict[str, Any] | None:
             try:
                 return self.get(earlier)
-            except UsageError:
+            except NotFoundError:
                 return None
 
         return read(job or self.get(job_id), fetch)

@@ -2,12 +2,12 @@ import gc
 
 import pytest
 
-from idxpipe.components.core.lasting import lasting
+from idxpipe.components.core.tf_host import without_gc
 
 
 def test_what_is_made_is_never_looked_at_again():
     before = gc.get_freeze_count()
-    with lasting():
+    with without_gc():
         assert not gc.isenabled()
         made = [[] for _ in range(1000)]
     assert gc.isenabled()
@@ -16,11 +16,11 @@ def test_what_is_made_is_never_looked_at_again():
 
 
 def test_the_collector_is_left_as_it_was():
-    with pytest.raises(ImportError), lasting():
+    with pytest.raises(ImportError), without_gc():
         raise ImportError
     assert gc.isenabled()
     gc.disable()
-    with lasting():
+    with without_gc():
         pass
     assert not gc.isenabled()
     gc.enable()

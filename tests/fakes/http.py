@@ -19,10 +19,11 @@ class Refused(Exception):
         503: "UNAVAILABLE",
     }
 
-    def __init__(self, status: int, message: str) -> None:
+    def __init__(self, status: int, message: str, retry_after: str = "") -> None:
         super().__init__(message)
         self.status = status
         self.message = message
+        self.retry_after = retry_after
 
     def body(self) -> dict:
         """google.rpc.Status as the APIs write it."""
@@ -101,6 +102,7 @@ class JsonServer:
         parts = urlsplit(handler.path)
         content = handler.rfile.read(int(handler.headers.get("Content-Length") or 0))
         form = "form" in handler.headers.get("Content-Type", "")
+        retry_after = ""
         try:
             request = Request(
                 handler.command,
@@ -115,7 +117,7 @@ class JsonServer:
         except json.JSONDecodeError:
             status, answer = 400, Refused(400, "Invalid JSON payload received.").body()
         except Refused as refused:
-            status, answer = refused.status, refused.body()
+            status, answer, retry_after = refused.status, refused.body(), refused.retry_after
         if self.lost:
             self.lost -= 1
             handler.close_connection = True
@@ -124,5 +126,7 @@ class JsonServer:
         handler.send_response(status)
         handler.send_header("Content-Type", "text/html" if self.raw else "application/json")
         handler.send_header("Content-Length", str(len(body)))
+        if retry_after:
+            handler.send_header("Retry-After", retry_after)
         handler.end_headers()
         handler.wfile.write(body)

@@ -10,7 +10,6 @@ import pytest
 import tensorflow as tf
 
 from idxpipe.components.core.errors import DataError, SetupError, TransientError, UsageError
-from idxpipe.components.train import stage
 from idxpipe.components.train.state.checkpoints import list_checkpoints
 from tests.datasets import spots, write_dataset
 from tests.train.conftest import Run
@@ -82,7 +81,7 @@ def test_train_steps_raised_later_goes_on_to_the_same_weights(finished, new_run)
 def test_finished_training_is_exported_again_without_training(finished, new_run, monkeypatch):
     first = new_run.train()
     os.remove(f"{new_run.model}/model.json")
-    monkeypatch.setattr("idxpipe.components.train.step.make_loop", lambda *_: None)
+    monkeypatch.setattr("idxpipe.components.train.training.make_loop", lambda *_: None)
     again = new_run.train()
     assert (again.step, again.loss, again.resumed_from) == (20, first.loss, 20)
     assert again.examples_per_second == 0
@@ -265,14 +264,14 @@ def test_checkpoints_without_their_recipe_are_refused(new_run):
 def test_checkpoint_of_another_model_is_refused(new_run, tmp_path, monkeypatch):
     new_run.train(train_steps=5)
     other = Run(write_dataset(tmp_path / "o", *spots(50, num_classes=3), 3), new_run.folder)
-    monkeypatch.setattr(stage, "check_recipe", lambda *_: None)
+    monkeypatch.setattr("idxpipe.components.train.training.check_recipe", lambda *_: None)
     with pytest.raises(DataError, match="another model"):
         other.train()
 
 
 def test_loss_that_is_no_number_names_the_steps(new_run, monkeypatch):
     monkeypatch.setattr(
-        "idxpipe.components.train.step.make_loop", lambda *_: lambda *_: float("nan")
+        "idxpipe.components.train.training.make_loop", lambda *_: lambda *_: float("nan")
     )
     with pytest.raises(
         DataError, match="steps 0 to 4: training diverged: the loss became nan"
@@ -294,7 +293,7 @@ def test_pixel_that_is_no_number_names_the_last_good_checkpoint(tmp_path):
 
 
 def test_weight_that_is_no_number_is_noticed_behind_a_loss_that_is_one(new_run, monkeypatch):
-    monkeypatch.setattr("idxpipe.components.train.step.make_loop", lambda *_: lambda *_: 0.5)
+    monkeypatch.setattr("idxpipe.components.train.training.make_loop", lambda *_: lambda *_: 0.5)
     monkeypatch.setattr(
         "idxpipe.components.train.state.checkpoints.Checkpoints.is_finite", lambda _: False
     )

@@ -2,14 +2,20 @@
 
 import ipaddress
 import os
-import random
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from idxpipe.components.core.errors import IdxpipeError, SetupError, TransientError, UsageError
+from idxpipe.components.core.errors import (
+    DeniedError,
+    IdxpipeError,
+    NotFoundError,
+    SetupError,
+    TransientError,
+    UnreachableError,
+    UsageError,
+)
 from idxpipe.components.core.google import auth as google_auth
 
 ATTEMPTS = 5
@@ -35,8 +41,8 @@ class ConflictError(UsageError):
 
 _REFUSALS: dict[int, tuple[type[IdxpipeError], str, str | None]] = {
     401: (SetupError, "credentials are not accepted", None),
-    403: (SetupError, "permission denied", None),
-    404: (UsageError, "not found", None),
+    403: (DeniedError, "permission denied", None),
+    404: (NotFoundError, "not found", None),
     408: (TransientError, "service is slow", "try again later"),
     409: (ConflictError, "exists already", None),
     429: (TransientError, "quota is used up, or too many requests", "try again later"),
@@ -62,7 +68,7 @@ class Client:
     how_to_log_in: str = google_auth.LOGIN
     plain: bool = False
     advise: Callable[[int, str], str | None] = lambda status, message: None
-    _sessions: list[Any] = field(default_factory=list, repr=False)
+    _sessions: dict[bool, Any] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         """Check the address.
@@ -92,10 +98,13 @@ class Client:
                 repeated only when the server says that it did nothing.
 
         Raises:
-            UsageError: If the server refuses the request or knows no such resource.
+            UsageError: If the server refuses the request.
+            NotFoundError: If it knows no such resource.
             ConflictError: If the resource exists already.
-            SetupError: If credentials are missing, expired or lack a permission.
-            TransientError: If the server cannot be reached or is busy, after several attempts.
+            SetupError: If credentials are missing or expired.
+            DeniedError: If they lack a permission.
+            TransientError: If the server is busy, after several attempts.
+            UnreachableError: If it cannot be reached.
         """
         answer, retried = self._send(method, path, repeatable, params=query, json=body)
         return self._read(answer, retried=retried)
@@ -119,53 +128,42 @@ class Client:
         import requests
         from google.auth import exceptions
 
-        url = self.endpoint.rstrip("/") + path
-        for attempt in range(ATTEMPTS):
-            last = attempt == ATTEMPTS - 1
-            try:
-                answer = self._session().request(
-                    method,
-                    url,
-                    timeout=TIMEOUT_SECONDS,
-                    # An API does not send its clients elsewhere; a login page in front of it does.
-                    allow_redirects=False,
-                    **what,
-                )
-            except (requests.Timeout, requests.ConnectionError) as error:
-                if last or not repeatable:
-                    raise self._unreachable(error) from None
-                time.sleep(_pause(attempt))
-                continue
-            except requests.RequestException as error:
-                raise self._unreachable(error) from None
-            except exceptions.TransportError as error:
-                # While fetching a token; nothing was sent to the service yet.
-                if last:
-                    raise self._unreachable(error, "server of access tokens") from None
-                time.sleep(_pause(attempt))
-                continue
-            except exceptions.GoogleAuthError:
-                raise self._no_token() from None
-            again = answer.status_code in (TRANSIENT if repeatable else {429})
-            if again and not last:
-                time.sleep(_pause(attempt, answer.headers.get("Retry-After")))
-                continue
-            return answer, attempt > 0
-        raise AssertionError("unreachable")
+        try:
+            answer = self._session(repeatable=repeatable).request(
+                method,
+                self.endpoint.rstrip("/") + path,
+                timeout=TIMEOUT_SECONDS,
+                # An API does not send its clients elsewhere; a login page in front of it does.
+                allow_redirects=False,
+                **what,
+            )
+        except requests.RequestException as error:
+            raise self._unreachable(error) from None
+        except exceptions.TransportError as error:
+            raise self._unreachable(error, "server of access tokens") from None
+        except exceptions.GoogleAuthError:
+            raise self._no_token() from None
+        return answer, bool(answer.raw.retries and answer.raw.retries.history)
 
-    def _session(self) -> Any:
-        if not self._sessions:
+    def _session(self, *, repeatable: bool) -> Any:
+        if repeatable not in self._sessions:
             from google.auth.transport.requests import AuthorizedSession
+            from requests.adapters import HTTPAdapter
 
             # A token is never sent over plain http.
             plain = self.endpoint.startswith("http://")
-            session = (
-                AuthorizedSession(google_auth.anonymous(), refresh_status_codes=())
-                if plain
-                else AuthorizedSession(self.login())
-            )
-            self._sessions.append(session)
-        return self._sessions[0]
+            other = self._sessions.get(not repeatable)
+            if other:
+                credentials = other.credentials
+            else:
+                credentials = google_auth.anonymous() if plain else self.login()
+            options: dict[str, Any] = {"refresh_status_codes": ()} if plain else {}
+            session = AuthorizedSession(credentials, **options)
+            adapter = HTTPAdapter(max_retries=_retry(repeatable=repeatable))
+            for scheme in ("http://", "https://"):
+                session.mount(scheme, adapter)
+            self._sessions[repeatable] = session
+        return self._sessions[repeatable]
 
     def _read(self, answer: Any, *, retried: bool) -> dict[str, Any]:
         try:
@@ -196,8 +194,8 @@ class Client:
             refusal.retried = retried
         return refusal
 
-    def _unreachable(self, error: Exception, where: str = "") -> TransientError:
-        return TransientError(
+    def _unreachable(self, error: Exception, where: str = "") -> UnreachableError:
+        return UnreachableError(
             "service cannot be reached",
             where=where or self.endpoint,
             expected=None if where else self.service,
@@ -287,12 +285,29 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def _pause(attempt: int, asked: str | None = None) -> float:
-    """Return the seconds to wait: doubling, jittered, at least what the server asked for."""
-    pause: float = PAUSE_SECONDS * 2**attempt * random.uniform(0.5, 1.0)  # noqa: S311
-    if asked and asked.isdigit():
-        pause = max(pause, float(asked))
-    return min(pause, MAX_PAUSE_SECONDS)
+def _retry(*, repeatable: bool) -> Any:
+    """Return how a request is tried again: with growing, jittered pauses, or as the server asks."""
+    from urllib3.util import Retry
+
+    class Refused(Retry):
+        """Tries again only where the server says that it did nothing."""
+
+        RETRY_AFTER_STATUS_CODES = frozenset({429})
+
+    kind, codes = (Retry, TRANSIENT) if repeatable else (Refused, {429})
+    errors = None if repeatable else 0
+    return kind(
+        total=ATTEMPTS - 1,
+        read=errors,
+        other=errors,
+        status_forcelist=codes,
+        allowed_methods=None,
+        backoff_factor=PAUSE_SECONDS,
+        backoff_jitter=PAUSE_SECONDS,
+        backoff_max=MAX_PAUSE_SECONDS,
+        retry_after_max=int(MAX_PAUSE_SECONDS),
+        raise_on_status=False,
+    )
 
 
 def _message(content: Any, reason: str) -> str:

@@ -79,66 +79,99 @@ def _unpack(
     size: int,
     next_member: Callable[[int], None] | None,
 ) -> Iterator[bytes]:
+    """Yield what the members of a gzip file hold, one after the other."""
+    feed = _Feed(block, stream, size)
+    done = 0
+    while True:
+        for data in _member(uri, feed, size, done):
+            done += len(data)
+            yield data
+        begin = feed.ahead()
+        if not begin:
+            return
+        if not begin.startswith(GZIP_MAGIC[: len(begin)]):
+            raise _fault(
+                uri,
+                done,
+                "gzip data is followed by something else",
+                "the end of the file, or another gzip member",
+                f"bytes {begin.hex(' ')}",
+                Code.GZIP_TRAILING,
+            )
+        if next_member:
+            next_member(done)
+
+
+def _member(uri: str, feed: "_Feed", size: int, done: int) -> Iterator[bytes]:
+    """Yield what one gzip member holds; `done` bytes of content came before it."""
     from isal import igzip_lib, isal_zlib
 
-    done, place, feed = 0, 0, _FIRST_FED_BYTES
-    packed = b""
     member = isal_zlib.decompressobj(31)
-    while True:
-        if not packed:
-            if place == len(block):
-                block, place = stream.read(size), 0
-            packed = block[place : place + feed]
-            place += len(packed)
-            feed = min(2 * feed, size)
+    packed = b""
+    feed.begin()
+    while not member.eof:
+        packed = packed or feed.take()
         ended = not packed
         try:
             data = member.decompress(packed, size)
         except igzip_lib.IsalError as error:  # type: ignore[misc]
-            raise DataError(
-                "gzip data is damaged",
-                where=uri,
-                offset=done,
-                expected="data that fits its checksum",
-                found=str(error),
-                remedy=_REFETCH,
-                code=Code.GZIP_DAMAGED,
-            ) from None
+            problem, expected = "gzip data is damaged", "data that fits its checksum"
+            raise _fault(uri, done, problem, expected, str(error), Code.GZIP_DAMAGED) from None
         done += len(data)
         if data:
             yield data
-        if not member.eof:
-            packed = member.unconsumed_tail
-            # With output still pending inside the decompressor, it may want no input.
-            if ended and not data:
-                raise DataError(
-                    "gzip data is cut short",
-                    where=uri,
-                    offset=done,
-                    expected="a gzip trailer",
-                    found="the end of the file, as an interrupted download leaves it",
-                    remedy=_REFETCH,
-                    code=Code.GZIP_CUT,
-                )
-            continue
-        packed = b""
-        place -= len(member.unused_data)
-        feed = _FIRST_FED_BYTES
-        if place == len(block):
-            block, place = stream.read(size), 0
-        if not block:
-            return
-        begin = block[place : place + len(GZIP_MAGIC)]
-        if begin != GZIP_MAGIC[: len(begin)]:
-            raise DataError(
-                "gzip data is followed by something else",
-                where=uri,
-                offset=done,
-                expected="the end of the file, or another gzip member",
-                found=f"bytes {block[place : place + 4].hex(' ')}",
-                remedy=_REFETCH,
-                code=Code.GZIP_TRAILING,
-            )
-        if next_member:
-            next_member(done)
-        member = isal_zlib.decompressobj(31)
+        # With output still pending inside the decompressor, it may want no input.
+        elif ended and not member.eof:
+            found = "the end of the file, as an interrupted download leaves it"
+            problem, expected = "gzip data is cut short", "a gzip trailer"
+            raise _fault(uri, done, problem, expected, found, Code.GZIP_CUT)
+        packed = member.unconsumed_tail
+    feed.give_back(len(member.unused_data))
+
+
+class _Feed:
+    """Packed bytes of a file, a few at a time."""
+
+    def __init__(self, block: bytes, stream: BinaryIO, size: int) -> None:
+        self._block = block
+        self._stream = stream
+        self._size = size
+        self._place = 0
+        self._length = _FIRST_FED_BYTES
+
+    def begin(self) -> None:
+        """Take note that a member begins."""
+        self._length = _FIRST_FED_BYTES
+
+    def take(self) -> bytes:
+        """Return the next bytes, more each time; none at the end of the file."""
+        self._refill()
+        taken = self._block[self._place : self._place + self._length]
+        self._place += len(taken)
+        self._length = min(2 * self._length, self._size)
+        return taken
+
+    def give_back(self, length: int) -> None:
+        """Put the last `length` bytes that were taken back."""
+        self._place -= length
+
+    def ahead(self) -> bytes:
+        """Return up to four bytes that come next, and leave them."""
+        self._refill()
+        return self._block[self._place : self._place + 4]
+
+    def _refill(self) -> None:
+        if self._place == len(self._block):
+            self._block, self._place = self._stream.read(self._size), 0
+
+
+def _fault(uri: str, offset: int, problem: str, expected: str, found: str, code: Code) -> DataError:
+    return DataError(
+        problem,
+        where=uri,
+        offset=offset,
+        expected=expected,
+        found=found,
+        remedy=_REFETCH,
+        code=code,
+    )

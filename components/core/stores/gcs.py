@@ -223,23 +223,21 @@ class GcsStore:
         from google.cloud.storage.exceptions import DataCorruption
 
         encoded = _encode_crc32c(checksum)
-        content_type, encoding = mimetypes.guess_type(path)
         with gcs_faults(_uri(path)):
             for attempt in range(1, _UPLOAD_ATTEMPTS + 1):
                 # Not the version of an earlier attempt: its properties would be sent again.
                 blob = self._blob(path, chunk_size=_CHUNK_BYTES)
                 # A session that is lost does not come back: 1/31, 2/31, ... 16/31 of the time.
                 share = 2 ** (attempt - 1) / (2**_UPLOAD_ATTEMPTS - 1)
-                retry = self._retry.with_timeout(DEADLINE_SECONDS * share)
                 file.seek(0)
                 try:
                     blob.upload_from_file(
                         file,
                         size=size,
-                        content_type=None if encoding else content_type,
+                        content_type=_content_type(path),
                         checksum="crc32c",
                         crc32c_checksum_value=encoded,
-                        retry=retry,
+                        retry=self._retry.with_timeout(DEADLINE_SECONDS * share),
                         timeout=_TIMEOUT_SECONDS,
                     )
                 except (BadRequest, Unauthorized, Forbidden):
@@ -309,6 +307,11 @@ def _uri(path: str) -> str:
 
 def _decode_crc32c(text: str | None) -> int | None:
     return None if text is None else int.from_bytes(base64.b64decode(text), "big")
+
+
+def _content_type(path: str) -> str | None:
+    kind, encoding = mimetypes.guess_type(path)
+    return None if encoding else kind
 
 
 def _encode_crc32c(checksum: int) -> str:

@@ -128,7 +128,6 @@ def _curve(points: Sequence[dict[str, Any]]) -> str:
 
 
 def _use(card: dict[str, Any], dataset: Dataset) -> Iterator[str]:
-    largest = _largest(dataset)
     yield "The SavedModel, with TensorFlow alone:"
     yield _python(
         "import numpy as np",
@@ -149,21 +148,7 @@ def _use(card: dict[str, Any], dataset: Dataset) -> Iterator[str]:
         "curl http://localhost:8501/v1/models/classifier:predict -d '{\"instances\": [IMAGE]}'\n```"
     )
     if "model.keras" in card["files"]:
-        own = card["config"]["model"].partition(":")
-        first = f" Import `{own[0]}` first, if it defines layers of its own." if own[1] else ""
-        yield (
-            "The network for Keras, to go on from or to look into; it takes "
-            f"{'float32 from 0 to 1' if largest else 'float32'} and gives logits.{first}"
-        )
-        scaled = f'images.astype("float32"){f" / {largest}" if largest else ""}'
-        yield _python(
-            "import keras",
-            "import numpy as np",
-            "",
-            f'images = np.zeros([1, {_sizes(dataset)}], "{dataset.image_dtype}")  # yours',
-            f'network = keras.models.load_model("{_FOLDER}/model.keras")',
-            f"print(network.predict({scaled}, verbose=0))",
-        )
+        yield from _use_keras(card, dataset)
     if "model.tflite" in card["files"]:
         yield "The same signature for TFLite (LiteRT), with float32 weights:"
         yield _python(
@@ -174,6 +159,25 @@ def _use(card: dict[str, Any], dataset: Dataset) -> Iterator[str]:
             f'interpreter = tf.lite.Interpreter("{_FOLDER}/model.tflite")',
             'print(interpreter.get_signature_runner("serving_default")(images=images))',
         )
+
+
+def _use_keras(card: dict[str, Any], dataset: Dataset) -> Iterator[str]:
+    largest = _largest(dataset)
+    own = card["config"]["model"].partition(":")
+    first = f" Import `{own[0]}` first, if it defines layers of its own." if own[1] else ""
+    yield (
+        "The network for Keras, to go on from or to look into; it takes "
+        f"{'float32 from 0 to 1' if largest else 'float32'} and gives logits.{first}"
+    )
+    scaled = f'images.astype("float32"){f" / {largest}" if largest else ""}'
+    yield _python(
+        "import keras",
+        "import numpy as np",
+        "",
+        f'images = np.zeros([1, {_sizes(dataset)}], "{dataset.image_dtype}")  # yours',
+        f'network = keras.models.load_model("{_FOLDER}/model.keras")',
+        f"print(network.predict({scaled}, verbose=0))",
+    )
 
 
 def _python(*lines: str) -> str:

@@ -1,5 +1,6 @@
 """The trained network as a published model: every format, and both of its cards."""
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 
 from idxpipe.components.core import storage
 from idxpipe.components.core.dataset.manifest import Dataset
+from idxpipe.components.core.model import ModelCard
 from idxpipe.components.train.config import TrainConfig
 from idxpipe.components.train.export.formats import CHECKED, check_convertible, save_formats
 from idxpipe.components.train.export.model_card import MODEL_CARD, render
@@ -24,9 +26,8 @@ def publish_model(
     config: TrainConfig,
     dataset: Dataset,
     images: NDArray[np.generic],
-    card: dict[str, Any],
+    card: ModelCard,
     points: Sequence[dict[str, Any]],
-    uri: str,
 ) -> None:
     """Publish a network, if every format does what it does on some training images.
 
@@ -35,20 +36,20 @@ def publish_model(
         config: What `build_model` made it of.
         dataset: What it was trained on.
         images: [N, *image_shape] of it, to check the formats with.
-        card: Facts of the model, as JSON values; the names of its files are added.
+        card: Facts of the model; the names of its files are added.
         points: Of the training's history.
-        uri: Folder of the model.
 
     Raises:
-        IdxpipeError: As of `save_formats` and `export_model`.
+        IdxpipeError: As `save_formats` and `export_model`.
     """
     # Whoever serves it need not have the trainer's hardware.
     served = in_float32(network, config, dataset.image_shape, dataset.num_classes)
 
-    def save(path: str) -> dict[str, Any]:
-        body = {**card, "files": save_formats(served, images, path, config)}
-        text = render(body, dataset, points)
+    def save(path: str) -> ModelCard:
+        files = save_formats(served, images, path, config)
+        whole = dataclasses.replace(card, files=tuple(files))
+        text = render(whole.to_json(), dataset, points)
         storage.write(storage.join(path, MODEL_CARD), text.encode())
-        return body
+        return whole
 
-    export_model(save, uri)
+    export_model(save, card.uri)

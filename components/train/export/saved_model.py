@@ -1,6 +1,5 @@
 """The trained network as a SavedModel that needs neither Keras nor the optimizer."""
 
-import json
 import os
 import tempfile
 from collections.abc import Callable
@@ -11,6 +10,7 @@ import tensorflow as tf
 
 from idxpipe.components.core import storage
 from idxpipe.components.core.errors import SetupError, UsageError
+from idxpipe.components.core.model import CARD, ModelCard, write_card
 from idxpipe.components.core.stores.local import TEMPORARY
 from idxpipe.components.core.transfer import upload
 from idxpipe.components.train.network.model import (
@@ -19,8 +19,6 @@ from idxpipe.components.train.network.model import (
     statistics_of,
     to_unit,
 )
-
-CARD = "model.json"
 
 
 class Servable(tf.Module):  # type: ignore[misc]
@@ -61,13 +59,13 @@ def _copy(variable: keras.Variable) -> tf.Variable:
     return tf.Variable(variable.numpy(), trainable=False, name=variable.name)
 
 
-def export_model(save: Callable[[str], dict[str, Any]], uri: str) -> None:
+def export_model(save: Callable[[str], ModelCard], uri: str) -> None:
     """Publish a model in the folder `uri`, its card last: a model exists when that does.
 
     Whatever goes wrong before all files are written leaves an earlier model as it was.
 
     Args:
-        save: Writes the files into a local folder that is there, and returns the card's JSON.
+        save: Writes the files into a local folder that is there, and returns the card.
         uri: Folder of its own; an earlier model there is replaced.
 
     Raises:
@@ -87,7 +85,7 @@ def export_model(save: Callable[[str], dict[str, Any]], uri: str) -> None:
             found=str(error).splitlines()[0],
             remedy="free disk space, or give another folder; training is not lost",
         ) from None
-    storage.write(storage.join(uri, CARD), (json.dumps(card, indent=2) + "\n").encode())
+    write_card(card)
 
 
 def check_folder(uri: str) -> None:
@@ -107,7 +105,7 @@ def check_folder(uri: str) -> None:
         )
 
 
-def _replace_folder(save: Callable[[str], dict[str, Any]], uri: str) -> dict[str, Any]:
+def _replace_folder(save: Callable[[str], ModelCard], uri: str) -> ModelCard:
     path = storage.local_path(uri).rstrip("/")
     parent, name = os.path.split(os.path.abspath(path))
     temporary = os.path.join(parent, f"{TEMPORARY}{name}")
@@ -123,7 +121,7 @@ def _replace_folder(save: Callable[[str], dict[str, Any]], uri: str) -> dict[str
     return card
 
 
-def _replace_remote(save: Callable[[str], dict[str, Any]], uri: str) -> dict[str, Any]:
+def _replace_remote(save: Callable[[str], ModelCard], uri: str) -> ModelCard:
     with tempfile.TemporaryDirectory(prefix="idxpipe-model-") as folder:
         card = save(folder)
         files = storage.list_files(folder)
