@@ -38,6 +38,11 @@ def stages_of(name: str) -> list[str]:
     ]
 
 
+def affects_output(name: str) -> bool:
+    """Tell whether what the stages write depends on the parameter `name`, if it is one of ours."""
+    return name not in PARAMETERS or bool(PARAMETERS[name].metadata["affects_output"])
+
+
 def is_ours(parameters: Collection[str]) -> bool:
     """Tell whether a pipeline with these parameters is one of ours, whose parameters we know."""
     return set(parameters) >= {"data", *ROLES}

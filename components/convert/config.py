@@ -25,7 +25,6 @@ RUNNERS = (
     "SparkRunner",
     "DaskRunner",
     "PortableRunner",
-    "KafkaStreamsRunner",
     "PrismRunner",
 )
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
@@ -67,11 +66,17 @@ class ConvertConfig(Config):
         minimum=0.0,
         maximum=0.9,
     )
+    # Shards and manifest are the same bytes, whatever makes them.
     runner: str = parameter(
-        DIRECT_RUNNER, "Beam runner; DirectRunner is the in-memory one of this process"
+        DIRECT_RUNNER,
+        "Beam runner; DirectRunner is the in-memory one of this process",
+        affects_output=False,
     )
     beam_options: str = parameter(
-        "", "further Beam options, as on a command line, e.g. `--project=p --region=r`", seldom=True
+        "",
+        "further Beam options, as on a command line, e.g. `--project=p --region=r`",
+        seldom=True,
+        affects_output=False,
     )
 
     def __post_init__(self) -> None:

@@ -43,8 +43,8 @@ class Code(enum.Enum):
     LABEL_RANGE = ("IDX037", ERROR, "Labels are negative, or not below the number of classes")
     # Files against each other.
     COUNTS = ("IDX040", ERROR, "Images and labels of a split differ in number")
-    SPLIT_SHAPES = ("IDX041", ERROR, "Test images have another shape than training images")
-    SPLIT_TYPES = ("IDX042", ERROR, "Test images have another type than training images")
+    SPLIT_SHAPES = ("IDX041", ERROR, "Test images differ in shape from training images")
+    SPLIT_TYPES = ("IDX042", ERROR, "Test images differ in type from training images")
     UNSEEN_LABELS = ("IDX043", ERROR, "Test labels have classes that training labels have not")
     # What the bytes hold; nothing that a format could forbid.
     IMBALANCE = ("IDX050", WARNING, "The largest class has many times the examples of the smallest")
@@ -58,8 +58,8 @@ class Code(enum.Enum):
     NOT_FINITE = ("IDX058", WARNING, "Some pixels are NaN or infinite")
     LABEL_CONFLICTS = ("IDX059", WARNING, "Some images that are the same have different labels")
     # Against an earlier validation.
-    BASELINE_SHAPE = ("IDX060", ERROR, "Images have another shape than in the baseline")
-    BASELINE_TYPE = ("IDX061", ERROR, "Images have another type than in the baseline")
+    BASELINE_SHAPE = ("IDX060", ERROR, "Images differ in shape from the baseline")
+    BASELINE_TYPE = ("IDX061", ERROR, "Images differ in type from the baseline")
     BASELINE_CLASSES = ("IDX062", ERROR, "The number of classes is another than in the baseline")
     BASELINE_SHARES = ("IDX063", WARNING, "A class's share has moved away from the baseline")
 

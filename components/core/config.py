@@ -22,6 +22,7 @@ def parameter(
     unset: Any = None,
     presets: Mapping[str, Any] | None = None,
     seldom: bool = False,
+    affects_output: bool = True,
 ) -> Any:
     """Declare one parameter of a `Config`.
 
@@ -35,6 +36,7 @@ def parameter(
         unset: A value that stands for none given; bounds and choices do not hold for it.
         presets: Values that stand in for `unset`, by the name of what they come from.
         seldom: Whether few people ever need it; its flag is listed after the others.
+        affects_output: Whether what the stage writes depends on it.
     """
     metadata = {
         "help": help,
@@ -45,6 +47,7 @@ def parameter(
         "unset": unset,
         "presets": presets or {},
         "seldom": seldom,
+        "affects_output": affects_output,
     }
     return dataclasses.field(default=default, metadata=metadata)
 

@@ -20,7 +20,7 @@ CONVERT_AGAIN = (
 
 
 class IdxpipeError(Exception):
-    """A failure that the user can understand and mend; shown without a traceback.
+    """A failure that the user can understand and fix; shown without a traceback.
 
     Args:
         problem: One line that says what is wrong.
@@ -85,7 +85,7 @@ class IdxpipeError(Exception):
 
 
 class UsageError(IdxpipeError):
-    """A parameter, flag or combination of them that cannot be meant."""
+    """An invalid parameter, flag or combination of them."""
 
     exit_code = 2
 

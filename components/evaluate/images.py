@@ -128,7 +128,7 @@ def _check(uri: str, card: ModelCard) -> Source:
     ):
         if takes != holds:
             raise DataError(
-                f"images have another {name} than those the model was trained on",
+                f"images differ in {name} from those the model was trained on",
                 where=uri,
                 offset=offset,
                 expected=f"{takes}, which the model in {card.uri} takes",

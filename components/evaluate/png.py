@@ -70,7 +70,7 @@ def _check_header(data: bytes, shape: tuple[int, ...], where: str) -> None:
         raise _damaged("its first chunk is not IHDR", where)
     if (height, width) != shape[:2]:
         raise DataError(
-            "image has another size than those the model was trained on",
+            "image differs in size from those the model was trained on",
             where=where,
             expected=format_shape(shape[:2]),
             found=format_shape((height, width)),

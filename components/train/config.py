@@ -198,7 +198,7 @@ class TrainConfig(Config):
         """Check every value.
 
         Raises:
-            UsageError: Naming the first that is out of bounds, or a model that cannot be meant.
+            UsageError: Naming the first that is out of bounds, or an invalid model.
         """
         super().__post_init__()
         own = self.model.split(":")

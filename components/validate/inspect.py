@@ -60,7 +60,7 @@ class Inspection:
 
 
 def inspect_head(uri: str, faults: Faults) -> Inspection:
-    """Look at the begin of a file, its length, and the checksum that its store keeps.
+    """Look at the beginning of a file, its length, and the checksum that its store keeps.
 
     Args:
         uri: The file.
@@ -88,7 +88,7 @@ def inspect_content(file: Inspection, look: Look | None) -> None:
 
     Args:
         file: From `inspect_head`; what is found is added to it.
-        look: As of `checks.read_content`.
+        look: See `checks.read_content`.
     """
     if file.head is None or any(size_faults(file.uri, file.header)):
         return

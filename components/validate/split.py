@@ -39,7 +39,7 @@ class Split:
 
     @classmethod
     def begin(cls, name: str, images: str, labels: str, layout: LayoutConfig) -> "Split":
-        """Look at the begin of both files.
+        """Look at the beginning of both files.
 
         Args:
             name: Of the split.

@@ -21,6 +21,7 @@ from enum import Enum
 from idxpipe.components.core import storage
 from idxpipe.components.core.errors import IdxpipeError
 from idxpipe.components.train.network.own_source import source_digest
+from idxpipe.pipeline.catalogue import affects_output
 from idxpipe.pipeline.local import code
 from idxpipe.pipeline.local.process import Stopped
 from idxpipe.pipeline.spec.artifact import Values
@@ -69,15 +70,20 @@ def key(task: Task, container: Container, inputs: Values, root: str) -> str:
             moved with all that it holds.
     """
     command = [*container.command, *container.args]
+    ours = code.identity(command)
     work = {
         "version": VERSION,
         "component": task.component.definition,
         "image": container.image,
         "command": command,
         "env": container.env,
-        "code": code.identity(command),
+        "code": ours,
         "network": _network(inputs.parameters.get("architecture", "")),
-        "parameters": inputs.parameters,
+        "parameters": {
+            parameter: value
+            for parameter, value in inputs.parameters.items()
+            if not ours["packages"] or affects_output(parameter)
+        },
         "artifacts": {
             name: {
                 "uri": artifact.uri,

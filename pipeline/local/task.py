@@ -87,7 +87,7 @@ def execute(run: Run, task: Task, record: TaskRecord, done: Mapping[str, Values]
                 "cannot use this file",
                 where=str(error.filename or run.root),
                 found=error.strerror or str(error),
-                remedy="mend the cause named above and try again",
+                remedy="fix the cause named above and try again",
             ),
         )
     except Exception:

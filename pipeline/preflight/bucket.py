@@ -19,14 +19,6 @@ WRITE = (*READ, "storage.objects.create", "storage.objects.delete")
 
 # Source: https://cloud.google.com/storage/docs/locations
 MULTI_REGIONS = {"US": ("us-", "northamerica-"), "EU": ("europe-",), "ASIA": ("asia-",)}
-DUAL_REGIONS = {
-    "ASIA1": ("asia-northeast1", "asia-northeast2"),
-    "EUR4": ("europe-north1", "europe-west4"),
-    "EUR5": ("europe-west1", "europe-west2"),
-    "EUR7": ("europe-west2", "europe-west3"),
-    "EUR8": ("europe-west3", "europe-west6"),
-    "NAM4": ("us-central1", "us-east1"),
-}
 
 
 @dataclass(frozen=True)
@@ -162,7 +154,7 @@ def _check_region(what: str, use: Use, bucket: dict[str, Any]) -> Check:
     what = f"{what} is in {use.region}"
     location = str(bucket.get("location", "")).upper()
     placed = bucket.get("customPlacementConfig", {}).get("dataLocations", [])
-    regions = [str(region).lower() for region in placed] or list(DUAL_REGIONS.get(location, ()))
+    regions = [str(region).lower() for region in placed]
     near = (
         location.lower() == use.region
         or use.region in regions
@@ -170,6 +162,9 @@ def _check_region(what: str, use: Use, bucket: dict[str, Any]) -> Check:
     )
     if near:
         return ok(what, location)
+    if bucket.get("locationType") == "dual-region" and not placed:
+        page = "https://cloud.google.com/storage/docs/locations#predefined"
+        return unknown(what, f"it is in the dual region {location}", f"see its regions: {page}")
     fix = (
         f"gcloud storage buckets create gs://{use.project}-{use.region} --project={use.project} "
         f"--location={use.region} --uniform-bucket-level-access --public-access-prevention"

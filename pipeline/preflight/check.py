@@ -1,4 +1,4 @@
-"""The outcome of one check: what was looked at, what was found, and the command that mends it."""
+"""The outcome of one check: what was looked at, what was found, and the command that fixes it."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

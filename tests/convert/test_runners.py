@@ -1,7 +1,5 @@
 """Every runner makes the same bytes; what one misses is said before it starts."""
 
-import socket
-
 import pytest
 
 from idxpipe.components.convert.config import RUNNERS, ConvertConfig
@@ -21,7 +19,7 @@ def test_all_runners_that_beam_knows_are_known_by_name():
 
     # Those of its own tests and of notebooks, and other names of DirectRunner.
     others = {"BundleBasedDirectRunner", "SwitchingDirectRunner", "FnApiRunner"}
-    others |= {"InteractiveRunner", "TestDirectRunner", "TestDataflowRunner"}
+    others |= {"InteractiveRunner", "TestDirectRunner", "TestDataflowRunner", "KafkaStreamsRunner"}
     # Beam ships Dask's, and does not list it.
     assert {*StandardOptions.KNOWN_RUNNER_NAMES, "DaskRunner"} - others == set(RUNNERS)
 
@@ -68,28 +66,10 @@ def test_what_cannot_work_ends_at_once_and_costs_nothing(
         assert tree(tmp_path) == reference
 
 
-@pytest.mark.parametrize(("runner", "option"), [("FlinkRunner", "flink"), ("SparkRunner", "spark")])
-@pytest.mark.parametrize("listens", [True, False], ids=["silent", "refused"])
-def test_a_job_server_that_cannot_be_fetched_is_not_waited_for(
-    mnist, reference, tmp_path, monkeypatch, runner, option, listens
-):
-    from idxpipe.components.convert.beam import runners
-
-    monkeypatch.setattr(runners, "_FETCH_SECONDS", 0.2)
-    output = tmp_path / "out"
-    output.mkdir()
-    for name, data in reference.items():
-        (output / name).write_bytes(data)
-    with socket.socket() as server:
-        server.bind(("127.0.0.1", 0))
-        if listens:
-            server.listen()
-        jar = f"http://127.0.0.1:{server.getsockname()[1]}/server.jar"
-        given = (f"--{option}_job_server_jar={jar}", f"--jar_cache_dir={tmp_path}/jars")
-        with pytest.raises(SetupError, match=f"{runner}: Beam's job server cannot be fetched"):
-            convert_here(mnist["plain"], output, runner, *given)
-    assert tree(output) == reference
-    assert socket.getdefaulttimeout() is None
+def test_beams_own_flag_for_the_runner_is_refused(mnist, tmp_path):
+    with pytest.raises(UsageError, match="the runner is a parameter of its own") as caught:
+        convert_here(mnist["plain"], tmp_path, "DirectRunner", "--runner=DataflowRunner")
+    assert caught.value.found == "--runner=DataflowRunner"
 
 
 def test_a_runner_whose_package_is_missing_is_refused(mnist, tmp_path, monkeypatch):

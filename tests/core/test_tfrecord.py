@@ -1,5 +1,9 @@
 """Held against TensorFlow's own serialization and framing, byte for byte."""
 
+import tempfile
+from pathlib import Path
+
+import google_crc32c
 import numpy as np
 import pytest
 
@@ -52,8 +56,15 @@ def test_no_rows_are_no_bytes():
 
 
 def test_mask_and_varint():
-    # tensorflow/core/lib/hash/crc32c.h: rotated right by 15 bits, plus a constant.
-    crc = 0xE3069283
-    wanted = (((crc >> 15) | (crc << 17)) + 0xA282EAD8) & 0xFFFFFFFF
+    # As TensorFlow itself frames it: a record of nine bytes, its length before it.
+    with tempfile.TemporaryDirectory() as folder:
+        path = f"{folder}/one.tfrecord"
+        with tf.io.TFRecordWriter(path) as writer:
+            writer.write(b"123456789")
+        framed = Path(path).read_bytes()
+    # The check value of CRC-32C, RFC 3720, appendix B.4, and its catalogue.
+    crc = google_crc32c.value(b"123456789")
+    assert crc == 0xE3069283
+    wanted = int.from_bytes(framed[-4:], "little")
     assert masked(crc) == mask_all(np.array([crc], np.uint32))[0] == wanted
     assert [varint(v) for v in (0, 127, 128, 300)] == [b"\0", b"\x7f", b"\x80\1", b"\xac\2"]

@@ -106,11 +106,11 @@ def test_another_shape_or_type_is_refused(tmp_path):
     uri = write_idx(tmp_path / "images", IMAGES)
     for shape in ((4, 3), (3, 4, 1), (3, 4, 3)):
         error = refused(uri, shape=shape)
-        assert "another shape than those the model was trained on" in error.problem
+        assert "differ in shape from those the model was trained on" in error.problem
         assert (error.where, error.found) == (uri, "3x4")
         assert "/model" in error.expected
     error = refused(uri, dtype="float32")
-    assert "another type than those the model was trained on" in error.problem
+    assert "differ in type from those the model was trained on" in error.problem
     assert error.found == "uint8"
 
 

@@ -133,7 +133,7 @@ def test_bad_input_is_an_error_before_tensorflow_and_stdout_stays_empty(tmp_path
     )
     assert (done.returncode, done.stdout) == (3, "")
     assert done.stderr.splitlines() == [
-        f"error: {images}: byte 4: images have another shape than those the model was trained on",
+        f"error: {images}: byte 4: images differ in shape from those the model was trained on",
         f"  expected: 4x4, which the model in {model} takes",
         "  found:    4x5",
         "  to do:    give images like those of the training, or the model they are for",

@@ -9,7 +9,8 @@ import pytest
 import idxpipe.components as stages
 from idxpipe.pipeline.local import cache, code, runner
 from idxpipe.pipeline.spec.artifact import Artifact, Values
-from idxpipe.pipeline.spec.parse import parse
+from idxpipe.pipeline.spec.graph import Container
+from idxpipe.pipeline.spec.parse import load, parse
 from tests.pipeline import toy
 from tests.pipeline.conftest import statuses
 
@@ -218,3 +219,17 @@ def test_the_code_of_a_user_s_network_counts(pipeline, tmp_path, monkeypatch):
     assert key() == first != absent
     (tmp_path / "mine.py").write_text("def net(): return 1")
     assert key() != first
+
+
+def test_what_makes_the_shards_is_not_part_of_the_key():
+    task = load("pipeline.yaml").tasks["convert-train"]
+    inputs = {"images": "a", "runner": "DirectRunner", "beam_options": "", "num_shards": 2}
+
+    def key(container=task.executor, **changes):
+        return cache.key(task, container, Values({**inputs, **changes}, {}), "/root")
+
+    assert key(runner="DaskRunner", beam_options="--direct_num_workers=2") == key()
+    assert key(num_shards=3) != key()
+    # A component of somebody else may mean something else by it.
+    theirs = Container("image", ("sh", "-c", "true"), (), {})
+    assert key(theirs, runner="DaskRunner") != key(theirs)

@@ -36,8 +36,6 @@ from idxpipe.components.core.narration import say
 
 _MARK = "idxpipe-error:"
 _CONNECT_SECONDS = 5.0
-# Of silence, while a job server is fetched.
-_FETCH_SECONDS = 20.0
 _DASK = "apache_beam.runners.dask.dask_runner.DaskRunner"
 _JAVA_MASTERS = {
     "FlinkRunner": (FlinkRunnerOptions, "flink_master"),
@@ -71,6 +69,13 @@ def parse_options(config: ConvertConfig) -> PipelineOptions:
         )
     except SystemExit:
         unknown = flags
+    if any(flag == "--runner" or flag.startswith("--runner=") for flag in flags):
+        raise UsageError(
+            "the runner is a parameter of its own",
+            where="beam_options",
+            found=" ".join(flag for flag in flags if flag.startswith("--runner")),
+            remedy="give it as --runner before the --, or as --set runner=NAME",
+        )
     if unknown:
         raise UsageError(
             "unknown or ill-typed Beam option",
@@ -243,37 +248,11 @@ def _check_job_service(runner: str, options: PipelineOptions) -> None:
             found="none on the path",
             remedy="install a Java runtime, or give --job_endpoint=HOST:PORT of a job service",
         )
-    if not submits:
-        _fetch_job_server(runner, options)
 
 
 def _master(runner: str, options: PipelineOptions) -> str:
     view, name = _JAVA_MASTERS[runner]
     return str(getattr(options.view_as(view), name))
-
-
-def _fetch_job_server(runner: str, options: PipelineOptions) -> None:
-    """Have Beam fetch its job server, which it keeps; by itself it would wait without end."""
-    from apache_beam.runners.portability.flink_runner import FlinkJarJobServer
-    from apache_beam.runners.portability.spark_runner import SparkJarJobServer
-
-    server = {"FlinkRunner": FlinkJarJobServer, "SparkRunner": SparkJarJobServer}[runner](options)
-    cache = options.view_as(JobServerOptions).jar_cache_dir
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(_FETCH_SECONDS)
-    try:
-        with _narrated_logs():
-            server.local_jar(server.path_to_jar(), cache)
-    except (OSError, RuntimeError, ValueError) as error:
-        raise SetupError(
-            "Beam's job server cannot be fetched",
-            where=runner,
-            found=str(error),
-            remedy=f"give --{runner[:5].lower()}_job_server_jar=FILE, or --job_endpoint=HOST:PORT "
-            "of a job service",
-        ) from None
-    finally:
-        socket.setdefaulttimeout(before)
 
 
 def _check_answers(address: str | None, option: str) -> None:

@@ -199,7 +199,7 @@ def shard_uris(uri: str, dataset: Dataset) -> list[str]:
     """Return the URIs of the shards, each checked for presence and length.
 
     Raises:
-        DataError: If a shard is missing or has another length than the manifest says.
+        DataError: If a shard is missing or differs in length from what the manifest says.
     """
     uris = [storage.join(uri, shard.name) for shard in dataset.shards]
     with ThreadPoolExecutor(_QUESTIONS_AT_A_TIME) as pool:
@@ -207,7 +207,7 @@ def shard_uris(uri: str, dataset: Dataset) -> list[str]:
     for shard, shard_uri, found in zip(dataset.shards, uris, sizes, strict=True):
         if found != shard.bytes:
             raise DataError(
-                "shard has another length than the manifest says",
+                "shard differs in length from what the manifest says",
                 where=shard_uri,
                 expected=f"{shard.bytes} bytes",
                 found=f"{found} bytes",

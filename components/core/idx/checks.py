@@ -111,7 +111,7 @@ def scan(
     Args:
         uri: An IDX file, plain or gzip.
         check_header: Called with the URI and the header before any more is read.
-        look: As of `read_content`.
+        look: See `read_content`.
 
     Raises:
         DataError: If it is no IDX file, is longer or shorter than its header says, or its gzip
@@ -141,7 +141,7 @@ def read_content(
         head: Its begin.
         look: Called with each piece of the data after the header, whole items at a time, and the
             byte offset of its first byte. What goes on after the last record is not shown.
-        next_member: As of `read_chunks`.
+        next_member: See `read_chunks`.
 
     Raises:
         DataError: If it is longer or shorter than its header says, or its gzip data is damaged.
@@ -244,7 +244,7 @@ def check_labels(uri: str, header: Header, column: int = 0) -> None:
 
 
 def label_faults(uri: str, header: Header, column: int = 0) -> Iterator[DataError]:
-    """Yield what is wrong with the header of a labels file; arguments as of `check_labels`."""
+    """Yield what is wrong with the header of a labels file; arguments as in `check_labels`."""
     rank = len(header.shape)
     if rank not in (1, 2):
         images = rank in (3, 4)

@@ -98,7 +98,7 @@ class LabelCount:
             offset=offset,
             expected=f"0 to {self._limit - 1}",
             found=f"{value}{more}",
-            remedy="mend the labels, or set num_classes to the number of classes "
+            remedy="fix the labels, or set num_classes to the number of classes "
             "(0 counts them from the training labels)",
             code=Code.LABEL_RANGE,
         )

@@ -44,7 +44,7 @@ class Rows:
                 self.flush()
 
     def flush(self) -> None:
-        """Hand on the whole records that are there; what is left is the begin of the next."""
+        """Hand on the whole records that are there; what is left is the beginning of the next."""
         count = self._filled // self._record_bytes
         whole = count * self._record_bytes
         if count:

@@ -205,5 +205,5 @@ def _faults(path: str) -> Iterator[None]:
                 errno.EDQUOT: "free disk quota, or choose another output folder",
                 errno.EROFS: "choose a folder that can be written",
                 errno.EACCES: "give this user the right to it, or choose another path",
-            }.get(error.errno or 0, "mend the cause named above and try again"),
+            }.get(error.errno or 0, "fix the cause named above and try again"),
         ) from None

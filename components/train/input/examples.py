@@ -73,7 +73,7 @@ def first_images(uris: list[str], dataset: Dataset, most: int) -> NDArray[np.gen
     """Return the first images of the split: [N, *image_shape], 0 < N <= `most`.
 
     Raises:
-        IdxpipeError: As of `load_examples`.
+        IdxpipeError: See `load_examples`.
     """
     images, _ = next(iter(read_examples(uris, dataset)))
     return np.array(images[:most]).reshape(-1, *dataset.image_shape)
