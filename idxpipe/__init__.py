@@ -9,6 +9,7 @@
 Nothing is loaded before it is used: TensorFlow with `train`, Beam with `convert`.
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -38,13 +39,9 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    if name == "IdxpipeError":
-        from idxpipe.components.core.errors import IdxpipeError
-
-        return IdxpipeError
-    from idxpipe.pipeline import api
-
-    return getattr(api, name)
+    # By name: the stages import this package for its version, and must not depend on the library.
+    module = "components.core.errors" if name == "IdxpipeError" else "pipeline.api"
+    return getattr(import_module(f"{__name__}.{module}"), name)
 
 
 def __dir__() -> list[str]:

@@ -1,5 +1,6 @@
 """Start-up time is a feature: what is not needed is not loaded."""
 
+import graphlib
 import subprocess
 import sys
 
@@ -62,3 +63,12 @@ def test_the_stages_are_light_until_they_run():
 
 def test_help_needs_neither_numpy_nor_what_draws():
     assert not {"numpy", "rich", "jinja2"} & loaded_by(COMMAND.format(["run", "--help"]))
+
+
+def test_no_module_imports_itself_by_a_detour():
+    grimp = pytest.importorskip("grimp")
+    graph = grimp.build_graph("idxpipe", exclude_type_checking_imports=True)
+    imports = {name: graph.find_modules_directly_imported_by(name) for name in graph.modules}
+    assert len(imports) > 200
+    # Names the circle, if there is one.
+    graphlib.TopologicalSorter(imports).prepare()

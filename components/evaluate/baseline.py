@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from idxpipe.components.core import storage
 from idxpipe.components.core.errors import DataError
 from idxpipe.components.core.metrics import METRICS, read_metrics
-from idxpipe.components.evaluate.metrics.mcnemar import mcnemar
+from idxpipe.components.evaluate.metrics.mcnemar import Comparison, mcnemar
 from idxpipe.components.evaluate.metrics.outcomes import Examples
 
 
@@ -30,30 +30,6 @@ class Baseline:
     accuracy: float
     num_examples: int
     examples: Examples
-
-
-@dataclasses.dataclass(frozen=True)
-class Comparison:
-    """A model against the baseline on the same examples.
-
-    Attributes:
-        accuracy: The baseline's accuracy.
-        lost: Examples that only the baseline classified right.
-        won: Examples that only the model classified right.
-        p_value: Of McNemar's exact one-sided test against "the model is not worse".
-        alpha: The model counts as worse if the p-value is below this.
-    """
-
-    accuracy: float
-    lost: int
-    won: int
-    p_value: float
-    alpha: float
-
-    @property
-    def worse(self) -> bool:
-        """Whether the model is significantly worse."""
-        return self.p_value < self.alpha
 
 
 def read_baseline(uri: str) -> Baseline:

@@ -9,17 +9,17 @@ from idxpipe.components.core.dataset.manifest import Dataset
 from idxpipe.components.core.metrics import SCHEMA_VERSION
 from idxpipe.components.core.model import ModelCard
 from idxpipe.components.evaluate.metrics.figures import Figures
+from idxpipe.components.evaluate.metrics.mcnemar import Comparison
 from idxpipe.components.evaluate.metrics.outcomes import Examples
 
 if TYPE_CHECKING:
-    from idxpipe.components.evaluate.baseline import Comparison
     from idxpipe.components.evaluate.mistakes import Mistake
 
 
 def document(
     figures: Figures,
     examples: Examples,
-    comparison: "Comparison | None",
+    comparison: Comparison | None,
     mistakes: "list[Mistake]",
     dataset: Dataset,
     card: ModelCard,

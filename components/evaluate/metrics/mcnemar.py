@@ -1,5 +1,6 @@
 """McNemar's exact test: which of two classifiers is right more often on the same examples?"""
 
+import dataclasses
 import math
 
 # Terms this much smaller than the largest do not change the sum in double precision.
@@ -42,3 +43,27 @@ def _tail(heads: int, throws: int) -> float:
         if terms[-1] < _NEGLIGIBLE:
             break
     return min(1.0, largest * math.fsum(terms))
+
+
+@dataclasses.dataclass(frozen=True)
+class Comparison:
+    """A model against the baseline on the same examples.
+
+    Attributes:
+        accuracy: The baseline's accuracy.
+        lost: Examples that only the baseline classified right.
+        won: Examples that only the model classified right.
+        p_value: Of McNemar's exact one-sided test against "the model is not worse".
+        alpha: The model counts as worse if the p-value is below this.
+    """
+
+    accuracy: float
+    lost: int
+    won: int
+    p_value: float
+    alpha: float
+
+    @property
+    def worse(self) -> bool:
+        """Whether the model is significantly worse."""
+        return self.p_value < self.alpha
