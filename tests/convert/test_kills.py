@@ -22,10 +22,7 @@ def test_thirty_kills(tmp_path):
         env=os.environ | {"TMPDIR": str(tmp_path)},
     )
     assert done.returncode == 0, done.stderr
-    finished, killed = map(int, done.stdout.split())
-    assert finished + killed == KILLS
-    # Most instants are within the conversion, or the test would show little.
-    assert killed > KILLS / 2
+    assert int(done.stdout) == KILLS
 
 
 def main(folder):
@@ -65,20 +62,25 @@ def main(folder):
     seconds = time.monotonic() - begin
 
     rng = random.Random(0)
-    ends = {True: 0, False: 0}
-    for number in range(KILLS):
+    killed = number = 0
+    while killed < KILLS:
+        number += 1
         child = start(number, f"{folder}/out", rng.choice(SHARDS))
         time.sleep(rng.uniform(0, seconds))
         os.kill(child, signal.SIGKILL)
         _, status = os.waitpid(child, 0)
-        ends[status == 0] += 1
+        if status:
+            killed += 1
+        else:
+            # It had ended: the machine was busy while the time was taken.
+            seconds *= 0.8
         shards = rng.choice(SHARDS)
         whole(number + number // 2, f"{folder}/out", shards)
         assert tree(f"{folder}/out") == right[shards]
         # Not even the file system's view has more: no temporary file, no unpacked source.
         assert len(os.listdir(f"{folder}/out")) == shards + 3
         assert not [name for name in os.listdir(folder) if name.startswith("idxpipe-")]
-    print(ends[True], ends[False])
+    print(killed)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import json
 import shutil
 import signal
+import sys
 import tarfile
 import time
 from importlib.metadata import PathDistribution
@@ -114,7 +115,8 @@ def test_the_graph_is_shards_spread_over_the_workers(reference, service, sources
     coder = pipeline.components.coders[pipeline.components.pcollections[given].coder_id]
     assert coder.spec.urn == "beam:coder:pickled_python:v1"
     (environment_,) = pipeline.components.environments.values()
-    assert b"beam_python3.11_sdk:2.77" in environment_.payload
+    python = f"{sys.version_info.major}.{sys.version_info.minor}"
+    assert f"beam_python{python}_sdk:2.77".encode() in environment_.payload
 
 
 def test_a_setup_file_of_the_user_is_taken(reference, service, sources, one_gcs, tmp_path):
