@@ -54,7 +54,7 @@ def test_converting_needs_neither_tensorflow_nor_kubeflow(built):
     heavy = {"tensorflow", "keras", "pillow", "kfp", "PyYAML"}
     assert not installed("") & heavy
     assert "apache-beam" in installed("")
-    assert installed("all") == installed("") | heavy | {"s3fs"}
+    assert installed("all") == installed("") | heavy | {"s3fs", "urllib3"}
     assert "idxpipe/components/convert/beam/worker-requirements.txt" in archive.namelist()
 
 
