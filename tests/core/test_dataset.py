@@ -99,7 +99,7 @@ def test_shards_are_checked_for_presence_and_length(tmp_path):
     with pytest.raises(DataError, match="no such file"):
         shard_uris(folder, DATASET)
     storage.write(str(tmp_path / "b"), bytes(29))
-    with pytest.raises(DataError, match="another length"):
+    with pytest.raises(DataError, match="differs in length"):
         shard_uris(folder, DATASET)
     storage.write(str(tmp_path / "b"), bytes(30))
     assert shard_uris(folder, DATASET) == [f"{folder}/a", f"{folder}/b"]
