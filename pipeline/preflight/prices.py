@@ -1,7 +1,7 @@
 """What a run on Vertex AI costs, as far as a dated table of list prices can say."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -11,6 +11,7 @@ from idxpipe.pipeline.spec.graph import Pipeline
 from idxpipe.pipeline.spec.machines import Stage, stages
 
 TABLE = "prices.json"
+CALCULATOR = "https://cloud.google.com/products/calculator"
 
 
 @dataclass(frozen=True)
@@ -22,14 +23,12 @@ class Line:
         machine: Machine and accelerators.
         minutes: Assumed duration, with the time that the machine takes to start.
         hourly: US dollars an hour; None if the table does not have the machine.
-        verified: Whether the price is of Google's page, or derived; the table says how.
     """
 
     stage: str
     machine: str
     minutes: float
     hourly: float | None
-    verified: bool
 
     @property
     def cost(self) -> float | None:
@@ -54,9 +53,20 @@ class Estimate:
     @property
     def total(self) -> float | None:
         """US dollars; None if a price is not known."""
-        costs = [line.cost for line in self.lines]
-        known = [cost for cost in costs if cost is not None]
-        return self.fee + sum(known) if len(known) == len(costs) else None
+        return None if self.unpriced else self._known
+
+    @property
+    def unpriced(self) -> dict[str, float]:
+        """Hours of each machine that the table has no price for."""
+        hours: dict[str, float] = {}
+        for line in self.lines:
+            if line.hourly is None:
+                hours[line.machine] = hours.get(line.machine, 0.0) + line.minutes / 60
+        return hours
+
+    @property
+    def _known(self) -> float:
+        return self.fee + sum(line.cost for line in self.lines if line.cost is not None)
 
     def to_json(self) -> dict[str, Any]:
         """Return the estimate as JSON values."""
@@ -65,19 +75,10 @@ class Estimate:
             "prices_of": self.table["date"],
             "region": self.table["region"],
             "source": self.table["source"],
-            "stages": [
-                {
-                    "stage": line.stage,
-                    "machine": line.machine,
-                    "minutes": line.minutes,
-                    "hourly": line.hourly,
-                    "verified": line.verified,
-                    "cost": line.cost,
-                }
-                for line in self.lines
-            ],
+            "stages": [{**asdict(line), "cost": line.cost} for line in self.lines],
             "run_fee": self.fee,
             "total": self.total,
+            "unpriced_hours": self.unpriced,
         }
 
     def __str__(self) -> str:
@@ -85,19 +86,19 @@ class Estimate:
         for line in self.lines:
             hourly = "unknown" if line.hourly is None else f"{line.hourly:.3f}"
             cost = "unknown" if line.cost is None else f"{line.cost:.3f}"
-            mark = "" if line.verified or line.hourly is None else " *"
             rows.append(
-                f"{line.stage:<16}{line.machine:<36}{line.minutes:>8g}{hourly:>10}{cost:>9}{mark}"
+                f"{line.stage:<16}{line.machine:<36}{line.minutes:>8g}{hourly:>10}{cost:>9}"
             )
         rows.append(f"{'pipeline run':<16}{'':<36}{'':>8}{'':>10}{self.fee:>9.3f}")
-        total = "unknown" if self.total is None else f"{self.total:.2f}"
-        rows.append(f"{'total':<16}{'':<36}{'':>8}{'':>10}{total:>9}")
+        rows.append(f"{'total' if self.total else 'known part':<70}{self._known:>9.2f}")
+        rows += [
+            f"and {hours:.2f} h of {machine}: see {CALCULATOR}"
+            for machine, hours in self.unpriced.items()
+        ]
         rows.append(
-            f"list prices in US dollars, {self.table['region']}, as of {self.table['date']}; "
+            f"list prices in US dollars, {self.table['region']}, {self.table['date']}; "
             "durations are assumed, MNIST's; storage and network are not in it"
         )
-        if any(not line.verified and line.hourly is not None for line in self.lines):
-            rows.append(f"* {self.table['note']}")
         rows.append(f"source: {self.table['source']}")
         return "\n".join(rows)
 
@@ -126,7 +127,7 @@ def plan(pipeline: Pipeline, minutes: dict[str, float] | None = None) -> Estimat
             )
     return Estimate(
         tuple(_line(stage, table, given.get(stage.name)) for stage in found),
-        table["pipeline_run"]["price"],
+        table["pipeline_run"],
         table,
     )
 
@@ -138,28 +139,12 @@ def read_table() -> dict[str, Any]:
     return table
 
 
-def price(stage: Stage) -> Line:
-    """Return what one stage costs, for the duration that the table assumes."""
-    return _line(stage, read_table(), None)
-
-
 def _line(stage: Stage, table: dict[str, Any], minutes: float | None) -> Line:
-    parts = [table["machines"].get(stage.machine)]
-    if stage.accelerator:
-        parts.append(table["accelerators"].get(stage.accelerator))
-    # The price of an A100 or L4 machine already has its GPU in it.
-    counts = [1, 0 if parts[0] and parts[0].get("includes_accelerator") else stage.count]
-    known = [part for part in parts if part is not None]
-    complete = len(known) == len(parts)
-    hourly = sum(p["price"] * n for p, n in zip(known, counts, strict=False)) if complete else None
     machine = stage.machine
+    hourly = table["machines"].get(stage.machine)
     if stage.accelerator:
         machine += f" + {stage.count} {stage.accelerator}"
+        each = table["accelerators"].get(stage.accelerator)
+        hourly = None if hourly is None or each is None else hourly + stage.count * each
     assumed = table["minutes"]["custom" if stage.custom else "default"]
-    return Line(
-        stage.name,
-        machine,
-        assumed if minutes is None else minutes,
-        hourly,
-        complete and all(p["verified"] for p in known),
-    )
+    return Line(stage.name, machine, assumed if minutes is None else minutes, hourly)

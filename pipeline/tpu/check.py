@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from idxpipe.components.core.narration import say
 from idxpipe.pipeline.tpu.compiler import Compiled, Refused, compile_all
-from idxpipe.pipeline.tpu.estimate import Cost, Roofline, cost, roofline
+from idxpipe.pipeline.tpu.estimate import Roofline, roofline
 from idxpipe.pipeline.tpu.largest import Largest, find_largest
 from idxpipe.pipeline.tpu.topology import Topology
 
@@ -77,13 +77,13 @@ class Report:
     Attributes:
         topology: Where.
         findings: Of each program.
-        cost: What the training costs; None if that is not known, or it does not compile.
+        seconds: Of all training steps at the roofline; None if the step does not compile.
         largest: The largest batch; None if it was not searched for.
     """
 
     topology: Topology
     findings: tuple[Finding, ...]
-    cost: Cost | None
+    seconds: float | None
     largest: Largest | None
 
     @property
@@ -104,7 +104,7 @@ class Report:
             "source": chip.source,
             "compiles": self.compiles,
             "programs": [finding.to_json() for finding in self.findings],
-            "cost": None if self.cost is None else asdict(self.cost),
+            "seconds_at_roofline": self.seconds,
             "largest_batch": None if self.largest is None else asdict(self.largest),
         }
 
@@ -127,12 +127,12 @@ def check(recipe: Recipe, topology: Topology, search: int) -> Report:
         findings.append(_finding(program, outcome, topology))
         say(f"{topology.name}: {program.name} {_verb(outcome)}")
     first = findings[0]
-    money = largest = None
+    seconds = largest = None
     if first.bound and isinstance(first.outcome, Compiled):
-        money = cost(first.bound.seconds * recipe.train_steps, topology)
+        seconds = first.bound.seconds * recipe.train_steps
         if search:
             largest = _largest(recipe, topology, first.outcome, search)
-    return Report(topology, tuple(findings), money, largest)
+    return Report(topology, tuple(findings), seconds, largest)
 
 
 def _finding(program: "Program", outcome: Compiled | Refused, topology: Topology) -> Finding:

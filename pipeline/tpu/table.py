@@ -1,7 +1,7 @@
 """The reports as text."""
 
 from idxpipe.pipeline.tpu.check import Finding, Report
-from idxpipe.pipeline.tpu.compiler import Compiled, Refused
+from idxpipe.pipeline.tpu.compiler import Refused
 
 # What a reader must not take the table for.
 LIMITS = """\
@@ -17,7 +17,7 @@ _HEAD = (
 
 
 def text(reports: list[Report]) -> str:
-    """Return the reports as a table, the compiler's reasons, costs and largest batches."""
+    """Return the reports as a table, the compiler's reasons, times and largest batches."""
     rows = [_HEAD, *(_row(report, f) for report in reports for f in report.findings)]
     widths = [max(len(row[i]) for row in rows) for i in range(len(_HEAD))]
     lines = [
@@ -59,17 +59,9 @@ def _notes(report: Report) -> list[str]:
             )
     if not report.topology.chip.tensorflow:
         lines.append(f"{name}: Vertex AI does not support TensorFlow on this generation")
-    money, largest = report.cost, report.largest
-    if money:
-        star = "" if money.verified else " (not a verified price)"
-        lines.append(
-            f"{name}: the training costs ${money.at_roofline:.4f} at the roofline, and "
-            f"${money.assumed:.2f} if it takes {money.minutes:g} minutes with the machine's start, "
-            f"at ${money.hourly:.2f} an hour{star}"
-        )
-    elif isinstance(report.findings[0].outcome, Compiled):
-        lines.append(f"{name}: no price in the table for a machine of Vertex AI with this slice")
-    if largest:
+    if report.seconds is not None:
+        lines.append(f"{name}: all steps take {report.seconds:.3g} s at the roofline")
+    if largest := report.largest:
         above = f"{largest.does_not} does not fit" if largest.does_not else "no limit was found"
         lines.append(
             f"{name}: largest batch size that compiled {largest.fits}, {above} "
