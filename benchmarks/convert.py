@@ -23,7 +23,6 @@ from benchmarks.processes import IDXPIPE, print_peaks, run
 from idxpipe.components.convert.beam.pipeline import run_pipeline
 from idxpipe.components.convert.config import ConvertConfig
 from idxpipe.components.convert.plan import ShardTask, plan
-from idxpipe.components.convert.progress import Progress
 from idxpipe.components.convert.shard import make_shard
 from idxpipe.components.convert.source import Source
 from idxpipe.components.convert.stage import convert
@@ -94,7 +93,7 @@ def against_beam(work: Path, sources: tuple[str, str]) -> None:
 
     def ours() -> None:
         shutil.rmtree(work / "beam", ignore_errors=True)
-        run_pipeline(tasks, ConvertConfig(), Progress("", len(tasks), 1))
+        run_pipeline(tasks, ConvertConfig())
 
     compare(
         "60,000 examples, the run inside Beam's in-memory runner, 4 files, fsynced",

@@ -8,6 +8,7 @@ import dataclasses
 import difflib
 import json
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from idxpipe.components.convert.config import ConvertConfig
@@ -256,7 +257,8 @@ def run(
         )
     else:
         job = launch.whole(pipeline, data, assignments)
-    record = launch.start(job, root, cache=cache, jobs=jobs, progress=progress or Lines())
+    with nullcontext(progress) if progress else Lines() as shown:
+        record = launch.start(job, root, cache=cache, jobs=jobs, progress=shown)
     error = error_of(record)
     if error:
         raise error

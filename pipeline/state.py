@@ -68,11 +68,13 @@ class TaskRecord:
     log: str | None = None
     cached_from: str | None = None
     attempts: int = 1
+    events: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Return the record as JSON values."""
+        """Return the record as JSON values; `events` is a file of the process that runs."""
         values = {"inputs": self.inputs.to_json(), "outputs": self.outputs.to_json()}
-        return {**self.__dict__, "status": str(self.status), **values}
+        kept = {name: value for name, value in self.__dict__.items() if name != "events"}
+        return {**kept, "status": str(self.status), **values}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:

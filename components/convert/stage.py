@@ -3,12 +3,12 @@
 import dataclasses
 import logging
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from importlib import import_module
 from types import ModuleType
 
 from idxpipe.components.convert.config import DIRECT_RUNNER, ConvertConfig, check_name
-from idxpipe.components.convert.plan import Part, ShardTask, plan
-from idxpipe.components.convert.progress import Progress
+from idxpipe.components.convert.plan import Part, plan
 from idxpipe.components.convert.publish import (
     check_folder,
     clear,
@@ -27,7 +27,7 @@ from idxpipe.components.convert.source import (
 from idxpipe.components.convert.writers import check_format
 from idxpipe.components.core import storage
 from idxpipe.components.core.dataset.manifest import FILE_ORDER, MANIFEST, VALIDATION, Dataset
-from idxpipe.components.core.errors import DataError, TransientError
+from idxpipe.components.core.errors import DataError, IdxpipeError, TransientError
 from idxpipe.components.core.idx.checks import check_pair
 from idxpipe.components.core.idx.layout import LayoutConfig
 from idxpipe.components.core.tf_host import without_gc
@@ -137,14 +137,14 @@ def _make(
     # must not be read under the manifest of an earlier conversion.
     for folder in (parts[0].output, storage.join(parts[0].output, VALIDATION)):
         unpublish(folder)
-    progress = Progress(f"convert {split}", len(tasks), _bytes_to_read(tasks))
     try:
-        with progress.shown():
-            beam_pipeline.result().run_pipeline(tasks, config, progress)
+        beam_pipeline.result().run_pipeline(tasks, config, f"convert {split}")
         whole_source.result()
     except DataError:
         for part in parts:
-            clear(part.output)
+            # A worker elsewhere may still write; the next conversion clears what it leaves.
+            with suppress(OSError, IdxpipeError):
+                clear(part.output)
         raise
 
 
@@ -164,7 +164,3 @@ def _import_beam() -> ModuleType:
     logging.getLogger().addFilter(lambda record: "apitools not found" not in record.getMessage())
     with without_gc():
         return import_module("idxpipe.components.convert.beam.pipeline")
-
-
-def _bytes_to_read(tasks: list[ShardTask]) -> int:
-    return sum((task.stop - task.start) * task.images_header.record_bytes for task in tasks)

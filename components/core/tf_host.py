@@ -10,15 +10,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from idxpipe.components.core.errors import IdxpipeError
+from idxpipe.components.core.events import Event, emit
 
 
 @contextmanager
-def quiet_import() -> Iterator[None]:
+def quiet_import(stage: str = "") -> Iterator[None]:
     """Import TensorFlow and start its devices inside this block, without its noise on stderr.
 
     TensorFlow's native libraries log to file descriptor 2 before they read `TF_CPP_MIN_LOG_LEVEL`,
     so the descriptor itself is turned aside. If TensorFlow fails, all that was said is shown.
+
+    Args:
+        stage: What is said to be loading it, as it takes seconds; empty says nothing.
     """
+    if stage:
+        emit(Event(stage, doing="loading TensorFlow"))
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     # TensorFlow itself turns oneDNN on where the CPU has AVX512_VNNI or newer, and with it off the
     # network of 2018 trains at 0.56 of the speed on one that has AVX2 only.

@@ -131,7 +131,7 @@ def _pieces(images: NDArray[np.generic], rows: int) -> Iterator[Images]:
 def _classify(
     card: ModelCard, config: PredictConfig, batches: Iterator[Images], count: int
 ) -> Iterator[Prediction]:
-    with quiet_import():
+    with quiet_import("predict"):
         from idxpipe.components.evaluate.device import choose_devices
         from idxpipe.components.evaluate.loaded_model import load_model
 

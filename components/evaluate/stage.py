@@ -4,10 +4,11 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from idxpipe.components.core import storage
-from idxpipe.components.core.dataset.manifest import Dataset, read_dataset, shard_uris
+from idxpipe.components.core.dataset.manifest import read_dataset, shard_uris
 from idxpipe.components.core.dataset.staging import staged_shards
 from idxpipe.components.core.device import DeviceConfig
 from idxpipe.components.core.errors import CONVERT_AGAIN, DataError
+from idxpipe.components.core.events import Meter
 from idxpipe.components.core.model import check_match, read_card
 from idxpipe.components.core.narration import say
 from idxpipe.components.core.tf_host import quiet_import
@@ -55,7 +56,7 @@ def evaluate(
     card = read_card(model)
     check_match(card, dataset, records)
     baseline = read_baseline(config.baseline) if config.baseline else None
-    with quiet_import():
+    with quiet_import("evaluate"):
         from idxpipe.components.evaluate.batches import read_batches
         from idxpipe.components.evaluate.device import choose_devices
         from idxpipe.components.evaluate.loaded_model import load_model
@@ -68,16 +69,21 @@ def evaluate(
 
     # Every batch is padded to this size, so a huge one would cost memory for nothing.
     batch_size = min(config.eval_batch_size, dataset.num_examples)
+    wanted = dataset.num_examples
+    if config.eval_steps:
+        wanted = min(wanted, config.eval_steps * config.eval_batch_size)
     gathering = Gathering()
     mistakes: list[Mistake] = []
     with staged_shards(shards, dataset, device.stage_bytes) as paths:
         batches = islice(read_batches(paths, dataset, batch_size), config.eval_steps or None)
+        meter = Meter("evaluate", wanted, "examples")
         for batch, logits in with_logits(batches, replicas):
             found = mistakes_in(batch, logits, gathering.count)
             mistakes = worst([*mistakes, *found], _SHOWN_MISTAKES)
             gathering.add(batch.images[: batch.real], batch.labels[: batch.real], logits)
+            meter.advance(batch.real)
 
-    _check_complete(gathering.count, dataset, config, records)
+    _check_complete(gathering.count, wanted, records)
     outcomes = gathering.outcomes()
     figures = figures_of(outcomes, dataset.num_classes, config.top_k)
     comparison = None
@@ -92,10 +98,7 @@ def evaluate(
     return figures
 
 
-def _check_complete(done: int, dataset: Dataset, config: EvaluateConfig, records: str) -> None:
-    wanted = dataset.num_examples
-    if config.eval_steps:
-        wanted = min(wanted, config.eval_steps * config.eval_batch_size)
+def _check_complete(done: int, wanted: int, records: str) -> None:
     if done != wanted or not done:
         raise DataError(
             "dataset has another number of records than its manifest says",

@@ -8,15 +8,13 @@ from typing import Any
 import tensorflow as tf
 
 from idxpipe.components.core.errors import DataError, TransientError
-from idxpipe.components.core.narration import say
+from idxpipe.components.core.events import Event, emit
 from idxpipe.components.train.config import TrainConfig
 from idxpipe.components.train.preemption import noticed_preemption
 from idxpipe.components.train.state.checkpoints import Checkpoints
 from idxpipe.components.train.state.history import History
 from idxpipe.components.train.timed_batches import TimedBatches
 from idxpipe.components.train.validation import Scores
-
-_SECONDS_BETWEEN_LINES = 10.0
 
 
 def run(
@@ -54,7 +52,7 @@ def run(
         return rates
     stream = TimedBatches(batches(step, config.train_steps))
     periods = config.checkpoint_steps, config.validation_steps
-    last_line = time.monotonic()
+    emit(Event("train", doing="compiling the step"))
     with noticed_preemption() as preempted, history:
         while step < config.train_steps:
             end = min((step // config.iterations + 1) * config.iterations, config.train_steps)
@@ -78,9 +76,7 @@ def run(
             if config.checkpoint_steps in due or stop:
                 history.save()
                 saved.save(loss)
-            if last or time.monotonic() - last_line > _SECONDS_BETWEEN_LINES:
-                say(f"step {end}/{config.train_steps}  loss {loss:.4f}  {rate:,.0f} examples/s")
-                last_line = time.monotonic()
+            emit(_event(end, config, (end - step) / seconds, loss))
             step = end
             if stop:
                 raise TransientError(
@@ -89,6 +85,13 @@ def run(
                     remedy="the same command goes on from the checkpoint that was just saved",
                 )
     return rates
+
+
+def _event(step: int, config: TrainConfig, rate: float, loss: float) -> Event:
+    figures = {"loss": loss, "examples/s": round(rate * config.batch_size)}
+    return Event(
+        "train", done=step, total=config.train_steps, unit="steps", rate=rate, figures=figures
+    )
 
 
 def _check_finite(loss: float, step: int, end: int, saved: Checkpoints) -> None:

@@ -51,7 +51,7 @@ def train(
     dataset = read_dataset(records)
     in_memory = fit_in_memory(records, dataset, config.shuffle_buffer, config.memory_bytes)
     _prepare_tpu(device)
-    with quiet_import():
+    with quiet_import("train"):
         from idxpipe.components.train import training
 
         strategy = training.choose_strategy(device)

@@ -5,19 +5,17 @@ rich draws; it leaves colour out where the output is not a terminal or `NO_COLOR
 
 import io
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from types import TracebackType
 from typing import Any, Self, TextIO
 
-from rich.console import Console, Group, RenderableType
-from rich.live import Live as RichLive
+from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from idxpipe.components.core import storage
-from idxpipe.pipeline.progress import WORDS, Lines, line_of
+from idxpipe.pipeline.cli import bars
+from idxpipe.pipeline.progress import WORDS, Lines, Running, line_of
 from idxpipe.pipeline.state import RunRecord, Status, TaskRecord, duration
 
 _STYLES = {
@@ -27,10 +25,6 @@ _STYLES = {
     "cancelled": "yellow",
     "running": "bold",
 }
-_INTERVAL = 0.5
-_TAIL_BYTES = 4096
-# What KFP's executor prints around what the stage says: its own log and the executor input.
-_NOT_NARRATION = ("[KFP", " ", "{", "}", "\t")
 # Wider than any row: a row is never wrapped, a terminal does that itself.
 _WIDTH = 100_000
 
@@ -56,20 +50,10 @@ def stages(record: RunRecord) -> str:
 
 
 class _Painter:
-    """Draws something below the lines of a terminal, anew every half second."""
+    """Draws something below the lines of a terminal, again and again."""
 
     def __init__(self, draw: Callable[[], RenderableType], stream: TextIO, *, keep: bool) -> None:
-        self._console = Console(
-            file=stream, force_terminal=True, markup=False, emoji=False, highlight=False
-        )
-        self._live = RichLive(
-            console=self._console,
-            get_renderable=draw,
-            refresh_per_second=1 / _INTERVAL,
-            transient=not keep,
-            redirect_stdout=False,
-            redirect_stderr=stream is sys.stderr,
-        )
+        self._live = bars.live(draw, stream, keep=keep)
 
     def __enter__(self) -> Self:
         self._live.start()
@@ -85,42 +69,26 @@ class _Painter:
 
 
 class Live(_Painter):
-    """Writes the lines of `Lines`, and below them what each running stage last said.
+    """Writes the lines of `Lines`, and below them how far each running stage is.
 
     Args:
         stream: A terminal.
     """
 
     def __init__(self, stream: TextIO | None = None) -> None:
-        self._running: dict[str, tuple[TaskRecord, float]] = {}
-        self._lock = threading.Lock()
+        self._running = Running()
         super().__init__(self._draw, stream or sys.stderr, keep=False)
 
     def __call__(self, task: TaskRecord, note: str) -> None:
         """Take note of a task that starts, waits or ends."""
-        with self._lock:
-            self._running.pop(task.name, None)
-            if task.status is Status.RUNNING and not note and task.kind == "container":
-                self._running[task.name] = task, time.monotonic()
-                return
+        if self._running.put(task, note):
+            return
         line = line_of(task, note)
         if line:
-            self._console.print(line, soft_wrap=True)
+            self._live.console.print(line, soft_wrap=True)
 
     def _draw(self) -> RenderableType:
-        with self._lock:
-            running = list(self._running.values())
-        return Group(
-            *(
-                Text(
-                    f"{task.title or task.name:<20} {duration(time.monotonic() - since)}  "
-                    f"{last_words(task.log)}".rstrip(),
-                    overflow="ellipsis",
-                    no_wrap=True,
-                )
-                for task, since in running
-            )
-        )
+        return bars.rows(self._running.rows(), time.monotonic())
 
 
 class Stages(_Painter):
@@ -162,21 +130,6 @@ class Changes:
             if task.status is not self._before.get(task.name, Status.PENDING):
                 self._before[task.name] = task.status
                 self._lines(task, "")
-
-
-def last_words(log: str | None) -> str:
-    """Return the last line that a stage said in its log; empty if it said nothing, or elsewhere."""
-    if not log or not storage.is_local(log):
-        return ""
-    try:
-        with open(storage.local_path(log), "rb") as stream:
-            stream.seek(0, 2)
-            stream.seek(max(0, stream.tell() - _TAIL_BYTES))
-            lines = stream.read().decode(errors="replace").splitlines()
-    except OSError:
-        return ""
-    said = [line for line in lines[-20:] if line and not line.startswith(_NOT_NARRATION)]
-    return said[-1].strip() if said else ""
 
 
 _HEAD = ("stage", "status", "time")

@@ -7,9 +7,11 @@ import argparse
 import json
 import sys
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 from idxpipe import __version__
 from idxpipe.components.core.errors import PREFIX, IdxpipeError
+from idxpipe.components.core.narration import narrate_logs
 from idxpipe.pipeline.cli.command import Command, Outcome
 from idxpipe.pipeline.cli.parsing import EXIT_CODES, Parser, check_words
 from idxpipe.pipeline.cli.runs import list_runs, run
@@ -46,7 +48,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         check_words(parser, words)
         args = parser.parse_args(words)
-        outcome: Outcome = args.command.run(args)
+        narrate_logs()
+        with _progress():
+            outcome: Outcome = args.command.run(args)
     except IdxpipeError as error:
         outcome = Outcome({}, error=error)
     except KeyboardInterrupt:
@@ -59,6 +63,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         _print([json.dumps(data, indent=2)] if as_json else [])
         return outcome.error.exit_code
     return _show(outcome, as_json=as_json)
+
+
+def _progress() -> AbstractContextManager[object]:
+    """Return what draws the progress of a stage in this process, if there is a terminal."""
+    if not sys.stderr.isatty():
+        return nullcontext()
+    from idxpipe.pipeline.cli.bars import Bars
+
+    return Bars()
 
 
 def build_parser() -> Parser:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from idxpipe.components.core import storage
+from idxpipe.components.core import events, storage
 from idxpipe.components.core.errors import DataError, IdxpipeError, SetupError, TransientError
 from idxpipe.pipeline import failure, state
 from idxpipe.pipeline.local import artifact_copies, cache, code, executor_input, mounts, venvs
@@ -152,9 +152,9 @@ def _run_container(run: Run, task: Task, container: Container, record: TaskRecor
                 cached_from=place.entry.run_id,
             )
         log = storage.join(state.run_folder(run.root, run.run_id), "logs", f"{task.name}.log")
-        record = replace(record, log=log)
-        run.report(record, "")
         with _scratch(task.name) as scratch, _log_file(log, scratch) as path:
+            record = replace(record, log=log, events=os.path.join(scratch, "event.json"))
+            run.report(record, "")
             return _Step(run, task, container, place, path, scratch).run_to_its_end(record)
 
 
@@ -217,7 +217,10 @@ class _Step:
             programs = self._programs(record, scratch, stream)
             exit_code = self.run.processes.run(
                 command,
-                env=_environment(self.container, scratch, bool(paths), programs),
+                env={
+                    **_environment(self.container, scratch, bool(paths), programs),
+                    events.FILE_VARIABLE: record.events or "",
+                },
                 log=stream,
                 scratch=self.scratch,
                 lock=self.place.lock,

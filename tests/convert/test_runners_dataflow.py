@@ -106,7 +106,7 @@ def test_the_graph_is_shards_spread_over_the_workers(reference, service, sources
     transforms = pipeline.components.transforms
     steps = [transforms[name] for name in pipeline.root_transform_ids]
     steps = [transforms[name] for step in steps for name in step.subtransforms] or steps
-    assert [step.unique_name for step in steps] == ["Shards", "MakeShard"]
+    assert [step.unique_name for step in steps] == ["Shards", "MakeShards"]
     create, make = steps
     # Without it, the service would fuse both steps and make all shards on one worker.
     assert any(transforms[name].spec.urn == "beam:transform:reshuffle:v1" for name in transforms)

@@ -143,8 +143,10 @@ class FakeDataflow(JsonServer):
         if code:
             text = (self.home(job_id) / "log").read_text()
             self._say(job_id, text[text.find("Traceback") :])
-            self._say(job_id, "Workflow failed. Causes: the step MakeShard failed; a work item was "
-                              "attempted 4 times without success.")  # fmt: skip
+            causes = (
+                "the step MakeShards failed; a work item was attempted 4 times without success."
+            )
+            self._say(job_id, f"Workflow failed. Causes: {causes}")
 
     def _say(self, job_id: str, text: str) -> None:
         now = datetime.datetime.now(datetime.UTC).isoformat().replace("+00:00", "Z")

@@ -3,7 +3,8 @@ import time
 
 import pytest
 
-from idxpipe.pipeline.cli.display import Changes, Lines, Live, Stages, last_words, stages, table
+from idxpipe.pipeline.cli.display import Changes, Live, Stages, stages, table
+from idxpipe.pipeline.progress import Lines, last_words
 from idxpipe.pipeline.state import RunRecord, Status, TaskRecord
 from tests.terminal import screen
 
@@ -72,7 +73,7 @@ def test_lines():
     for task in TASKS.values():
         lines(task, "")
     lines(TASKS["d"], "waits")
-    assert [line.split(maxsplit=1)[1] for line in stream.getvalue().splitlines()] == [
+    assert [line.split(maxsplit=2)[2] for line in stream.getvalue().splitlines()] == [
         "done in 3.4 s",
         "cached (from run r0)",
         "failed in 2 min 05 s",

@@ -1,6 +1,6 @@
-"""The Beam pipeline: a collection of shards, each made by one worker. No shuffle, no grouping."""
+"""The Beam pipeline: a collection of groups of shards. No shuffle of data, no per-image Python."""
 
-import dataclasses
+import itertools
 import os
 import shlex
 from collections.abc import Iterator
@@ -16,25 +16,27 @@ from idxpipe.components.convert.beam.runners import (
     carried,
     check_runner,
     parse_options,
-    run_elsewhere,
+    run_on,
 )
 from idxpipe.components.convert.config import DIRECT_RUNNER, ConvertConfig
 from idxpipe.components.convert.feed import is_fed
 from idxpipe.components.convert.plan import ShardTask
-from idxpipe.components.convert.progress import Progress
 from idxpipe.components.convert.shard import Receipt, make_shard
 from idxpipe.components.core.errors import IdxpipeError
+from idxpipe.components.core.events import Meter
 
 __all__ = ["check_runner", "run_pipeline"]
 
+Group = list[ShardTask]
 
-def run_pipeline(tasks: list[ShardTask], config: ConvertConfig, progress: Progress) -> None:
+
+def run_pipeline(tasks: list[ShardTask], config: ConvertConfig, stage: str = "") -> None:
     """Make all shards.
 
     Args:
         tasks: The shards to make.
         config: Runner and its options.
-        progress: Told what is done, where the workers are in this process.
+        stage: Under which name the progress is told, if the workers are in this process.
 
     Raises:
         IdxpipeError: The error of the first worker that failed.
@@ -42,129 +44,94 @@ def run_pipeline(tasks: list[ShardTask], config: ConvertConfig, progress: Progre
         UsageError: If an option is unknown.
     """
     given = parse_options(config)
+    runner, threads = _runner(config, given)
+    # In this process, what is between two steps takes Beam longer than us a shard of MNIST; where
+    # the workers are elsewhere, a group is what one of them does at a time.
+    groups = [tasks] if threads else [[task] for task in tasks]
+
+    def build(pipeline: beam.Pipeline) -> None:
+        shards = pipeline | "Shards" >> beam.Create(groups, reshuffle=not threads)
+        _ = shards | "MakeShards" >> beam.ParDo(MakeShards(threads or 1, stage if threads else ""))
+
+    run_on(runner, build, given, tasks[0])
+
+
+def _runner(config: ConvertConfig, options: PipelineOptions) -> tuple[Any, int]:
+    """Return Beam's runner, and the threads that make shards in this process, if any do."""
     if config.runner != DIRECT_RUNNER:
-        _run_elsewhere(tasks, config.runner, given)
-        return
-    direct = given.view_as(DirectOptions)
+        return config.runner, 0
+    # Named explicitly: Beam's own DirectRunner first tries to download Prism, and hangs where the
+    # network drops packets.
+    runner = FnApiRunner()
+    direct = options.view_as(DirectOptions)
+    if direct.direct_running_mode != "in_memory":
+        return runner, 0
     # Beam's own default is 1.
     flags = shlex.split(config.beam_options)
     asked = any(flag.startswith("--direct_num_workers") for flag in flags)
     # Half of them wait until the disk has what they wrote.
     threads = (direct.direct_num_workers if asked else 0) or 2 * (os.cpu_count() or 1)
-    if direct.direct_running_mode != "in_memory":
-        _run_elsewhere(tasks, FnApiRunner(), given)
-    else:
-        _run_here(tasks, given, threads, progress)
-
-
-def _run_here(
-    tasks: list[ShardTask], options: PipelineOptions, threads: int, progress: Progress
-) -> None:
-    direct = options.view_as(DirectOptions)
-    # The threads are those of `MakeShardsHere`: Beam's own talk to each other over gRPC.
+    # The threads are those of `MakeShards`: Beam's own talk to each other over gRPC.
     direct.direct_num_workers = 1
-    here = _Here(tasks, threads, progress)
-    key = str(id(here))
-    _running[key] = here
-    try:
-        # Named explicitly: Beam's own DirectRunner first tries to download Prism, and hangs where
-        # the network drops packets.
-        pipeline = beam.Pipeline(runner=FnApiRunner(), options=options)
-        # One element for all shards: they do not leave this process, and each step more takes Beam
-        # half as long as it takes us to convert MNIST.
-        _ = pipeline | beam.Impulse() | "MakeShards" >> beam.ParDo(MakeShardsHere(key))
-        pipeline.run().wait_until_finish()
-    finally:
-        del _running[key]
-    if here.failures:
-        raise here.failures[0]
+    return runner, threads
 
 
-def _run_elsewhere(tasks: list[ShardTask], runner: Any, options: PipelineOptions) -> None:
-    def build(pipeline: beam.Pipeline) -> None:
-        shards = pipeline | "Shards" >> beam.Create(tasks, reshuffle=True)
-        _ = shards | "MakeShard" >> beam.ParDo(MakeShard())
-
-    run_elsewhere(build, runner, options, tasks[0])
-
-
-class MakeShard(beam.DoFn):  # type: ignore[misc]
-    """Makes the shard that an element describes; counts examples and bytes."""
-
-    def __init__(self) -> None:
-        self._counters = Counters()
-
-    def process(self, element: ShardTask) -> Iterator[str]:
-        """Make one shard and yield its name."""
-        try:
-            receipt = make_shard(element)
-        except IdxpipeError as error:
-            raise carried(error) from None
-        self._counters.add(receipt)
-        yield element.name
-
-
-class MakeShardsHere(beam.DoFn):  # type: ignore[misc]
-    """Makes shards in this process, several at a time, as most of it runs outside Python's lock.
+class MakeShards(beam.DoFn):  # type: ignore[misc]
+    """Makes the shards that an element describes; counts examples and bytes.
 
     Args:
-        key: Which of `_running` it belongs to; Beam copies what it is given.
+        threads: How many shards are made at a time, as most of it runs outside Python's lock.
+        stage: Under which name the progress is told; empty tells nobody.
     """
 
-    def __init__(self, key: str) -> None:
-        self._key = key
-        self._counters = Counters()
-
-    def process(self, _: bytes) -> None:
-        """Make all shards; count them here, where Beam's counters belong to this thread."""
-        here = _running[self._key]
-        fed = any(is_fed(task.images) for task in here.tasks)
-        with ThreadPoolExecutor(1 if fed else here.threads) as pool:
-            made = [pool.submit(_make, task, here) for task in here.tasks]
-        for receipt in made:
-            try:
-                self._counters.add(receipt.result())
-            except IdxpipeError as error:
-                # Raised outside: Beam would print a traceback for what is not a defect.
-                here.failures.append(error)
-
-
-def _make(task: ShardTask, here: "_Here") -> Receipt:
-    if here.failed:
-        raise here.failed
-    try:
-        receipt = make_shard(task, here.progress.advance)
-    except IdxpipeError as error:
-        here.failed = error
-        raise
-    here.progress.shard_done()
-    return receipt
-
-
-class Counters:
-    """Beam's counters, named for the page of a Dataflow job."""
-
-    def __init__(self) -> None:
+    def __init__(self, threads: int, stage: str) -> None:
+        self._threads = threads
+        self._stage = stage
+        # Named for the page of a Dataflow job.
         self._shards = Metrics.counter("idxpipe", "shards")
         self._examples = Metrics.counter("idxpipe", "examples")
         self._bytes = Metrics.counter("idxpipe", "bytes_written")
 
-    def add(self, receipt: Receipt) -> None:
-        """Count one finished shard."""
-        self._shards.inc()
-        self._examples.inc(receipt.shard.examples)
-        self._bytes.inc(receipt.shard.bytes)
+    def process(self, element: Group) -> Iterator[str]:
+        """Make a group of shards and yield their names."""
+        crew = _Crew(element, self._stage)
+        # A feed gives its bytes in their order.
+        threads = 1 if any(is_fed(task.images) for task in element) else self._threads
+        with ThreadPoolExecutor(threads) as pool:
+            made = [pool.submit(crew.make, task) for task in element]
+        if crew.failed:
+            raise carried(crew.failed) from None
+        # Beam's counters belong to this thread.
+        for future in made:
+            receipt = future.result()
+            self._shards.inc()
+            self._examples.inc(receipt.shard.examples)
+            self._bytes.inc(receipt.shard.bytes)
+            yield receipt.shard.name
 
 
-@dataclasses.dataclass
-class _Here:
-    """What the DoFn of a run in this process shares with whoever waits for it."""
+class _Crew:
+    """The threads that make a group of shards: what they have done, and the error that ends it."""
 
-    tasks: list[ShardTask]
-    threads: int
-    progress: Progress
-    failures: list[IdxpipeError] = dataclasses.field(default_factory=list)
-    failed: IdxpipeError | None = None
+    def __init__(self, group: Group, stage: str) -> None:
+        size = sum((task.stop - task.start) * task.images_header.record_bytes for task in group)
+        self._meter = Meter(stage, size / 1e6, "MB") if stage else None
+        self._count = len(group)
+        self._made = itertools.count(1)
+        self.failed: IdxpipeError | None = None
 
+    def make(self, task: ShardTask) -> Receipt:
+        if self.failed:
+            raise self.failed
+        try:
+            receipt = make_shard(task, self._advance)
+        except IdxpipeError as error:
+            self.failed = self.failed or error
+            raise
+        if self._meter:
+            self._meter.advance(shards=f"{next(self._made)} of {self._count}")
+        return receipt
 
-_running: dict[str, _Here] = {}
+    def _advance(self, _examples: int, bytes_read: int) -> None:
+        if self._meter:
+            self._meter.advance(bytes_read / 1e6)

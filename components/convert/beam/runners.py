@@ -1,4 +1,4 @@
-"""Beam runners whose workers are elsewhere: what each needs, how errors come back from there."""
+"""Beam's runners: what each needs, and how errors come back from its workers."""
 
 import json
 import logging
@@ -6,8 +6,8 @@ import re
 import shlex
 import shutil
 import socket
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from importlib.util import find_spec
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -117,17 +117,17 @@ def check_runner(config: ConvertConfig, tasks: list[ShardTask]) -> None:
         _check_job_service(config.runner, options)
 
 
-def run_elsewhere(
-    build: Callable[[beam.Pipeline], object],
+def run_on(
     runner: Any,
+    build: Callable[[beam.Pipeline], object],
     options: PipelineOptions,
     task: ShardTask,
 ) -> None:
     """Run a pipeline to its end.
 
     Args:
-        build: Adds the steps to a pipeline.
         runner: A Beam runner, or the name of one.
+        build: Adds the steps to a pipeline.
         options: Its options.
         task: One of the shards.
 
@@ -137,8 +137,8 @@ def run_elsewhere(
         UsageError: If the runner misses an option.
     """
     name = runner if isinstance(runner, str) else DIRECT_RUNNER
-    with TemporaryDirectory(prefix="idxpipe-workers-") as folder, _narrated_logs():
-        _set_defaults(name, options, folder, task)
+    with ExitStack() as stack:
+        _set_defaults(name, options, task, stack)
         try:
             pipeline = beam.Pipeline(
                 runner=_DASK if name == "DaskRunner" else runner, options=options
@@ -159,7 +159,7 @@ def run_elsewhere(
         except IdxpipeError:
             raise
         except Exception as error:
-            raise _translate(error, name) from error
+            raise _translate(error, name) from (None if _MARK in str(error) else error)
 
 
 def carried(error: IdxpipeError) -> RuntimeError:
@@ -167,7 +167,7 @@ def carried(error: IdxpipeError) -> RuntimeError:
     return RuntimeError(_MARK + json.dumps(error.to_json()))
 
 
-def _set_defaults(name: str, options: PipelineOptions, folder: str, task: ShardTask) -> None:
+def _set_defaults(name: str, options: PipelineOptions, task: ShardTask, stack: ExitStack) -> None:
     """Set what the user left open and Beam's own defaults do badly."""
     if name == "DaskRunner":
         from apache_beam.runners.dask.dask_runner import DaskOptions
@@ -182,6 +182,7 @@ def _set_defaults(name: str, options: PipelineOptions, folder: str, task: ShardT
         cloud.temp_location = storage.join(task.output, STAGING, "beam")
     if _wants_package(name, options):
         say(f"{name}: the workers install the conversion's code, as no --setup_file is given")
+        folder = stack.enter_context(TemporaryDirectory(prefix="idxpipe-workers-"))
         package = build_worker_package(folder, task.file_format)
         options.view_as(SetupOptions).extra_packages = [package]
 
@@ -285,25 +286,23 @@ def _say_where(result: Any, options: PipelineOptions) -> None:
     )
 
 
-class _Narrator(logging.Handler):
-    """Says what Beam logs, a line each; the errors of workers are raised instead."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        lines = record.getMessage().strip().splitlines()
-        ours = _MARK in record.getMessage()
-        if lines and not ours and record.name.partition(".")[0] in {"root", "apache_beam"}:
-            say(lines[-1] if "Traceback" in lines[0] else lines[0])
+def _is_not_ours(record: logging.LogRecord) -> bool:
+    """Tell whether a record of Beam's log is of something else than a worker's `carried` error."""
+    thrown = record.exc_info[1] if record.exc_info else None
+    return _MARK not in record.getMessage() and _MARK not in str(thrown)
 
 
-@contextmanager
-def _narrated_logs() -> Iterator[None]:
-    # In place of other handlers: some of Beam's modules install one that prints tracebacks.
-    root = logging.getLogger()
-    before, root.handlers = root.handlers, [_Narrator(logging.WARNING)]
-    try:
-        yield
-    finally:
-        root.handlers = before
+# They log, with its traceback, what is raised here as an error without one.
+for _name in (
+    "apache_beam.runners.common",
+    "apache_beam.runners.worker.sdk_worker",
+    "apache_beam.runners.portability.local_job_service",
+    "apache_beam.runners.portability.portable_runner",
+    "apache_beam.runners.dataflow.dataflow_runner",
+    "apache_beam.runners.portability.fn_api_runner.worker_handlers",
+    "root",
+):
+    logging.getLogger(_name).addFilter(_is_not_ours)
 
 
 def _translate(error: Exception, runner: str) -> IdxpipeError:

@@ -3,7 +3,7 @@
 import argparse
 import os
 import sys
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 
 from idxpipe.components.core import storage
 from idxpipe.components.core.errors import UsageError
@@ -75,7 +75,7 @@ def _progress() -> AbstractContextManager[Progress]:
         from idxpipe.pipeline.cli.display import Live
 
         return Live()
-    return nullcontext(Lines())
+    return Lines()
 
 
 def _outcome(record: RunRecord) -> Outcome:
