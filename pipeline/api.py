@@ -93,17 +93,8 @@ def convert(data: str, output: str, **parameters: Any) -> "dict[str, Dataset]":
     made = {}
     for split in ("train", "test"):
         images, labels = (getattr(files, f"{split}_{kind}") for kind in ("images", "labels"))
-        made[split] = stage(
-            images,
-            labels,
-            storage.join(output, split),
-            config,
-            split=split,
-            num_classes=layout.num_classes,
-            image_shape=layout.shape,
-            label_column=layout.label_column,
-            transposed=layout.transposed,
-        )
+        folder = storage.join(output, split)
+        made[split] = stage(images, labels, folder, config, layout, split=split)
         # As in the pipeline: the training labels say how many classes there are, and only the
         # training split gives to a validation set.
         layout = dataclasses.replace(layout, num_classes=made[split].num_classes)

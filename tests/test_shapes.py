@@ -12,7 +12,7 @@ from idxpipe.components.convert.records import check_records
 from idxpipe.components.convert.stage import convert
 from idxpipe.components.core.device import DeviceConfig
 from idxpipe.components.core.idx.files import DataConfig, find_files
-from idxpipe.components.core.shapes import parse_shape
+from idxpipe.components.core.idx.layout import LayoutConfig
 from idxpipe.components.evaluate.config import EvaluateConfig
 from idxpipe.components.train.config import TrainConfig
 from idxpipe.components.validate.config import ValidateConfig
@@ -82,11 +82,9 @@ def test_all_stages(tmp_path, splits, shape, dtype, classes, layout):
             *handed_on[at : at + 2],
             str(tmp_path / split),
             ConvertConfig(num_shards=2),
+            LayoutConfig(num_classes=handed_on[8], image_shape=handed_on[9], **layout),
             split=split,
-            num_classes=handed_on[8],
-            image_shape=parse_shape(handed_on[9]),
             expected=handed_on[at + 4 : at + 6],
-            **layout,
         )
         assert check_records(str(tmp_path / split)) == made
         assert (made.image_shape, made.image_dtype, made.num_classes) == (shape, dtype, classes)

@@ -33,20 +33,17 @@ def convert(
     from idxpipe.components.convert.stage import convert
     from idxpipe.components.core.artifacts import to_write
     from idxpipe.components.core.errors import exit_on_error
-    from idxpipe.components.core.shapes import parse_shape
+    from idxpipe.components.core.idx.layout import LayoutConfig
 
     with exit_on_error():
-        config = ConvertConfig.of(locals())
+        config, layout = ConvertConfig.of(locals()), LayoutConfig.of(locals())
         made = convert(
             images,
             labels,
             to_write(dataset),
             config,
+            layout,
             split=split,
-            num_classes=num_classes,
-            image_shape=parse_shape(image_shape),
             expected=(images_fingerprint, labels_fingerprint),
-            label_column=label_column,
-            transposed=transposed,
         )
         dataset.metadata.update(split=split, num_examples=made.num_examples, **made.sources)

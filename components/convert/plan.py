@@ -14,7 +14,6 @@ from idxpipe.components.convert.source import Source
 from idxpipe.components.core import storage
 from idxpipe.components.core.dataset.manifest import VALIDATION
 from idxpipe.components.core.errors import UsageError
-from idxpipe.components.core.idx.header import Header
 from idxpipe.components.core.idx.labels import label_column
 
 # TFRecord readers like files of 100 to 200 MB.
@@ -29,12 +28,8 @@ class ShardTask:
     Attributes:
         output: URI of the dataset's folder.
         name: File name of the shard.
-        images: URI of the unpacked images file.
-        images_header: Its header.
-        images_content: Its fingerprint; empty if nobody took it.
-        labels: URI of the unpacked labels file.
-        labels_header: Its header.
-        labels_content: Its fingerprint.
+        images: The images file.
+        labels: The labels file.
         start: First position.
         stop: Position after the last.
         selection: What stands at the positions, and which of them are kept.
@@ -42,18 +37,12 @@ class ShardTask:
         file_format: `tfrecord` or `array_record`.
         compression: `none` or `gzip`.
         converter: Version of the code that writes it.
-        label_column: Which number of a label record is the label.
-        transposed: Whether images are stored column by column.
     """
 
     output: str
     name: str
-    images: str
-    images_header: Header
-    images_content: str
-    labels: str
-    labels_header: Header
-    labels_content: str
+    images: Source
+    labels: Source
     start: int
     stop: int
     selection: Selection
@@ -61,8 +50,6 @@ class ShardTask:
     file_format: str
     compression: str
     converter: str
-    label_column: int = 0
-    transposed: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -154,12 +141,8 @@ def _part(
         ShardTask(
             output=output,
             name=f"{prefix}-{index:05d}-of-{shards:05d}",
-            images=images.plain,
-            images_header=images.header,
-            images_content=images.expected,
-            labels=labels.plain,
-            labels_header=labels.header,
-            labels_content=labels.expected,
+            images=images,
+            labels=labels,
             start=start,
             stop=stop,
             selection=selection,
@@ -167,8 +150,6 @@ def _part(
             file_format=config.file_format,
             compression=config.compression,
             converter=__version__,
-            label_column=labels.column,
-            transposed=images.transposed,
         )
         for index, (start, stop) in enumerate(itertools.pairwise(cuts))
     ]

@@ -60,7 +60,7 @@ def read_chunks(task: ShardTask) -> Iterator[Chunk]:
     """
     with ExitStack() as stack:
         read = _ranges(task, stack) if task.selection.in_sequence else _scattered(task, stack)
-        rows = chunk_rows(task.images_header)
+        rows = chunk_rows(task.images.header)
         for start in range(task.start, task.stop, rows):
             yield read(np.arange(start, min(start + rows, task.stop)))
 
@@ -71,8 +71,8 @@ def numbers(data: Bytes, header: Header) -> NDArray[np.generic]:
 
 
 def _ranges(task: ShardTask, stack: ExitStack) -> Reader:
-    images = _Range(task.images, task.images_header, task, stack)
-    labels = _Range(task.labels, task.labels_header, task, stack)
+    images = _Range(task.images.plain, task.images.header, task, stack)
+    labels = _Range(task.labels.plain, task.labels.header, task, stack)
 
     def read(positions: NDArray[np.int64]) -> Chunk:
         image_bytes, label_bytes = images.read(len(positions)), labels.read(len(positions))
@@ -93,7 +93,7 @@ class _Range:
         fed = find_feed(uri, offset)
         self._stream: Any = fed or stack.enter_context(storage.open_read(uri, offset))
         # Fresh memory for each chunk costs as much as all that is done with it.
-        rows = min(chunk_rows(task.images_header), task.stop - task.start)
+        rows = min(chunk_rows(task.images.header), task.stop - task.start)
         self._memory = np.empty(rows * header.record_bytes, np.uint8)
 
     def read(self, count: int) -> NDArray[np.uint8]:
@@ -105,14 +105,18 @@ class _Range:
 
 
 def _scattered(task: ShardTask, stack: ExitStack) -> Reader:
-    images = stack.enter_context(_Records(task.images, task.images_header, task.images_content))
-    labels = stack.enter_context(_Records(task.labels, task.labels_header, task.labels_content))
+    images = stack.enter_context(
+        _Records(task.images.plain, task.images.header, task.images.expected)
+    )
+    labels = stack.enter_context(
+        _Records(task.labels.plain, task.labels.header, task.labels.expected)
+    )
 
     def read(positions: NDArray[np.int64]) -> Chunk:
         indices = task.selection.indices(positions)
         label_bytes = labels.read(indices)
         if not task.selection.keeps_all:
-            values = label_column(label_bytes, task.labels_header, task.label_column)
+            values = label_column(label_bytes, task.labels.header, task.labels.column)
             kept = task.selection.keeps(positions, indices, values.astype(np.int64))
             indices, label_bytes = indices[kept], labels.read(indices[kept])
         return Chunk(images.read(indices), label_bytes, None)

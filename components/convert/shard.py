@@ -95,13 +95,13 @@ def _write(task: ShardTask, advance: Advance) -> Receipt:
     images, labels = Fingerprint(), Fingerprint()
     uri = storage.join(task.output, task.name)
     with open_shard(uri, task.file_format, task.compression) as shard:
-        encoder = ExampleEncoder(task.images_header.record_bytes, chunk_rows(task.images_header))
+        encoder = ExampleEncoder(task.images.header.record_bytes, chunk_rows(task.images.header))
         for chunk in read_chunks(task):
             images = images.extend(chunk.images)
             labels = labels.extend(chunk.labels)
-            stored = label_column(chunk.labels, task.labels_header, task.label_column)
+            stored = label_column(chunk.labels, task.labels.header, task.labels.column)
             values = stored.astype(np.int64)
-            pixels = _little_endian(chunk.images, task.images_header, task.transposed)
+            pixels = _little_endian(chunk.images, task.images.header, task.images.transposed)
             if chunk.kept is not None:
                 values, pixels = values[chunk.kept], pixels[chunk.kept]
             if not len(values):
@@ -146,9 +146,11 @@ def _finished(task: ShardTask) -> Receipt | None:
 
 
 def _recipe(task: ShardTask) -> str:
-    where = {"output", "name", "images", "labels", "images_content", "labels_content"}
-    values = dataclasses.asdict(task).items()
-    return json.dumps({name: value for name, value in values if name not in where})
+    values = dataclasses.asdict(task)
+    for where in (values, values["images"], values["labels"]):
+        for name in ("output", "name", "uri", "plain", "expected"):
+            where.pop(name, None)
+    return json.dumps(values)
 
 
 def _little_endian(data: Bytes, header: Header, transposed: bool) -> np.ndarray:
@@ -165,7 +167,7 @@ def _count(labels: np.ndarray, task: ShardTask) -> np.ndarray:
     if labels.min() < 0 or labels.max() >= task.num_classes:
         raise DataError(
             "label out of range",
-            where=task.labels,
+            where=task.labels.plain,
             expected=f"0 to {task.num_classes - 1}",
             found=f"{labels.min()} to {labels.max()}",
             remedy="leave the file alone until the conversion ends, then convert again",

@@ -23,7 +23,7 @@ from idxpipe.components.core.idx.checks import (
 )
 from idxpipe.components.core.idx.content import is_gzip
 from idxpipe.components.core.idx.header import Header
-from idxpipe.components.core.idx.layout import upright
+from idxpipe.components.core.idx.layout import LayoutConfig
 from idxpipe.components.core.stores.local import scratch
 
 STAGING = "_staging"
@@ -127,12 +127,7 @@ def _sweep_staging() -> None:
 
 @contextmanager
 def open_images(
-    uri: str,
-    shape: tuple[int, ...] | None,
-    expected: str,
-    staging: str,
-    access: "Access",
-    transposed: bool = False,
+    uri: str, layout: LayoutConfig, expected: str, staging: str, access: "Access"
 ) -> Iterator[tuple[Source, "Future[Source]"]]:
     """Check an images file; bring it where the workers can read it as they want to.
 
@@ -140,12 +135,14 @@ def open_images(
         The source, and the same once all of it was checked.
 
     Raises:
-        DataError: If it is not in order, not the expected one, or its images are not of `shape`.
+        DataError: If it is not in order, not the expected one, or its images have
+            another shape.
     """
-    check = check_images(shape and upright(shape, transposed))
+    check = check_images(layout.stored_shape)
     header = read_header(uri)
     check(uri, header)
-    source = Source(uri, storage.join(staging, "images"), header, expected, transposed=transposed)
+    plain = storage.join(staging, "images")
+    source = Source(uri, plain, header, expected, transposed=layout.transposed)
     if not access.copies(uri):
         source = dataclasses.replace(source, plain=uri)
         if not access.whole:
@@ -179,7 +176,7 @@ def _done(source: Source) -> "Future[Source]":
 
 
 def open_labels(
-    uri: str, num_classes: int, expected: str, staging: str, access: "Access", column: int = 0
+    uri: str, layout: LayoutConfig, expected: str, staging: str, access: "Access"
 ) -> tuple[Source, int]:
     """Check a labels file, every label of it; bring it where the workers can read it.
 
@@ -190,12 +187,12 @@ def open_labels(
         DataError: If it is not in order, not the expected one, or a label is not in
             [0, num_classes).
     """
-    header = read_header(uri)
+    header, column = read_header(uri), layout.label_column
     check_labels(uri, header, column)
     plain = storage.join(staging, "labels") if access.copies(uri) else uri
     source = Source(uri, plain, header, expected, column)
     with _copy_to(source, access.local) if plain != uri else nullcontext() as look:
-        file, largest = scan_labels(uri, num_classes, look, column)
+        file, largest = scan_labels(uri, layout.num_classes, look, column)
     return source.checked(file.fingerprint), largest
 
 

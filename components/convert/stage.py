@@ -40,13 +40,10 @@ def convert(
     labels: str,
     output: str,
     config: ConvertConfig,
+    layout: LayoutConfig = _USUAL,
     *,
     split: str = "train",
-    num_classes: int = _USUAL.num_classes,
-    image_shape: tuple[int, ...] | None = _USUAL.shape,
     expected: tuple[str, str] = ("", ""),
-    label_column: int = 0,
-    transposed: bool = False,
 ) -> Dataset:
     """Write the split as TFRecord shards of `tf.train.Example` under `output`.
 
@@ -60,12 +57,10 @@ def convert(
         output: URI of the dataset's folder. What an earlier conversion left there is replaced, or
             completed if it was cut off.
         config: Shards and runner.
+        layout: What the files hold. No classes takes one more than the largest label; the shape
+            `auto` accepts any. Transposed images are turned upright.
         split: Name of the split.
-        num_classes: Labels must be below; 0 takes one more than the largest label.
-        image_shape: Shape that each image must have; None accepts any.
         expected: Fingerprints of images and labels, as validate took them; empty accepts any.
-        label_column: Which number of a label record is the label, where records are rows.
-        transposed: Whether images are stored column by column; they are turned upright.
 
     Raises:
         DataError: If a source is not in order, or not the one that was validated.
@@ -90,14 +85,12 @@ def convert(
     if access.whole and _once_through(config) and not _begun(output):
         access = dataclasses.replace(access, fed=True)
     with staging_folder(output, local_workers) as staging:
-        label_source, largest = open_labels(
-            labels, num_classes, expected[1], staging, access, label_column
-        )
-        with open_images(images, image_shape, expected[0], staging, access, transposed) as opened:
+        label_source, largest = open_labels(labels, layout, expected[1], staging, access)
+        with open_images(images, layout, expected[0], staging, access) as opened:
             image_source, whole_source = opened
             check_pair(image_source, label_source)
             sources = (image_source, label_source)
-            parts = plan(sources, output, split, config, num_classes or largest + 1)
+            parts = plan(sources, output, split, config, layout.num_classes or largest + 1)
             with storage.lock(output):
                 _make(parts, config, split, beam_pipeline, whole_source)
                 sources = (whole_source.result(), label_source)

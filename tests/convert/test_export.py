@@ -10,6 +10,7 @@ from idxpipe.components.core import storage
 from idxpipe.components.core.errors import DataError, SetupError, UsageError
 from idxpipe.components.core.idx.content import read_chunks
 from idxpipe.components.core.idx.files import DataConfig, find_files
+from idxpipe.components.core.idx.layout import LayoutConfig
 from tests.idxfiles import idx_bytes, make_arrays, write_idx
 
 ARRAYS = make_arrays(train=40)
@@ -19,7 +20,7 @@ IMAGES, LABELS = ARRAYS["train_images"], ARRAYS["train_labels"]
 def make(folder, images=IMAGES, labels=LABELS, split="train", **config):
     sources = write_idx(folder / "i", images), write_idx(folder / "l", labels)
     output = str(folder / "records" / split)
-    options = {"split": split, "num_classes": 0, "image_shape": None}
+    options = {"split": split, "layout": LayoutConfig(num_classes=0, image_shape="auto")}
     convert(*sources, output, ConvertConfig(**config), **options)
     return output
 
@@ -103,7 +104,7 @@ def test_a_shuffled_part_keeps_its_order_and_says_so(tmp_path):
 def test_to_and_from_a_bucket(tmp_path, one_gcs):
     sources = write_idx(tmp_path / "i", IMAGES), write_idx(tmp_path / "l", LABELS)
     config = ConvertConfig(file_format="array_record", num_shards=2)
-    convert(*sources, f"{one_gcs}/r", config, num_classes=0, image_shape=None)
+    convert(*sources, f"{one_gcs}/r", config, LayoutConfig(num_classes=0, image_shape="auto"))
     made = export(f"{one_gcs}/r", "idx", f"{one_gcs}/out")
     assert storage.read(made.uris[0]) == idx_bytes(IMAGES)
     assert export(f"{one_gcs}/r", "png", f"{one_gcs}/out").uris == (f"{one_gcs}/out/train",)

@@ -12,6 +12,7 @@ from idxpipe.components.convert.stage import convert
 from idxpipe.components.core import storage
 from idxpipe.components.core.dataset.manifest import read_dataset, shard_uris
 from idxpipe.components.core.errors import DataError, SetupError, UsageError
+from idxpipe.components.core.idx.layout import LayoutConfig
 from tests.idxfiles import make_arrays, write_data_set, write_idx
 
 ARRAYS = make_arrays(train=3000)
@@ -30,9 +31,8 @@ def packed(tmp_path_factory):
 
 def run(files, output, split="train", num_classes=10, **config):
     sources = files["train_images"], files["train_labels"]
-    return convert(
-        *sources, str(output), ConvertConfig(**config), split=split, num_classes=num_classes
-    )
+    layout = LayoutConfig(num_classes=num_classes)
+    return convert(*sources, str(output), ConvertConfig(**config), layout, split=split)
 
 
 def read_back(output):

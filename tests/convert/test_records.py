@@ -8,14 +8,15 @@ from idxpipe.components.convert.records import check_records, first_examples
 from idxpipe.components.convert.stage import convert
 from idxpipe.components.core import storage
 from idxpipe.components.core.errors import DataError
+from idxpipe.components.core.idx.layout import LayoutConfig
 from tests.idxfiles import make_arrays, write_idx
 
 
 def make(folder, images, labels, shards=2):
     sources = (write_idx(folder / "i", images), write_idx(folder / "l", labels))
     output = str(folder / "out")
-    shape = images.shape[1:]
-    convert(*sources, output, ConvertConfig(num_shards=shards), num_classes=0, image_shape=shape)
+    layout = LayoutConfig(num_classes=0, image_shape="auto")
+    convert(*sources, output, ConvertConfig(num_shards=shards), layout)
     return output
 
 
@@ -91,7 +92,10 @@ def test_a_manifest_with_other_classes(tmp_path, arrays):
 )
 def test_other_formats_are_checked_too(tmp_path, arrays, config):
     sources = write_idx(tmp_path / "i", arrays[0]), write_idx(tmp_path / "l", arrays[1])
-    uri, options = str(tmp_path / "out"), {"num_classes": 0, "image_shape": None}
+    uri, options = (
+        str(tmp_path / "out"),
+        {"layout": LayoutConfig(num_classes=0, image_shape="auto")},
+    )
     dataset = convert(*sources, uri, ConvertConfig(num_shards=2, **config), **options)
     assert check_records(uri).num_examples == 40
     if not config.get("shuffle_seed"):

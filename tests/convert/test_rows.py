@@ -6,12 +6,19 @@ import pytest
 from idxpipe.components.convert import rows
 from idxpipe.components.convert.order import source_indices
 from idxpipe.components.convert.selection import Selection
+from idxpipe.components.convert.source import Source
 from idxpipe.components.core.errors import DataError
 from idxpipe.components.core.fingerprint import Fingerprint
+from idxpipe.components.core.idx.header import Header
 from tests.convert.test_shard import IMAGES, LABELS, task
 from tests.idxfiles import idx_bytes
 
 __all__ = ["task"]
+
+
+def source(uri, array):
+    header = Header("uint8", array.shape)
+    return Source(uri, uri, header, str(Fingerprint().extend(idx_bytes(array))))
 
 
 def read(task):
@@ -40,26 +47,25 @@ def test_scattered_records_of_a_remote_file_come_from_one_copy(task, one_gcs, mo
 
     remote = dataclasses.replace(
         task,
-        images=f"{one_gcs}/i",
-        labels=f"{one_gcs}/l",
-        images_content=str(Fingerprint().extend(idx_bytes(IMAGES))),
-        labels_content=str(Fingerprint().extend(idx_bytes(LABELS))),
+        images=source(f"{one_gcs}/i", IMAGES),
+        labels=source(f"{one_gcs}/l", LABELS),
         selection=Selection(10, shuffle_seed=4),
     )
-    storage.write(remote.images, idx_bytes(IMAGES))
-    storage.write(remote.labels, idx_bytes(LABELS))
+    storage.write(remote.images.plain, idx_bytes(IMAGES))
+    storage.write(remote.labels.plain, idx_bytes(LABELS))
     first = read(remote)
-    storage.delete(remote.images)
+    storage.delete(remote.images.plain)
     for mine, other in zip(first, read(remote), strict=True):
         np.testing.assert_array_equal(mine, other)
-    changed = dataclasses.replace(remote, labels_content="18-00000000")
+    labels = dataclasses.replace(remote.labels, expected="18-00000000")
+    changed = dataclasses.replace(remote, labels=labels)
     with pytest.raises(DataError, match="changed since it was validated"):
         read(changed)
 
 
 @pytest.mark.parametrize("seed", [-1, 4])
 def test_a_file_that_became_shorter(task, seed):
-    with open(task.images, "r+b") as stream:
+    with open(task.images.plain, "r+b") as stream:
         stream.truncate(20)
     with pytest.raises(DataError, match="became shorter"):
         read(dataclasses.replace(task, selection=Selection(10, shuffle_seed=seed)))

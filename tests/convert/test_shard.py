@@ -7,6 +7,7 @@ import pytest
 from idxpipe.components.convert.plan import ShardTask
 from idxpipe.components.convert.selection import Selection
 from idxpipe.components.convert.shard import make_shard, read_receipt, receipt_uri
+from idxpipe.components.convert.source import Source
 from idxpipe.components.core import storage
 from idxpipe.components.core.errors import DataError
 from idxpipe.components.core.fingerprint import Fingerprint
@@ -17,17 +18,17 @@ IMAGES = np.arange(10 * 6, dtype=np.uint8).reshape(10, 2, 3)
 LABELS = np.arange(10, dtype=np.uint8)
 
 
+def source(uri, array):
+    return Source(uri, uri, Header("uint8", array.shape), "")
+
+
 @pytest.fixture
 def task(tmp_path):
     return ShardTask(
         output=str(tmp_path / "out"),
         name="n-train.tfrecord-00000-of-00001",
-        images=write_idx(tmp_path / "i", IMAGES),
-        images_header=Header("uint8", IMAGES.shape),
-        images_content="",
-        labels=write_idx(tmp_path / "l", LABELS),
-        labels_header=Header("uint8", LABELS.shape),
-        labels_content="",
+        images=source(write_idx(tmp_path / "i", IMAGES), IMAGES),
+        labels=source(write_idx(tmp_path / "l", LABELS), LABELS),
         start=2,
         stop=7,
         selection=Selection(10),
@@ -73,9 +74,9 @@ def test_a_damaged_shard_is_made_again(task, damage):
     elif damage == "gone":
         storage.delete(shard)
     elif damage == "source":
-        write_idx(Path(task.images), IMAGES + 1)
+        write_idx(Path(task.images.plain), IMAGES + 1)
     elif damage == "labels":
-        write_idx(Path(task.labels), LABELS[::-1].copy())
+        write_idx(Path(task.labels.plain), LABELS[::-1].copy())
     else:
         storage.write(receipt_uri(task), b"{}")
     receipt = make_shard(task)
@@ -89,14 +90,14 @@ def test_a_damaged_shard_is_made_again(task, damage):
 
 
 def test_a_label_that_changed_since_it_was_checked_is_refused(task):
-    write_idx(Path(task.labels), np.full(10, 99, np.uint8))
+    write_idx(Path(task.labels.plain), np.full(10, 99, np.uint8))
     with pytest.raises(DataError, match="label out of range"):
         make_shard(task)
     assert not storage.exists(f"{task.output}/{task.name}")
 
 
 def test_a_source_that_became_shorter_is_refused(task):
-    with open(task.images, "r+b") as stream:
+    with open(task.images.plain, "r+b") as stream:
         stream.truncate(30)
     with pytest.raises(DataError, match="became shorter"):
         make_shard(task)

@@ -13,6 +13,7 @@ from idxpipe.components.convert.source import Access, open_images, open_labels, 
 from idxpipe.components.core import storage
 from idxpipe.components.core.errors import DataError
 from idxpipe.components.core.fingerprint import Fingerprint
+from idxpipe.components.core.idx.layout import LayoutConfig
 from tests.idxfiles import idx_bytes, write_idx
 
 IMAGES = np.arange(24, dtype=np.int16).reshape(2, 3, 4)
@@ -20,23 +21,26 @@ LABELS = np.array([3, 1], np.uint8)
 IN_ORDER = Access(whole=True, scattered=False, local=True)
 
 
-def images_of(uri, shape, staging, access=IN_ORDER):
-    with open_images(uri, shape, "", str(staging), access) as (_, whole):
+ANY = LayoutConfig(image_shape="auto")
+
+
+def images_of(uri, layout, staging, access=IN_ORDER):
+    with open_images(uri, layout, "", str(staging), access) as (_, whole):
         source = whole.result()
         return source, storage.read(source.plain)
 
 
 def test_plain_files_are_read_where_they_are(tmp_path):
     uri = write_idx(tmp_path / "i", IMAGES)
-    assert images_of(uri, None, tmp_path / "staging")[0].plain == uri
+    assert images_of(uri, ANY, tmp_path / "staging")[0].plain == uri
     assert not (tmp_path / "staging").exists()
 
 
 def test_gzip_is_unpacked_whole(tmp_path):
     uri = write_idx(tmp_path / "i.gz", IMAGES)
-    images, content = images_of(uri, (3, 4), tmp_path / "s")
+    images, content = images_of(uri, LayoutConfig(image_shape="3x4"), tmp_path / "s")
     labels, largest = open_labels(
-        write_idx(tmp_path / "l.gz", LABELS), 10, "", str(tmp_path / "s"), IN_ORDER
+        write_idx(tmp_path / "l.gz", LABELS), ANY, "", str(tmp_path / "s"), IN_ORDER
     )
     assert content == idx_bytes(IMAGES)
     assert images.expected == str(Fingerprint().extend(idx_bytes(IMAGES)))
@@ -49,7 +53,10 @@ FED = dataclasses.replace(IN_ORDER, fed=True)
 
 def test_gzip_that_is_read_once_is_not_copied(tmp_path):
     uri = write_idx(tmp_path / "i.gz", IMAGES)
-    with open_images(uri, (3, 4), "", str(tmp_path / "s"), FED) as (source, whole):
+    with open_images(uri, LayoutConfig(image_shape="3x4"), "", str(tmp_path / "s"), FED) as (
+        source,
+        whole,
+    ):
         data = bytearray(IMAGES.nbytes)
         find_feed(source.plain, source.header.data_offset).readinto(data)
         assert whole.result().expected == str(Fingerprint().extend(idx_bytes(IMAGES)))
@@ -61,7 +68,7 @@ def test_gzip_that_is_read_once_is_not_copied(tmp_path):
 def test_who_leaves_before_the_end_does_not_wait_for_it(tmp_path):
     large = np.zeros((100, 1000, 1000), np.uint8)
     uri = write_idx(tmp_path / "i.gz", large)
-    with open_images(uri, None, "", str(tmp_path / "s"), FED) as (_, whole):
+    with open_images(uri, ANY, "", str(tmp_path / "s"), FED) as (_, whole):
         pass
     assert isinstance(whole.exception(), AbandonedError)
 
@@ -70,7 +77,7 @@ def test_damage_reaches_the_reader(tmp_path):
     uri = write_idx(tmp_path / "i.gz", np.zeros((5, 1000, 1000), np.uint8))
     with open(uri, "r+b") as stream:
         stream.truncate(os.path.getsize(uri) - 5)
-    with open_images(uri, None, "", str(tmp_path / "s"), FED) as (source, whole):
+    with open_images(uri, ANY, "", str(tmp_path / "s"), FED) as (source, whole):
         with pytest.raises(DataError, match="cut short"):
             fed = find_feed(source.plain, source.header.data_offset)
             fed.readinto(bytearray(5 * 10**6 + 1))
@@ -82,7 +89,7 @@ def test_another_content_than_expected_is_refused(tmp_path):
     for name in ("l", "l.gz"):
         with pytest.raises(DataError, match="changed since it was validated"):
             open_labels(
-                write_idx(tmp_path / name, LABELS), 10, "1-00000000", str(tmp_path / "s"), IN_ORDER
+                write_idx(tmp_path / name, LABELS), ANY, "1-00000000", str(tmp_path / "s"), IN_ORDER
             )
 
 

@@ -17,6 +17,7 @@ from idxpipe.components.core import storage
 from idxpipe.components.core.dataset.manifest import read_dataset, shard_uris
 from idxpipe.components.core.errors import DataError, SetupError, TransientError, UsageError
 from idxpipe.components.core.fingerprint import Fingerprint
+from idxpipe.components.core.idx.layout import LayoutConfig
 from tests.idxfiles import idx_bytes, make_arrays, write_data_set, write_idx
 
 ARRAYS = make_arrays(train=3000)
@@ -180,7 +181,12 @@ def test_other_types_are_stored_little_endian(tmp_path, dtype):
     images = (np.arange(20 * 12) * 37 % 251).reshape(20, 3, 4).astype(dtype)
     labels = (np.arange(20) * 61 % 500).astype(np.int32)
     sources = (write_idx(tmp_path / "i", images), write_idx(tmp_path / "l", labels))
-    convert(*sources, str(tmp_path / "out"), ConvertConfig(), num_classes=0, image_shape=(3, 4))
+    convert(
+        *sources,
+        str(tmp_path / "out"),
+        ConvertConfig(),
+        LayoutConfig(num_classes=0, image_shape="3x4"),
+    )
     dataset = read_dataset(str(tmp_path / "out"))
     assert (dataset.image_dtype, dataset.num_classes) == (dtype, 1 + labels.max())
     found_images, found_labels = read_back(tmp_path / "out")

@@ -6,6 +6,7 @@ import pytest
 from idxpipe.components.convert.config import ConvertConfig
 from idxpipe.components.convert.stage import convert
 from idxpipe.components.convert.tfds import FILES
+from idxpipe.components.core.idx.layout import LayoutConfig
 from idxpipe.components.core.tf_host import quiet_import
 from tests.idxfiles import make_arrays, write_idx
 
@@ -19,7 +20,7 @@ with quiet_import():
 
 def make(folder, images, labels, split="train", **config):
     sources = write_idx(folder / "i", images), write_idx(folder / "l", labels)
-    options = {"split": split, "num_classes": 0, "image_shape": None}
+    options = {"split": split, "layout": LayoutConfig(num_classes=0, image_shape="auto")}
     convert(*sources, str(folder / split), ConvertConfig(**config), **options)
     return str(folder / split)
 

@@ -6,6 +6,7 @@ from idxpipe.components.convert.stage import convert
 from idxpipe.components.core.dataset.examples import read_examples, regroup
 from idxpipe.components.core.dataset.manifest import read_dataset, shard_uris
 from idxpipe.components.core.errors import DataError, SetupError
+from idxpipe.components.core.idx.layout import LayoutConfig
 from tests.datasets import spots, write_dataset
 from tests.idxfiles import write_idx
 
@@ -41,8 +42,7 @@ def test_every_format_that_convert_writes_is_read(tmp_path, file_format, compres
         *(str(tmp_path / name) for name in ("images", "labels")),
         folder,
         config,
-        num_classes=201,
-        image_shape=None,
+        LayoutConfig(num_classes=201, image_shape="auto"),
     )
     found, found_labels = read(folder)
     np.testing.assert_array_equal(found.reshape(images.shape), images)
@@ -62,7 +62,8 @@ def test_a_format_without_its_package_is_an_error(tmp_path, monkeypatch):
     write_idx(tmp_path / "images", images)
     write_idx(tmp_path / "labels", labels.astype(np.uint8))
     paths = [str(tmp_path / name) for name in ("images", "labels", "out")]
-    convert(*paths, ConvertConfig(file_format="array_record"), num_classes=4, image_shape=None)
+    config = ConvertConfig(file_format="array_record")
+    convert(*paths, config, LayoutConfig(num_classes=4, image_shape="auto"))
     monkeypatch.setitem(__import__("sys").modules, "array_record.python.array_record_module", None)
     with pytest.raises(SetupError, match="not installed"):
         read(paths[2])

@@ -96,7 +96,7 @@ class MakeShards(beam.DoFn):  # type: ignore[misc]
         """Make a group of shards and yield their names."""
         crew = _Crew(element, self._stage)
         # A feed gives its bytes in their order.
-        threads = 1 if any(is_fed(task.images) for task in element) else self._threads
+        threads = 1 if any(is_fed(task.images.plain) for task in element) else self._threads
         with ThreadPoolExecutor(threads) as pool:
             made = [pool.submit(crew.make, task) for task in element]
         if crew.failed:
@@ -114,7 +114,7 @@ class _Crew:
     """The threads that make a group of shards: what they have done, and the error that ends it."""
 
     def __init__(self, group: Group, stage: str) -> None:
-        size = sum((task.stop - task.start) * task.images_header.record_bytes for task in group)
+        size = sum((task.stop - task.start) * task.images.header.record_bytes for task in group)
         self._meter = Meter(stage, size / 1e6, "MB") if stage else None
         self._count = len(group)
         self._made = itertools.count(1)

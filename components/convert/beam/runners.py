@@ -213,7 +213,11 @@ def _need(module: str, runner: str, extra: str) -> None:
 
 
 def _check_remote(task: ShardTask) -> None:
-    for role, uri in (("output", task.output), ("images", task.images), ("labels", task.labels)):
+    for role, uri in (
+        ("output", task.output),
+        ("images", task.images.plain),
+        ("labels", task.labels.plain),
+    ):
         if storage.is_local(uri):
             raise UsageError(
                 "the workers of Dataflow cannot reach a file of this machine",

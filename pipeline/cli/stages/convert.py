@@ -74,17 +74,7 @@ def _convert(
     """Convert one split; return what was made, as JSON values."""
     from idxpipe.components.convert.stage import convert
 
-    dataset = convert(
-        images,
-        labels,
-        output,
-        config,
-        split=split,
-        num_classes=layout.num_classes,
-        image_shape=layout.shape,
-        label_column=layout.label_column,
-        transposed=layout.transposed,
-    )
+    dataset = convert(images, labels, output, config, layout, split=split)
     return {
         "output": output,
         "num_examples": dataset.num_examples,
