@@ -202,7 +202,7 @@ def test_other_types_are_stored_little_endian(tmp_path, dtype):
         (lambda images, labels: (images + b"\0", labels), "goes on after"),
         (lambda images, labels: (b"\1" + images[1:], labels), "not an IDX file"),
         (lambda images, labels: (images, idx_bytes(LABELS[:-1])), "differ in number"),
-        (lambda images, labels: (idx_bytes(IMAGES.reshape(-1, 14, 56)), labels), "another shape"),
+        (lambda images, labels: (idx_bytes(IMAGES.reshape(-1, 14, 56)), labels), "wrong shape"),
         (lambda images, labels: (images, labels[:-1] + b"\xc8"), "label out of range"),
         (
             lambda images, labels: (images[:4] + b"\xff" * 4 + images[8:], labels),
@@ -330,7 +330,7 @@ def test_of_two_that_make_the_same_one_wins_and_both_end_well(files, tmp_path, m
 def test_another_split_in_the_folder_is_not_replaced(files, tmp_path):
     run(files, tmp_path, 2)
     before = tree(tmp_path)
-    with pytest.raises(UsageError, match="folder holds another split"):
+    with pytest.raises(UsageError, match="folder holds a different split"):
         run(files, tmp_path, 2, split="test")
     assert tree(tmp_path) == before
 
