@@ -126,6 +126,18 @@ def select(pipeline: Pipeline, stage: str) -> frozenset[str]:
     return frozenset(found)
 
 
+def until(whole: Pipeline, stage: str) -> Pipeline:
+    """Return the pipeline that ends with a stage: that, and all that it needs.
+
+    Raises:
+        UsageError: If there is no such stage.
+    """
+    stages = select(whole, stage)
+    kept = stages | whole.upstream(stages)
+    nothing = RunRecord("", "", whole.name, whole.digest, {})
+    return cut(whole, nothing, kept)
+
+
 def _kept(
     whole: Pipeline, record: RunRecord, stages: frozenset[str], *, alone: bool
 ) -> frozenset[str]:

@@ -16,6 +16,7 @@ from typing import Any
 from idxpipe.components.core.errors import UsageError
 from idxpipe.pipeline import state
 from idxpipe.pipeline.local.process import GRACE_SECONDS, Processes
+from idxpipe.pipeline.local.reasons import History
 from idxpipe.pipeline.local.task import Run, execute
 from idxpipe.pipeline.spec import params
 from idxpipe.pipeline.spec.graph import Importer, Pipeline, require_here, require_plain
@@ -88,6 +89,7 @@ def run(
             force=force,
             processes=Processes(grace),
             report=report,
+            history=History(root, record.run_id),
         )
         _schedule(pipeline, shared, ledger, jobs or len(os.sched_getaffinity(0)))
         status = _status(pipeline, ledger.record)

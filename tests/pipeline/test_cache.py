@@ -7,7 +7,7 @@ import shutil
 import pytest
 
 import idxpipe.components as stages
-from idxpipe.pipeline.local import cache, code, runner
+from idxpipe.pipeline.local import cache, code, identity, runner
 from idxpipe.pipeline.spec.artifact import Artifact, Values
 from idxpipe.pipeline.spec.graph import Container
 from idxpipe.pipeline.spec.parse import load, parse
@@ -46,7 +46,8 @@ def test_new_bytes_at_an_old_path(run, data):
 
 def test_parameter_changed(run):
     run()
-    assert ran(run(steps=11)) == {"look", "train", "judge"}
+    # The model is the same again, wherever it lies: it is not judged again.
+    assert ran(run(steps=11)) == {"look", "train"}
 
 
 def test_another_pipeline_with_the_same_stages(run):
@@ -101,7 +102,7 @@ def test_without_a_lock_a_damaged_folder_is_left_alone(run, root, monkeypatch):
     (model / "extra").write_bytes(b"x")
     monkeypatch.setattr(cache, "lock", lambda *_: contextlib.nullcontext())
     record = run()
-    assert ran(record) == {"look", "train", "judge"}
+    assert ran(record) == {"look", "train"}
     assert (model / "extra").exists()
     assert artifact(record, "train", "model") != model
 
@@ -116,7 +117,7 @@ def test_no_cache_runs_everything_in_fresh_folders(run):
 
 def test_forced_stage_runs_again_in_a_fresh_folder(run):
     first, second = run(), run(force=frozenset({"train"}))
-    assert ran(second) == {"look", "train", "judge"}
+    assert ran(second) == {"look", "train"}
     assert second.tasks["train"].folder == f"{first.tasks['train'].folder}-{second.run_id}"
 
 
@@ -153,33 +154,69 @@ def test_code_changed(tmp_path, monkeypatch, root):
 
 
 def test_versions_count(monkeypatch):
-    before = code.identity(["from idxpipe.components.train import stage"])
+    before = code.versions(["train", "core"])
     assert before["python"].startswith("3.")
+    assert set(before) == {"python", "numpy", "tensorflow", "keras"}
+    assert set(code.versions(["convert", "core"])) == {"python", "numpy", "apache-beam"}
+    assert "tensorflow" in code.versions([])
     monkeypatch.setattr("importlib.metadata.version", lambda name: "0")
-    assert code.identity(["from idxpipe.components.train import stage"]) != before
+    assert code.versions(["train", "core"]) != before
 
 
 def test_code_of_a_module_and_of_no_package():
-    assert set(code.identity(["import idxpipe.components.core"])["packages"]) == {"core"}
-    assert code.identity(["sh", "-c", ":"])["packages"] == {}
+    assert code.imported(["import idxpipe.components.core"]) == {"core"}
+    assert code.imported(["from idxpipe.components.train import stage"]) == {"core", "train"}
+    assert code.imported(["sh", "-c", ":"]) == frozenset()
+    assert code.sources([]) == {}
+    assert "components/core/idx/header.py" in code.sources(["core"])
+
+
+@pytest.mark.parametrize(
+    ("changed", "same"),
+    [
+        ('"""Doc."""\nx = 1\n', True),
+        ("# A comment.\nx = 1\n", True),
+        ("x = (\n    1\n)\n", True),
+        ("x = 2\n", False),
+        ("y = 1\n", False),
+        ("x = {'a', 'b'}\n", False),
+    ],
+)
+@pytest.mark.parametrize("more", ["", "assert x\n", "def f(a=1):\n    'Doc.'\n    return a\n"])
+def test_only_what_a_file_does_counts(tmp_path, changed, same, more):
+    path = tmp_path / "x.py"
+    path.write_text("x = 1\n" + more)
+    before = code.digest_of(path)
+    path.write_text(changed + more.replace("'Doc.'", "'Other words.'"))
+    assert (code.digest_of(path) == before) is same
+
+
+def test_an_assertion_and_a_file_that_is_no_python_count(tmp_path):
+    digests = set()
+    for text in ("x = 1\n", "x = 1\nassert x\n", "x = 1\nassert not x\n", "x = = 1\n", "x = = 2\n"):
+        (tmp_path / "x.py").write_text(text)
+        digests.add(code.digest_of(tmp_path / "x.py"))
+    assert len(digests) == 5
 
 
 def key_of(pipeline, name, **changes):
     task = pipeline.tasks[name]
     made = Artifact("data", "/nowhere", {"schemaTitle": "system.Dataset"}, {"n": 3})
     values = Values({"steps": 3}, {"dataset": made})
-    return cache.key(task, task.executor, changes.get("values", values), "/no/root")
+    values = changes.get("values", values)
+    return identity.key_of(identity.parts_of(task, task.executor, values))
 
 
-def test_key_is_stable_and_depends_on_content(pipeline):
+def test_key_is_stable_and_depends_on_content(pipeline, tmp_path):
     base = key_of(pipeline, "train")
+    (tmp_path / "file").write_text("abc")
     assert base == key_of(pipeline, "train")
     assert len(base) == 20
     kind = {"schemaTitle": "system.Dataset"}
     same = Artifact("other name", "/nowhere", kind, {"n": 3.0})
     assert base == key_of(pipeline, "train", values=Values({"steps": 3.0}, {"dataset": same}))
     for changed in (
-        Artifact("data", "/elsewhere", kind, {"n": 3}),
+        Artifact("data", str(tmp_path), kind, {"n": 3}),
         Artifact("data", "/nowhere", kind, {"n": 4}),
         Artifact("data", "/nowhere", {"schemaTitle": "system.Model"}, {"n": 3}),
     ):
@@ -196,8 +233,8 @@ def test_executor_counts(run, part):
         "args": [*container["args"], "more"],
         "env": [{"name": "A", "value": "1"}],
     }[part]
-    # The model is in another place, so it is judged again.
-    assert ran(run(what=parse(toy.text(document)))) == {"look", "train", "judge"}
+    # The model is the same again, so it is not judged again.
+    assert ran(run(what=parse(toy.text(document)))) == {"look", "train"}
 
 
 def test_entry_of_another_version_is_no_entry(tmp_path):
@@ -226,7 +263,8 @@ def test_what_makes_the_shards_is_not_part_of_the_key():
     inputs = {"images": "a", "runner": "DirectRunner", "beam_options": "", "num_shards": 2}
 
     def key(container=task.executor, **changes):
-        return cache.key(task, container, Values({**inputs, **changes}, {}), "/root")
+        values = Values({**inputs, **changes}, {})
+        return identity.key_of(identity.parts_of(task, container, values))
 
     assert key(runner="DaskRunner", beam_options="--direct_num_workers=2") == key()
     assert key(num_shards=3) != key()
