@@ -9,7 +9,7 @@ from idxpipe.components.core import storage
 from idxpipe.components.core.dataset.manifest import MANIFEST
 from idxpipe.components.core.fingerprint import Fingerprint
 from idxpipe.components.train.network.own_source import source_files
-from idxpipe.pipeline.catalogue import affects_output
+from idxpipe.pipeline.catalogue import affects_output, shown
 from idxpipe.pipeline.local import code
 from idxpipe.pipeline.spec.artifact import Artifact, Values
 from idxpipe.pipeline.spec.graph import Container, Task
@@ -143,7 +143,7 @@ def _changed_parameters(before: Mapping[str, Any], now: Mapping[str, Any]) -> It
         if name.endswith(_FINGERPRINT):
             yield f"{name.removesuffix(_FINGERPRINT)} {_crc(old)} -> {_crc(new)}"
         else:
-            yield f"{name} {_short(old)} -> {_short(new)}"
+            yield f"{name} {shown(name, old)} -> {shown(name, new)}"
 
 
 def _changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
@@ -164,12 +164,7 @@ def _changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[tupl
 
 def _crc(fingerprint: object) -> str:
     size, _, crc = str(fingerprint).partition("-")
-    return f"crc32c {crc} ({size} bytes)" if crc else _short(fingerprint)
-
-
-def _short(value: object, limit: int = 40) -> str:
-    text = "none" if value is None else value if isinstance(value, str) and value else repr(value)
-    return text if len(text) <= limit else f"{text[: limit - 3]}..."
+    return f"crc32c {crc} ({size} bytes)" if crc else str(fingerprint)
 
 
 def _digest(value: object) -> str:
