@@ -118,8 +118,8 @@ def test_compile_with_a_register_stage(tmp_path, capsys):
 
 
 def test_runs_of_an_empty_root(tmp_path, capsys):
-    assert main(["runs", "--root", str(tmp_path), "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == []
+    assert main(["runs", "--root", str(tmp_path), "--json"]) == 2
+    assert "no run is recorded here" in json.loads(capsys.readouterr().out)["error"]["problem"]
 
 
 def test_a_damaged_record_does_not_hide_the_other_runs(tmp_path, capsys):
@@ -212,7 +212,7 @@ def test_alone_it_prints_the_help(capsys):
         (["zzz"], "usage: idxpipe COMMAND", "idxpipe --help lists them"),
         (
             ["train", "--recrods", "x", "--output", "y"],
-            "usage: idxpipe train --records URI --output URI [FLAGS]",
+            "usage: idxpipe train --records URI|RUN --output URI [FLAGS]",
             "did you mean --records?",
         ),
         (["run", "--recipe", "fast"], "usage: idxpipe run", "--set recipe=fast\n"),
@@ -246,7 +246,7 @@ def test_what_is_missing_is_named_with_the_usage(capsys):
         main(["train", "--output", "y"])
     assert caught.value.code == 2
     err = capsys.readouterr().err
-    assert err.startswith("usage: idxpipe train --records URI --output URI [FLAGS]\n")
+    assert err.startswith("usage: idxpipe train --records URI|RUN --output URI [FLAGS]\n")
     assert "--records" in err.splitlines()[1]
 
 

@@ -12,8 +12,9 @@ import pytest
 
 from idxpipe.components.core.errors import DataError, IdxpipeError, SetupError, UsageError
 from idxpipe.components.core.stores.local import LocalStore
-from idxpipe.pipeline import failure, rerun, state
+from idxpipe.pipeline import failure, state
 from idxpipe.pipeline.cli import summary
+from idxpipe.pipeline.cli.main import main
 from idxpipe.pipeline.local import runner
 from idxpipe.pipeline.spec.parse import parse
 from tests.pipeline import toy
@@ -176,7 +177,7 @@ def test_failed_stage(script, exit_code, shown, root):
     assert shown in str(error)
     assert "Trailing" not in str(error)
     assert f"\n  log:      {record.tasks['one'].log}\n" in str(error)
-    assert f"\n  go on:    idxpipe run --root {root} --from one --run {record.run_id}" in str(error)
+    assert f"\n  go on:    idxpipe resume {record.run_id} --root {root}" in str(error)
     with pytest.raises(IdxpipeError):
         raise error
 
@@ -271,13 +272,11 @@ def test_go_on_command_goes_on(run, root, monkeypatch, pipeline):
     assert error.exit_code == 3
     assert "byte 4: wrong magic number\n  expected: 2051\n  found:    7\n" in str(error)
     assert "something before" not in str(error)
-    words = shlex.split(str(error).rpartition("go on: ")[2])
-    flags = dict(zip(words[2::2], words[3::2], strict=True))
+    program, *words = shlex.split(str(error).rpartition("go on: ")[2])
+    assert program == "idxpipe"
     monkeypatch.delenv("BREAK")
-    plan = rerun.rerun(flags["--root"], flags["--run"], stages_from=flags["--from"])
-    more = runner.run(
-        plan.pipeline, plan.parameters, flags["--root"], force=plan.force, earlier=plan.earlier
-    )
+    assert main(words) == 0
+    more = state.find(str(root))
     assert statuses(more) == {
         "look": "cached",
         "copy-test": "succeeded",
@@ -415,7 +414,8 @@ def test_signals_end_the_stages(started, root, number, run):
     assert record.tasks["copy-test"].status == "cancelled"
     error = failure.error_of(record)
     assert error.exit_code == 130
-    assert "--from copy-test" in str(error)
+    assert f"idxpipe resume {record.run_id}" in str(error)
+    assert failure.stopped_at(record) == "copy-test"
     # Well under the 60 s that the stage would have hung.
     assert record.seconds < 10
     assert statuses(run()) == {
