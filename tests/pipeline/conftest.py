@@ -1,7 +1,14 @@
+"""A toy pipeline of the local runner's, and the same file at a fake Vertex AI."""
+
+import json
+
 import pytest
 
+from idxpipe.components.core.google import rest
+from idxpipe.pipeline.cli import main as cli
 from idxpipe.pipeline.local import runner
 from idxpipe.pipeline.spec.parse import parse
+from tests.fakes.vertex import FakeVertex
 from tests.pipeline import toy
 
 
@@ -32,6 +39,76 @@ def run(pipeline, data, root):
         return runner.run(what, {"data": str(data), "steps": steps}, str(root), **more)
 
     return run
+
+
+@pytest.fixture(autouse=True)
+def surroundings(monkeypatch):
+    for name in (
+        "GOOGLE_CLOUD_PROJECT",
+        "CLOUD_ML_REGION",
+        "GOOGLE_CLOUD_REGION",
+        "GOOGLE_APPLICATION_CREDENTIALS",
+        "IDXPIPE_VERTEX_ENDPOINT",
+        "KFP_TOKEN",
+    ):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(rest, "PAUSE_SECONDS", 0.01)
+
+
+@pytest.fixture
+def buckets(tmp_path):
+    folder = tmp_path / "buckets"
+    (folder / "ours" / "data").mkdir(parents=True)
+    (folder / "ours" / "data" / "a").write_text("first\n")
+    (folder / "ours" / "data" / "b").write_text("second\n")
+    return folder
+
+
+@pytest.fixture
+def service(buckets):
+    with FakeVertex(folder=buckets) as fake:
+        yield fake
+
+
+@pytest.fixture
+def file(tmp_path):
+    path = tmp_path / "toy.yaml"
+    path.write_bytes(toy.text(toy.toy()))
+    return path
+
+
+@pytest.fixture
+def idxpipe(service, capsys):
+    """Run a command on the fake; return its JSON, or for another exit code its stderr."""
+
+    def run(command, *words, check=0, json_=True):
+        place = ["--project", service.project, "--region", service.region]
+        flags = [*place, "--endpoint", service.url, *(["--json"] if json_ else [])]
+        code = cli.main([command, *flags, *map(str, words)])
+        done = capsys.readouterr()
+        assert code == check, done.err
+        if check:
+            return done.err
+        return json.loads(done.out) if json_ else done.out
+
+    return run
+
+
+@pytest.fixture
+def submit(idxpipe, file):
+    def run(*words, **options):
+        words = ("--pipeline", file, "--root", "gs://ours/root", "--data", "gs://ours/data", *words)
+        return idxpipe("submit", *words, **options)
+
+    return run
+
+
+@pytest.fixture
+def finished(submit, service):
+    """The id of a job that succeeded."""
+    job_id = submit()["job"]
+    assert service.wait(job_id)["state"] == "PIPELINE_STATE_SUCCEEDED"
+    return job_id
 
 
 def statuses(record):
