@@ -6,8 +6,11 @@ import pytest
 
 from idxpipe.components.core.google import rest
 from idxpipe.pipeline.cli import main as cli
+from idxpipe.pipeline.compile import compile_pipeline
 from idxpipe.pipeline.local import runner
+from idxpipe.pipeline.preflight.services import OVERRIDE
 from idxpipe.pipeline.spec.parse import parse
+from tests.fakes.google import Google, serve
 from tests.fakes.vertex import FakeVertex
 from tests.pipeline import toy
 
@@ -39,20 +42,6 @@ def run(pipeline, data, root):
         return runner.run(what, {"data": str(data), "steps": steps}, str(root), **more)
 
     return run
-
-
-@pytest.fixture(autouse=True)
-def surroundings(monkeypatch):
-    for name in (
-        "GOOGLE_CLOUD_PROJECT",
-        "CLOUD_ML_REGION",
-        "GOOGLE_CLOUD_REGION",
-        "GOOGLE_APPLICATION_CREDENTIALS",
-        "IDXPIPE_VERTEX_ENDPOINT",
-        "KFP_TOKEN",
-    ):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(rest, "PAUSE_SECONDS", 0.01)
 
 
 @pytest.fixture
@@ -114,3 +103,28 @@ def finished(submit, service):
 def statuses(record):
     """Return how each stage ended."""
     return {t.name: str(t.status) for t in record.tasks.values() if t.kind == "container"}
+
+
+@pytest.fixture
+def google(monkeypatch):
+    world = Google()
+    with serve(world) as address:
+        monkeypatch.setenv(OVERRIDE, address)
+        monkeypatch.setattr(rest, "PAUSE_SECONDS", 0.001)
+        yield world
+
+
+def one(script, *arguments, inputs=None, **more):
+    """Return a pipeline of one task."""
+    return parse(toy.text(toy.document({"one": toy.task(script, *arguments, **more)}, inputs)))
+
+
+def log_of(record, task="one"):
+    with open(record.tasks[task].log) as stream:
+        return stream.read()
+
+
+@pytest.fixture(scope="session")
+def compiled():
+    """Our pipeline, as the compiler makes it now."""
+    return compile_pipeline()

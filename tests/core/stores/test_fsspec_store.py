@@ -11,7 +11,6 @@ import pytest
 from idxpipe.components.core import storage
 from idxpipe.components.core.errors import DataError, SetupError, TransientError, UsageError
 from idxpipe.components.core.stores import fsspec_store
-from idxpipe.components.core.transfer import download, upload
 from tests.emulators import environment, free_port
 
 pytestmark = pytest.mark.xdist_group("s3")
@@ -88,15 +87,6 @@ def test_a_missing_bucket_is_an_error_of_the_setup(s3):
     with pytest.raises(SetupError, match="bucket") as caught:
         storage.write("s3://not-there-4711/x", b"x")
     assert "s3://not-there-4711" in str(caught.value)
-
-
-def test_folders_are_copied_side_by_side(s3, tmp_path):
-    names = [f"{number}/f" for number in range(5)]
-    for name in names:
-        storage.write(f"{tmp_path}/from/{name}", name.encode())
-    upload(f"{tmp_path}/from", f"{s3}/d", names)
-    download(f"{s3}/d", f"{tmp_path}/to")
-    assert storage.read(f"{tmp_path}/to/4/f") == b"4/f"
 
 
 def test_a_server_that_is_not_there_is_given_up(s3, monkeypatch):

@@ -2,16 +2,8 @@
 
 import base64
 import gzip
-import http.server
-import json
 import os
-import subprocess
-import sys
-import threading
-import time
 import urllib.request
-from contextlib import contextmanager
-from pathlib import Path
 
 import google_crc32c
 import pytest
@@ -20,8 +12,7 @@ from idxpipe.components.core import storage
 from idxpipe.components.core.errors import DataError, SetupError, TransientError, UsageError
 from idxpipe.components.core.idx.content import read_chunks
 from idxpipe.components.core.stores import gcs as gcs_store
-from idxpipe.components.core.transfer import download, upload
-from tests.emulators import environment, free_port, gcs_at
+from tests.emulators import gcs_at
 from tests.faults import KINDS, faulty_proxy
 
 pytestmark = pytest.mark.xdist_group("gcs")
@@ -130,21 +121,6 @@ def test_gzip_content_is_unpacked_by_us_alone(gcs):
     assert b"".join(read_chunks(f"{gcs}/f.gz")) == content
 
 
-def test_folders_are_copied_side_by_side(gcs, tmp_path):
-    names = [f"{number}/f" for number in range(20)]
-    for name in names:
-        storage.write(f"{tmp_path}/from/{name}", name.encode() * 1000)
-    upload(f"{tmp_path}/from", f"{gcs}/d", names)
-    assert download(f"{gcs}/d", f"{tmp_path}/to", names[:2]) == [
-        f"{tmp_path}/to/{n}/f" for n in "01"
-    ]
-    download(f"{gcs}/d", f"{tmp_path}/to")
-    assert storage.list_files(f"{tmp_path}/to") == storage.list_files(f"{tmp_path}/from")
-    assert storage.read(f"{tmp_path}/to/7/f") == b"7/f" * 1000
-    with pytest.raises(DataError, match="no such file"):
-        download(f"{gcs}/d", f"{tmp_path}/to", ["none"])
-
-
 def test_an_object_that_was_replaced_is_not_mixed_with_the_new_one(one_gcs):
     storage.write(f"{one_gcs}/f", bytes(300_000))
     with pytest.raises(DataError, match="replaced"), storage.open_read(f"{one_gcs}/f") as stream:
@@ -178,84 +154,6 @@ def test_an_upload_in_pieces_outlives_faults(fake_gcs, tmp_path, monkeypatch):
         assert sum(proxy.faults.values())
 
 
-@contextmanager
-def stub(status: int, message: str = "", *, reads: bool = False, **headers: str):
-    """A server that answers everything alike; if `reads`, it lists an empty bucket."""
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def answer(self):
-            self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            body = json.dumps({"error": {"code": status, "message": message}}).encode()
-            self.send_response(status)
-            for name, value in {"Content-Length": str(len(body)), **headers}.items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(body)
-
-        do_GET = do_POST = do_PUT = do_DELETE = answer
-
-        if reads:
-
-            def do_GET(self):
-                self.send_response(200)
-                self.send_header("Content-Length", "2")
-                self.end_headers()
-                self.wfile.write(b"{}")
-
-        def log_message(self, *args):
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
-    thread.start()
-    try:
-        with gcs_at(f"http://127.0.0.1:{server.server_port}"):
-            yield
-    finally:
-        server.shutdown()
-        server.server_close()
-
-
-REFUSALS = [
-    (403, "x does not have storage.objects.get access", "no right", "add-iam-policy-binding"),
-    (403, "The billing account for the owning project is disabled", "billing", "billing projects"),
-    (
-        400,
-        "Bucket is requester pays bucket but no user project",
-        "readers pay",
-        "gcloud storage cp",
-    ),
-    (401, "Invalid Credentials", "no usable Google credentials", "application-default login"),
-    (400, "Invalid bucket name", "Cloud Storage refuses this", ""),
-]
-
-
-@pytest.mark.parametrize(("status", "message", "problem", "remedy"), REFUSALS)
-@pytest.mark.parametrize(
-    "use", [storage.size, storage.list_files, storage.delete, lambda uri: storage.write(uri, b"x")]
-)
-def test_a_refusal_says_what_to_do(status, message, problem, remedy, use):
-    with stub(status, message), pytest.raises(SetupError, match=problem) as caught:
-        use("gs://bucket/f")
-    assert remedy in (caught.value.remedy or "")
-
-
-@pytest.mark.parametrize("use", [storage.size, lambda uri: storage.write(uri, b"x")])
-def test_a_service_that_stays_down_is_given_up(use, monkeypatch):
-    monkeypatch.setattr(gcs_store, "DEADLINE_SECONDS", 1.0)
-    began = time.monotonic()
-    with stub(503, "try later"), pytest.raises(TransientError, match="again and again") as caught:
-        use("gs://bucket/f")
-    assert "same command again" in caught.value.remedy
-    assert time.monotonic() - began < 10
-
-
-def test_a_service_that_is_not_there_is_given_up(monkeypatch):
-    monkeypatch.setattr(gcs_store, "DEADLINE_SECONDS", 0.5)
-    with gcs_at(f"http://127.0.0.1:{free_port()}"), pytest.raises(TransientError):
-        storage.size("gs://bucket/f")
-
-
 def test_content_that_does_not_fit_its_checksum_is_noticed(fake_gcs, monkeypatch, tmp_path):
     with gcs_at(fake_gcs):
         uri = f"gs://bucket/{tmp_path.name}"
@@ -264,74 +162,6 @@ def test_content_that_does_not_fit_its_checksum_is_noticed(fake_gcs, monkeypatch
         monkeypatch.setattr(store, "_fetch", lambda blob, start, length: b"wrong"[start:])
         with pytest.raises(TransientError, match="does not fit"), storage.open_read(uri) as stream:
             stream.read()
-
-
-def without_credentials(tmp_path: Path) -> dict[str, str]:
-    hidden = ("STORAGE_EMULATOR_HOST", "GOOGLE_APPLICATION_CREDENTIALS", "GCE_METADATA_HOST")
-    rest = {name: value for name, value in os.environ.items() if name not in hidden}
-    return {**rest, "HOME": str(tmp_path), "CLOUDSDK_CONFIG": str(tmp_path)}
-
-
-def test_without_credentials_it_says_so_at_once(tmp_path):
-    command = [str(Path(sys.executable).with_name("idxpipe")), "validate", "--data", "gs://b/d"]
-    # A port that nobody listens on, for machines that do have a metadata server.
-    closed = {"GCE_METADATA_HOST": f"127.0.0.1:{free_port()}"}
-    closed["GCE_METADATA_IP"] = closed["GCE_METADATA_HOST"]
-    began = time.monotonic()
-    done = subprocess.run(
-        command,
-        env=without_credentials(tmp_path) | closed,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    seconds = time.monotonic() - began
-    assert done.returncode == SetupError.exit_code
-    assert "no usable Google credentials" in done.stderr
-    assert "gcloud auth application-default login" in done.stderr
-    assert "Traceback" not in done.stderr
-    # Most of it is the interpreter and Google's modules; the search itself is bounded by half one.
-    assert seconds < 10
-
-
-def test_a_metadata_server_that_is_silent_is_not_waited_for(tmp_path, monkeypatch):
-    from idxpipe.components.core.google import auth as google_auth
-
-    asked = []
-    hidden = dict.fromkeys(("GOOGLE_APPLICATION_CREDENTIALS", "STORAGE_EMULATOR_HOST"))
-
-    def connect(address, timeout):
-        asked.append(timeout)
-        raise TimeoutError
-
-    monkeypatch.setattr(google_auth.socket, "create_connection", connect)
-    with (
-        environment(**hidden, HOME=str(tmp_path), CLOUDSDK_CONFIG=str(tmp_path)),
-        pytest.raises(SetupError, match="no usable Google credentials"),
-    ):
-        google_auth.find_credentials()
-    assert asked == [google_auth._METADATA_SECONDS]
-
-
-def test_a_key_file_that_cannot_be_read_is_an_error_without_traceback(tmp_path):
-    from idxpipe.components.core.google import auth as google_auth
-
-    with (
-        environment(GOOGLE_APPLICATION_CREDENTIALS=str(tmp_path)),
-        pytest.raises(SetupError, match="no usable Google credentials") as caught,
-    ):
-        google_auth.find_credentials()
-    assert caught.value.found == f"{tmp_path}: Is a directory"
-
-
-def test_a_key_file_that_is_broken_is_named(tmp_path):
-    (tmp_path / "key.json").write_text("{}")
-    hidden = {"STORAGE_EMULATOR_HOST": None}
-    with environment(**hidden, GOOGLE_APPLICATION_CREDENTIALS=str(tmp_path / "key.json")):
-        gcs_store._stores.clear()
-        with pytest.raises(SetupError, match="no usable Google credentials") as caught:
-            storage.size("gs://bucket/f")
-    assert "key.json" in caught.value.found
 
 
 def test_objects_stored_as_packed_are_read_as_they_are_stored(fake_gcs, tmp_path):

@@ -1,61 +1,15 @@
 """Looking at runs on Kubeflow and rerunning their stages; the metadata store is the real one."""
 
-import json
-
 import pytest
 import yaml
 
-from idxpipe.pipeline.cli import main as cli
 from idxpipe.pipeline.cli.services import watch
 from idxpipe.pipeline.kubeflow import client as kubeflow
 from idxpipe.pipeline.kubeflow.record import _STATES, _TASK_STATES, FINAL, read
-from tests.fakes.kubeflow import FakeKubeflow, metadata_store
-from tests.packages import install
 from tests.pipeline import toy
+from tests.pipeline.kubeflow.test_mlmd import states
 
 pytestmark = pytest.mark.xdist_group("kubeflow")
-ML_METADATA = "ml-metadata==1.17.1"
-
-
-@pytest.fixture(scope="module")
-def packages(tmp_path_factory):
-    """ml-metadata with its own protobuf, which cannot share an environment with ours."""
-    return install(tmp_path_factory.mktemp("ml-metadata"), ML_METADATA)
-
-
-@pytest.fixture
-def service(packages, tmp_path, buckets):
-    with metadata_store(packages) as url, FakeKubeflow(folder=buckets, store=url) as fake:
-        yield fake
-
-
-@pytest.fixture
-def run(service, capsys):
-    """Run a command on the fake; return its JSON, or its text, or for another code its stderr."""
-
-    def call(command, *words, check=0, json_=True):
-        flags = ["--kfp-host", service.url, *(["--json"] if json_ else [])]
-        code = cli.main([command, *flags, *map(str, words)])
-        done = capsys.readouterr()
-        assert code == check, done.err
-        if check:
-            return done.err
-        return json.loads(done.out) if json_ else done.out
-
-    return call
-
-
-@pytest.fixture
-def submit(run, file):
-    def call(*words, **options):
-        words = ("--pipeline", file, "--data", "s3://ours/data", "--root", "s3://ours/root", *words)
-        return run("submit", *words, **options)
-
-    return call
-
-
-def states(record):
-    return {name: task["status"] for name, task in record["tasks"].items()}
 
 
 def test_a_run_is_seen_with_its_outputs(run, submit):
@@ -172,18 +126,6 @@ def test_an_uploaded_pipeline_is_fetched(run, submit, service):
     assert service.requests[-1].path == "/apis/v2beta1/pipelines/p-1/versions/v-1"
 
 
-def test_without_a_metadata_store(run, submit, service, capsys):
-    """The API server itself, or a proxy that passes on only /apis."""
-    submit()
-    service.store = ""
-    assert states(run("status", "run-1"))["train"] == "succeeded"
-    error = run("submit", "--from", "train", "--run", "run-1", check=5)
-    assert "no metadata store answers at this address" in error
-    assert "svc/ml-pipeline-ui" in error
-    service.raw = b"<html>login"
-    assert "answer is not JSON" in run("status", "run-1", check=5)
-
-
 def test_a_run_that_is_not_there(run, service):
     error = run("status", "run-9", check=2)
     assert "not found" in error
@@ -208,37 +150,6 @@ def test_what_cannot_be_understood_is_an_error_of_ours(broken):
 
     with pytest.raises(DataError):
         read(broken)
-
-
-def test_the_numbers_of_the_store_are_those_of_the_parameters(service, submit, run, file):
-    """A whole number comes back from the store as a double."""
-    document = toy.document(
-        {
-            "count": toy.task(
-                'printf 60000 > "$0"; printf true > "$1"',
-                "{{$.outputs.parameters['n'].output_file}}",
-                "{{$.outputs.parameters['fast'].output_file}}",
-                values={"n": "NUMBER_INTEGER", "fast": "BOOLEAN"},
-            ),
-            "use": toy.task(
-                'test "$0" = 60000',
-                "{{$.inputs.parameters['n']}}",
-                parameters={
-                    "n": ("NUMBER_INTEGER", toy.output("count", "n")),
-                    "fast": ("BOOLEAN", toy.output("count", "fast")),
-                },
-            ),
-        },
-        {"data": ("STRING", None)},
-    )
-    file.write_bytes(toy.text(document))
-    submit()
-    assert run("submit", "--only", "use", "--run", "run-1", "--wait")["status"] == "succeeded"
-    inputs = service.runs["run-2"]["pipeline_spec"]["root"]["dag"]["tasks"]["use"]["inputs"]
-    assert inputs["parameters"] == {
-        "n": {"runtimeValue": {"constant": 60000}},
-        "fast": {"runtimeValue": {"constant": True}},
-    }
 
 
 def test_kfps_own_client_asks_the_same(run, submit, service):

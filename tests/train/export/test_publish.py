@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from tensorflow.core.protobuf import saved_model_pb2
 
 from idxpipe.components.core.errors import IdxpipeError, UsageError
 from idxpipe.components.train.export import formats
@@ -20,16 +19,6 @@ def test_what_is_in_the_folder(finished):
     card = json.loads(Path(f"{run.model}/model.json").read_text())
     assert card["files"] == ["model.keras"]
     assert card["device"] == {"accelerator": "CPU", "replicas": 1}
-
-
-def test_tensorflow_serving_finds_its_signature(finished):
-    body = Path(f"{finished[0].model}/saved_model.pb").read_bytes()
-    (graph,) = saved_model_pb2.SavedModel.FromString(body).meta_graphs
-    assert "serve" in graph.meta_info_def.tags
-    signature = graph.signature_def["serving_default"]
-    assert signature.method_name == "tensorflow/serving/predict"
-    assert list(signature.inputs) == ["images"]
-    assert set(signature.outputs) == {"classes", "probabilities", "logits"}
 
 
 def test_nothing_is_published_of_an_export_that_is_wrong(new_run, monkeypatch):
