@@ -139,7 +139,7 @@ def train(records: str, output: str, **parameters: Any) -> "TrainResult":
 
     Raises:
         UsageError: If a parameter is unknown or out of bounds.
-        DataError: If the dataset is damaged, or the checkpoints are of another training.
+        DataError: If the dataset is damaged, or the checkpoints belong to a different training.
         SetupError: If the accelerator is absent or an output cannot be written.
     """
     from idxpipe.components.train.stage import train as stage

@@ -43,6 +43,15 @@ def affects_output(name: str) -> bool:
     return name not in PARAMETERS or bool(PARAMETERS[name].metadata["affects_output"])
 
 
+def shown(name: str, value: Any, limit: int = 40) -> str:
+    """Return the value of a parameter for a person, in at most `limit` characters."""
+    field = PARAMETERS.get(name)
+    if field and field.metadata["presets"] and value == field.default:
+        return "the recipe's"
+    text = "none" if value is None else value if isinstance(value, str) and value else repr(value)
+    return text if len(text) <= limit else f"{text[: limit - 3]}..."
+
+
 def is_ours(parameters: Collection[str]) -> bool:
     """Tell whether a pipeline with these parameters is one of ours, whose parameters we know."""
     return set(parameters) >= {"data", *ROLES}

@@ -2,12 +2,15 @@
 
 import os
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from idxpipe.components.core import storage
+from idxpipe.components.core.errors import DataError
 from idxpipe.pipeline.catalogue import DATA_PARAMETERS, URI_PARAMETERS, check_values, is_ours
 from idxpipe.pipeline.compile import PIPELINE_FILE
-from idxpipe.pipeline.rerun import Rerun, rerun
+from idxpipe.pipeline.rerun import Rerun, rerun, select
+from idxpipe.pipeline.rerun import until as cut_after
 from idxpipe.pipeline.spec import params
 from idxpipe.pipeline.spec.parse import load_compiled
 from idxpipe.pipeline.state import LATEST, Progress, RunRecord
@@ -15,13 +18,19 @@ from idxpipe.pipeline.state import LATEST, Progress, RunRecord
 DEFAULT_DATA = "data/mnist"
 
 
-def whole(pipeline: str, data: str | None, assignments: Iterable[str]) -> Rerun:
+def whole(
+    pipeline: str,
+    data: str | None,
+    assignments: Iterable[str],
+    given: Mapping[str, Any] | None = None,
+) -> Rerun:
     """Prepare to run all stages.
 
     Args:
         pipeline: The compiled pipeline; empty is pipeline.yaml.
         data: Folder with the data set; by default MNIST, if no other file is named.
         assignments: `NAME=VALUE`, for other parameters.
+        given: Typed values, likewise; assignments come before them.
 
     Raises:
         UsageError: If there is no such file, or a parameter is unknown or ill-typed.
@@ -31,10 +40,10 @@ def whole(pipeline: str, data: str | None, assignments: Iterable[str]) -> Rerun:
     ours = is_ours(found.parameters)
     assigned = list(assignments)
     names = {assignment.partition("=")[0].strip() for assignment in assigned}
-    values: dict[str, Any] = {}
+    values: dict[str, Any] = dict(given or {})
     if data is not None:
         values["data"] = data
-    elif ours and not names & set(DATA_PARAMETERS):
+    elif ours and not (names | values.keys()) & set(DATA_PARAMETERS):
         values["data"] = DEFAULT_DATA
     resolved = params.resolve(found.parameters, assigned, values)
     return Rerun(found, _absolute(resolved) if ours else resolved)
@@ -49,6 +58,7 @@ def part(
     pipeline: str,
     data: str | None,
     assignments: Iterable[str],
+    given: Mapping[str, Any] | None = None,
 ) -> Rerun:
     """Prepare to run some stages of an earlier run again.
 
@@ -60,23 +70,79 @@ def part(
         pipeline: The compiled pipeline; empty is the one that the earlier run ran.
         data: Folder with the data set, if it is another.
         assignments: `NAME=VALUE`, for changed parameters.
+        given: Typed values, likewise; assignments come before them.
 
     Raises:
         UsageError: If run, stage or parameter do not exist, or the run lacks what is needed.
         DataError: If the record of the run is damaged.
     """
-    given = [*assignments, *([f"data={data}"] if data is not None else [])]
+    assigned = [*assignments, *([f"data={data}"] if data is not None else [])]
     return rerun(
         root,
         run_id or LATEST,
         stages_from=stages_from or None,
         only=only or None,
-        assignments=[_absolute_assignment(text) for text in given],
+        assignments=[_absolute_assignment(text) for text in assigned],
+        values=_absolute(given or {}),
         pipeline=load_compiled(pipeline) if pipeline else None,
     )
 
 
-def start(job: Rerun, root: str, *, cache: bool, jobs: int | None, progress: Progress) -> RunRecord:
+def narrowed(job: Rerun, *, until: str = "", force: Iterable[str] = ()) -> Rerun:
+    """Return what is left of a job that ends with a stage, and with other stages forced to run.
+
+    Args:
+        job: What was prepared.
+        until: The last stage; empty is the end.
+        force: Stages that run even when they are unchanged.
+
+    Raises:
+        UsageError: If there is no such stage.
+    """
+    pipeline = cut_after(job.pipeline, until) if until else job.pipeline
+    forced = frozenset[str]().union(*(select(pipeline, stage) for stage in force))
+    return replace(job, pipeline=pipeline, force=(job.force | forced) & pipeline.tasks.keys())
+
+
+def read_parameters(uri: str) -> dict[str, Any]:
+    """Return the parameters in a YAML file, by name, as `show --params` prints them.
+
+    Raises:
+        DataError: If it is not there, or no mapping from names to values.
+    """
+    from idxpipe.pipeline.spec.document import load_documents
+
+    documents = load_documents(storage.read(uri), uri)
+    found = documents[0] if len(documents) == 1 else None
+    if not isinstance(found, dict) or not all(isinstance(name, str) for name in found):
+        raise DataError(
+            "no parameters in this file", where=uri, expected="lines of NAME: VALUE, in YAML"
+        )
+    return found
+
+
+def check(job: Rerun, root: str) -> None:
+    """Check what a run would refuse before anything starts.
+
+    Raises:
+        UsageError: If a parameter is out of bounds or a URI holds a secret.
+    """
+    if is_ours(job.pipeline.parameters):
+        check_values(job.parameters)
+    # Before the run's record keeps them.
+    for uri in (root, *(job.parameters.get(name, "") for name in URI_PARAMETERS)):
+        storage.refuse_secrets(uri)
+
+
+def start(
+    job: Rerun,
+    root: str,
+    *,
+    cache: bool,
+    jobs: int | None,
+    progress: Progress,
+    keep_going: bool = False,
+) -> RunRecord:
     """Run what was prepared; return its record, whatever it ended in.
 
     Raises:
@@ -85,11 +151,7 @@ def start(job: Rerun, root: str, *, cache: bool, jobs: int | None, progress: Pro
     """
     from idxpipe.pipeline.local import runner
 
-    if is_ours(job.pipeline.parameters):
-        check_values(job.parameters)
-    # Before the run's record keeps them.
-    for uri in (root, *(job.parameters.get(name, "") for name in URI_PARAMETERS)):
-        storage.refuse_secrets(uri)
+    check(job, root)
     return runner.run(
         job.pipeline,
         job.parameters,
@@ -99,6 +161,7 @@ def start(job: Rerun, root: str, *, cache: bool, jobs: int | None, progress: Pro
         earlier=job.earlier,
         progress=progress,
         jobs=jobs,
+        keep_going=keep_going,
     )
 
 

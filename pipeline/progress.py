@@ -3,6 +3,7 @@
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from types import TracebackType
 from typing import Self, TextIO
@@ -21,6 +22,7 @@ WORDS = {
 }
 _SECONDS_BETWEEN_LINES = 10.0
 _TAIL_BYTES = 4096
+_SHOWN_REASONS = 3
 # What KFP's executor prints around what the stage says: its own log and the executor input.
 _NOT_NARRATION = ("[KFP", " ", "{", "}", "\t")
 
@@ -101,11 +103,20 @@ def line_of(task: TaskRecord, note: str) -> str:
     if task.kind != "container":
         return ""
     text = f"{task.title or task.name:<20} {note or WORDS[task.status]}"
+    if task.status is Status.RUNNING and not note and task.reasons:
+        return f"{task.title or task.name:<20} runs: {phrase(task.reasons)}"
     if task.status is Status.CACHED:
         text += f" (from run {task.cached_from})"
     elif task.seconds is not None:
         text += f" in {duration(task.seconds)}"
     return text
+
+
+def phrase(reasons: Sequence[str]) -> str:
+    """Return reasons as one line: the first ones, and how many more there are."""
+    more = len(reasons) - _SHOWN_REASONS
+    tail = [f"and {more} more"] if more > 0 else []
+    return "; ".join([*reasons[:_SHOWN_REASONS], *tail])
 
 
 def last_words(log: str | None) -> str:

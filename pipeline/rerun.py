@@ -46,6 +46,7 @@ def rerun(
     stages_from: str | None = None,
     only: str | None = None,
     assignments: Iterable[str] = (),
+    values: Mapping[str, Any] | None = None,
     pipeline: Pipeline | None = None,
 ) -> Rerun:
     """Prepare to run some stages of an earlier run again.
@@ -56,6 +57,7 @@ def rerun(
         stages_from: Stage to start at; everything that depends on it follows.
         only: Stage to run alone, in place of `stages_from`.
         assignments: `NAME=VALUE`, to change parameters of the earlier run.
+        values: Typed values, likewise; assignments come before them.
         pipeline: The pipeline, if it has changed since; by default the one that the run ran.
 
     Raises:
@@ -65,7 +67,9 @@ def rerun(
     record = state.find(root, run_id)
     whole = pipeline or _pipeline_of(record)
     require_plain(whole)
-    return plan(record, whole, stages_from=stages_from, only=only, assignments=assignments)
+    return plan(
+        record, whole, stages_from=stages_from, only=only, assignments=assignments, values=values
+    )
 
 
 def plan(
@@ -75,6 +79,7 @@ def plan(
     stages_from: str | None = None,
     only: str | None = None,
     assignments: Iterable[str] = (),
+    values: Mapping[str, Any] | None = None,
     go_on: GoOn = failure.command,
 ) -> Rerun:
     """Prepare to run some stages of a run again, wherever it ran.
@@ -85,6 +90,7 @@ def plan(
         stages_from: Stage to start at; everything that depends on it follows.
         only: Stage to run alone, in place of `stages_from`.
         assignments: `NAME=VALUE`, to change parameters of the earlier run.
+        values: Typed values, likewise; assignments come before them.
         go_on: Returns the command that goes on after a run from a stage, for the errors.
 
     Raises:
@@ -95,8 +101,9 @@ def plan(
     smaller = cut(whole, record, kept, go_on)
     before = {n: v for n, v in record.parameters.items() if n in whole.parameters}
     assigned = list(assignments)
-    parameters = params.resolve(whole.parameters, assigned, before)
-    _check_used(whole, kept, assigned, before, parameters)
+    parameters = params.resolve(whole.parameters, assigned, {**before, **(values or {})})
+    names = [assignment.partition("=")[0].strip() for assignment in assigned]
+    _check_used(whole, kept, [*names, *(values or {})], before, parameters)
     force = stages if only is not None else whole.downstream(stages)
     return Rerun(smaller, parameters, force & kept, Earlier(record, whole))
 
@@ -111,7 +118,7 @@ def select(pipeline: Pipeline, stage: str) -> frozenset[str]:
     Raises:
         UsageError: If it means none.
     """
-    tasks = pipeline.tasks.values()
+    tasks = [pipeline.tasks[name] for name in pipeline.stages]
     exact = {task.name for task in tasks if stage in {task.name, task.title}}
     prefix = re.compile(re.escape(stage) + r"[-\[]")
     begun = {task.name for task in tasks if prefix.match(task.title) or prefix.match(task.name)}
@@ -120,10 +127,22 @@ def select(pipeline: Pipeline, stage: str) -> frozenset[str]:
         raise UsageError(
             "no such stage",
             where=pipeline.name,
-            expected="one of " + ", ".join(pipeline.tasks),
+            expected="one of " + ", ".join(pipeline.stages),
             found=repr(stage),
         )
     return frozenset(found)
+
+
+def until(whole: Pipeline, stage: str) -> Pipeline:
+    """Return the pipeline that ends with a stage: that, and all that it needs.
+
+    Raises:
+        UsageError: If there is no such stage.
+    """
+    stages = select(whole, stage)
+    kept = stages | whole.upstream(stages)
+    nothing = RunRecord("", "", whole.name, whole.digest, {})
+    return cut(whole, nothing, kept)
 
 
 def _kept(
@@ -150,13 +169,12 @@ def _pipeline_of(record: RunRecord) -> Pipeline:
 def _check_used(
     whole: Pipeline,
     kept: frozenset[str],
-    assignments: Iterable[str],
+    names: Iterable[str],
     before: Mapping[str, Any],
     parameters: Mapping[str, Any],
 ) -> None:
     """Refuse to change a parameter that only the stages which are left out would see."""
-    for assignment in assignments:
-        name = assignment.partition("=")[0].strip()
+    for name in names:
         users = [
             task.name
             for task in whole.tasks.values()

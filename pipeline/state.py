@@ -4,6 +4,7 @@
     ROOT/runs/RUN_ID/pipeline.yaml   the very file that ran
     ROOT/runs/RUN_ID/whole.yaml      the file it was cut from, for a run of only some stages
     ROOT/runs/RUN_ID/logs/TASK.log   what a task printed
+    ROOT/runs/RUN_ID/parts/TASK.json what its work depended on
     ROOT/runs/RUN_ID/lock            held while the run is alive (local roots)
 
 ROOT is a local folder or a prefix in a bucket.
@@ -28,7 +29,7 @@ from idxpipe.pipeline.spec.artifact import Values
 if TYPE_CHECKING:
     from idxpipe.pipeline.spec.graph import Pipeline
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 LATEST = "latest"
 
 
@@ -68,13 +69,14 @@ class TaskRecord:
     log: str | None = None
     cached_from: str | None = None
     attempts: int = 1
+    reasons: tuple[str, ...] = ()
     events: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the record as JSON values; `events` is a file of the process that runs."""
         values = {"inputs": self.inputs.to_json(), "outputs": self.outputs.to_json()}
         kept = {name: value for name, value in self.__dict__.items() if name != "events"}
-        return {**kept, "status": str(self.status), **values}
+        return {**kept, "status": str(self.status), "reasons": list(self.reasons), **values}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:
@@ -87,6 +89,7 @@ class TaskRecord:
             **{
                 **value,
                 "status": Status(value["status"]),
+                "reasons": tuple(map(str, value.get("reasons", ()))),
                 "inputs": Values.from_json(value["inputs"]),
                 "outputs": Values.from_json(value["outputs"]),
             }

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from idxpipe.components.convert.config import IDX, NPY, PNG
-from idxpipe.components.convert.order import source_indices
+from idxpipe.components.convert.permutation import source_indices
 from idxpipe.components.core import storage
 from idxpipe.components.core.dataset.examples import read_examples
 from idxpipe.components.core.dataset.manifest import FILE_ORDER, Dataset, read_dataset, shard_uris

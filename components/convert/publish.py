@@ -35,7 +35,7 @@ def check_folder(part: Part) -> None:
         return
     if held != part.split:
         raise UsageError(
-            "folder holds another split",
+            "folder holds a different split",
             where=part.output,
             expected=f"an empty or new folder, or the split {part.split!r}",
             found=f"the split {held!r}",

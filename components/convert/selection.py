@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from idxpipe.components.convert.order import mix, source_indices
+from idxpipe.components.convert.permutation import mix, source_indices
 from idxpipe.components.core.dataset.manifest import FILE_ORDER
 
 _BLOCK_POSITIONS = 1 << 20

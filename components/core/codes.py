@@ -60,7 +60,7 @@ class Code(enum.Enum):
     # Against an earlier validation.
     BASELINE_SHAPE = ("IDX060", ERROR, "Images differ in shape from the baseline")
     BASELINE_TYPE = ("IDX061", ERROR, "Images differ in type from the baseline")
-    BASELINE_CLASSES = ("IDX062", ERROR, "The number of classes is another than in the baseline")
+    BASELINE_CLASSES = ("IDX062", ERROR, "The number of classes differs from the baseline's")
     BASELINE_SHARES = ("IDX063", WARNING, "A class's share has moved away from the baseline")
 
     def __init__(self, code: str, severity: str, meaning: str) -> None:

@@ -19,7 +19,7 @@ class DeviceConfig(Config):
     )
     num_replicas: int = parameter(
         0,
-        "TPU cores that are expected, another number found is refused; 0 takes all that are there",
+        "TPU cores that are expected, a different number is refused; 0 takes all that are there",
         unit="cores",
         minimum=0,
         seldom=True,

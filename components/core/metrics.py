@@ -24,7 +24,7 @@ def read_metrics(uri: str) -> dict[str, Any]:
     version = facts.get("schema_version")
     if type(version) is int and version != SCHEMA_VERSION:
         raise DataError(
-            "metrics are of another version",
+            "metrics have a different version",
             where=uri,
             expected=f"schema version {SCHEMA_VERSION}",
             found=version,

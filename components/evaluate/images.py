@@ -14,7 +14,7 @@ from idxpipe.components.core.idx.header import GZIP_MAGIC, Header
 from idxpipe.components.core.model import ModelCard
 from idxpipe.components.core.narration import say
 from idxpipe.components.core.shapes import format_shape
-from idxpipe.components.evaluate.png import SIGNATURE, decode_png
+from idxpipe.components.evaluate.png_reader import SIGNATURE, decode_png
 
 
 @dataclasses.dataclass(frozen=True)

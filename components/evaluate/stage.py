@@ -101,7 +101,7 @@ def evaluate(
 def _check_complete(done: int, wanted: int, records: str) -> None:
     if done != wanted or not done:
         raise DataError(
-            "dataset has another number of records than its manifest says",
+            "number of records differs from the manifest",
             where=records,
             expected=wanted or "at least one example",
             found=done,

@@ -41,8 +41,8 @@ def train(
     Raises:
         UsageError: If the batch cannot be split over the replicas, or the newest checkpoint is
             beyond `train_steps`.
-        DataError: If the dataset is damaged, the checkpoints are of another recipe, or the loss is
-            no longer a finite number.
+        DataError: If the dataset is damaged, the checkpoints belong to a different recipe, or the
+            loss is no longer a finite number.
         SetupError: If the accelerator is absent, memory is short, or an output cannot be written.
         TransientError: If SIGTERM came, and a checkpoint has been saved; or if a remote store
             failed again and again.

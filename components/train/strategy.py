@@ -14,7 +14,7 @@ def choose_strategy(device: DeviceConfig) -> tf.distribute.Strategy:
     One device needs none, several of a kind get a mirrored one, a TPU its own.
 
     Raises:
-        SetupError: If the accelerator is absent, or the TPU has another number of cores than a
+        SetupError: If the accelerator is absent, or the TPU has a different number of cores from a
             `device.num_replicas` that is not 0.
     """
     kind = device.accelerator
@@ -86,7 +86,7 @@ def _tpu_strategy(device: DeviceConfig) -> tf.distribute.Strategy:
         ) from None
     if device.num_replicas not in {0, strategy.num_replicas_in_sync}:
         raise SetupError(
-            "the TPU has another number of cores than expected",
+            "the TPU has a different number of cores from the one expected",
             where="num_replicas",
             expected=device.num_replicas,
             found=strategy.num_replicas_in_sync,

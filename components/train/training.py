@@ -117,7 +117,7 @@ def _with_precision(
     """Return the configuration with the precision that it comes to, and why it is that.
 
     Raises:
-        DataError: If the checkpoints are of another recipe.
+        DataError: If the checkpoints belong to a different recipe.
     """
     resuming = bool(list_checkpoints(folders.checkpoints))
     earlier = earlier_precision(folders.checkpoints, resuming)

@@ -60,14 +60,14 @@ def drift(
         most: How far a class's share of its split may have moved.
     """
     for name, what, code in (
-        ("image_shape", "images have another shape", Code.BASELINE_SHAPE),
-        ("image_dtype", "images have another type", Code.BASELINE_TYPE),
-        ("num_classes", "there is another number of classes", Code.BASELINE_CLASSES),
+        ("image_shape", "image shape", Code.BASELINE_SHAPE),
+        ("image_dtype", "image type", Code.BASELINE_TYPE),
+        ("num_classes", "number of classes", Code.BASELINE_CLASSES),
     ):
         old, new = baseline[name], report[name]
         if None not in (old, new) and old != new:
             yield DataError(
-                f"{what} than in the baseline",
+                f"{what} differs from the baseline's",
                 where=report["files"]["train_images"]["uri"],
                 expected=f"{_shown(old)}, as in {uri}",
                 found=_shown(new),
@@ -84,7 +84,7 @@ def drift(
         if far:
             worst = max(far, key=lambda c: abs(moved[c]))
             yield DataError(
-                "classes have other shares than in the baseline",
+                "class shares differ from the baseline's",
                 where=report["files"][f"{split}_labels"]["uri"],
                 expected=f"class {worst} at {_percent(old, worst)}, at most {100 * most:g} points "
                 f"more or less, as in {uri}",

@@ -7,7 +7,7 @@ from idxpipe.components.core.report.template import render as render_page
 from idxpipe.components.core.shapes import format_shape
 from idxpipe.components.validate.charts import bars
 from idxpipe.components.validate.config import FULL
-from idxpipe.components.validate.labelled import SAMPLED_CLASSES, SAMPLES_PER_CLASS
+from idxpipe.components.validate.label_statistics import SAMPLED_CLASSES, SAMPLES_PER_CLASS
 from idxpipe.components.validate.pictures import picture, strip
 from idxpipe.components.validate.split import Split
 from idxpipe.components.validate.validation import Validation
@@ -119,7 +119,8 @@ def _samples(found: Validation, split: Split) -> dict[str, Any] | None:
     if not facts or not facts.samples:
         return None
     groups: list[tuple[int | None, str, list[Any]]] = []
-    for label, numbers in sorted(split.labelled.first.items()) if split.labelled else []:
+    first = split.label_statistics.first if split.label_statistics else {}
+    for label, numbers in sorted(first.items()):
         samples = [facts.samples[number] for number in numbers if number in facts.samples]
         groups.append((label, f"examples of class {label}", samples))
     if not any(samples for *_, samples in groups):

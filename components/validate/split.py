@@ -8,9 +8,9 @@ from idxpipe.components.core.errors import DataError
 from idxpipe.components.core.idx.checks import check_pair, image_faults, label_faults
 from idxpipe.components.core.idx.labels import LabelCount
 from idxpipe.components.core.idx.layout import LayoutConfig
-from idxpipe.components.validate import duplicates, looks
-from idxpipe.components.validate.inspect import Inspection, inspect_content, inspect_head
-from idxpipe.components.validate.labelled import Labelled
+from idxpipe.components.validate import appearance, duplicates
+from idxpipe.components.validate.file_check import Inspection, inspect_content, inspect_head
+from idxpipe.components.validate.label_statistics import LabelStatistics
 from idxpipe.components.validate.pixels import PixelFacts, Pixels
 
 # Classes of a balanced set differ by less; those of EMNIST ByClass by a factor of twenty.
@@ -26,7 +26,7 @@ class Split:
         images: Its images file.
         labels: Its labels file.
         class_counts: Labels of each class, from 0 to the largest; None if they were not read.
-        labelled: The labels themselves; None likewise.
+        label_statistics: The labels themselves; None likewise.
         pixels: What the images look like; None if they were not looked at.
     """
 
@@ -34,7 +34,7 @@ class Split:
     images: Inspection
     labels: Inspection
     class_counts: list[int] | None = None
-    labelled: Labelled | None = None
+    label_statistics: LabelStatistics | None = None
     pixels: PixelFacts | None = None
 
     @classmethod
@@ -72,17 +72,17 @@ class Split:
             return
         header = self.labels.header
         count = LabelCount(self.labels.uri, header, num_classes, column)
-        labelled = Labelled(header, column) if keep else None
+        statistics = LabelStatistics(header, column) if keep else None
 
         def look(data: bytes, offset: int) -> None:
             count(data, offset)
-            if labelled:
-                labelled(data, offset)
+            if statistics:
+                statistics(data, offset)
 
         inspect_content(self.labels, look)
-        if labelled:
-            labelled.flush()
-        self.class_counts, self.labelled = count.counts, labelled
+        if statistics:
+            statistics.flush()
+        self.class_counts, self.label_statistics = count.counts, statistics
         fault = count.fault()
         if fault:
             self.labels.faults.append(fault)
@@ -96,7 +96,7 @@ class Split:
         if not look or not self.images.fits:
             inspect_content(self.images, None)
             return
-        first = self.labelled.first if self.labelled else {}
+        first = self.label_statistics.first if self.label_statistics else {}
         wanted = [number for numbers in first.values() for number in numbers]
         pixels = Pixels(self.images.header, wanted or range(64))
         inspect_content(self.images, pixels)
@@ -181,7 +181,7 @@ class Split:
 
     def _appearance(self, facts: PixelFacts, transposed: bool) -> Iterator[DataError]:
         where = self.images.uri
-        border = looks.inverted(facts)
+        border = appearance.inverted(facts)
         if border:
             yield DataError(
                 "images look inverted",
@@ -192,7 +192,7 @@ class Split:
                 "are used with have it the other way round",
                 code=Code.INVERTED,
             )
-        if looks.upright(facts) if transposed else looks.transposed(facts):
+        if appearance.upright(facts) if transposed else appearance.transposed(facts):
             yield DataError(
                 "images look transposed",
                 where=where,
@@ -204,7 +204,7 @@ class Split:
             )
 
     def _repeats(self, facts: PixelFacts) -> Iterator[DataError]:
-        labels = self.labelled.labels if self.labelled else None
+        labels = self.label_statistics.labels if self.label_statistics else None
         every, conflicts = duplicates.within(facts.keys, labels)
         for code, what, repeats in (
             (Code.DUPLICATES, "images that are there more than once", every),

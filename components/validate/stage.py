@@ -11,8 +11,8 @@ from idxpipe.components.core.idx.files import DataFiles
 from idxpipe.components.validate import duplicates
 from idxpipe.components.validate.config import AUTO, FULL, HEADERS, ValidateConfig
 from idxpipe.components.validate.drift import drift, read_baseline
+from idxpipe.components.validate.file_check import Inspection
 from idxpipe.components.validate.finding import FaultsError, Finding
-from idxpipe.components.validate.inspect import Inspection
 from idxpipe.components.validate.page import render
 from idxpipe.components.validate.split import Split
 from idxpipe.components.validate.validation import SCHEMA_VERSION, Validation
@@ -110,7 +110,7 @@ def _faults(found: Validation) -> Iterator[DataError]:
             known = train.has(Code.IMAGE_SHAPE) or test.has(Code.IMAGE_SHAPE)
             if one != other and not (code is Code.SPLIT_SHAPES and known):
                 yield DataError(
-                    f"test images have another {what} than training images",
+                    f"{what} of the test images differs from the training images'",
                     where=test.uri,
                     offset=offset,
                     expected=f"{one}, as {train.uri}",

@@ -9,8 +9,8 @@ from idxpipe.components.core.idx.files import ROLES
 from idxpipe.components.core.idx.layout import upright
 from idxpipe.components.core.shapes import format_shape
 from idxpipe.components.validate.config import ValidateConfig
+from idxpipe.components.validate.file_check import Inspection
 from idxpipe.components.validate.finding import Finding
-from idxpipe.components.validate.inspect import Inspection
 from idxpipe.components.validate.pixels import PixelFacts
 from idxpipe.components.validate.split import Split
 

@@ -9,26 +9,21 @@ without is a task that was interrupted; its next attempt finds the files it left
 """
 
 import fcntl
-import hashlib
 import json
 import os
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
+from typing import Any
 
 from idxpipe.components.core import storage
 from idxpipe.components.core.errors import IdxpipeError
-from idxpipe.components.train.network.own_source import source_digest
-from idxpipe.pipeline.catalogue import affects_output
-from idxpipe.pipeline.local import code
+from idxpipe.pipeline.local.identity import VERSION, Parts
 from idxpipe.pipeline.local.process import Stopped
 from idxpipe.pipeline.spec.artifact import Values
-from idxpipe.pipeline.spec.graph import Container, Task
-from idxpipe.pipeline.spec.params import whole
 
-VERSION = 1
 RECORD = "task.json"
 _POLL_SECONDS = 0.2
 
@@ -43,65 +38,51 @@ class Policy(Enum):
 
 @dataclass(frozen=True)
 class Entry:
-    """A finished task."""
+    """A finished task.
+
+    Attributes:
+        run_id: The run that did it.
+        outputs: What it reported.
+        inventory: Size of each file of each artifact.
+        accepted: In what it differs from what it was accepted for.
+    """
 
     run_id: str
     outputs: Values
     inventory: Mapping[str, Mapping[str, int]]
+    accepted: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Look:
+    """What there is of a task's work.
+
+    Attributes:
+        entry: The result, if it is whole.
+        gone: Artifacts of a result that have changed or are not there.
+        begun: Whether there are files of an attempt that did not finish.
+    """
+
+    entry: Entry | None = None
+    gone: tuple[str, ...] = ()
+    begun: bool = False
 
 
 @dataclass(frozen=True)
 class Claim:
-    """The right to a task's folder; `entry` where it already holds the result."""
+    """The right to a task's folder.
+
+    Attributes:
+        folder: Where its outputs go, or are.
+        look: What there was of its work.
+        entry: The result to take; None where there is work to do.
+        lock: File descriptor of the lock that is held on it, if any is.
+    """
 
     folder: str
+    look: Look
     entry: Entry | None = None
     lock: int | None = None
-
-
-def key(task: Task, container: Container, inputs: Values, root: str) -> str:
-    """Return the name of a task's work: equal work, equal name.
-
-    Args:
-        task: The task; neither its name nor that of its pipeline counts.
-        container: Its executor.
-        inputs: Its parameters, and its artifacts with their files' names and sizes.
-        root: Root of all runs; what lies below it is named relative to it, so that a root can be
-            moved with all that it holds.
-    """
-    command = [*container.command, *container.args]
-    ours = code.identity(command)
-    work = {
-        "version": VERSION,
-        "component": task.component.definition,
-        "image": container.image,
-        "command": command,
-        "env": container.env,
-        "code": ours,
-        "network": _network(inputs.parameters.get("architecture", "")),
-        "parameters": {
-            parameter: value
-            for parameter, value in inputs.parameters.items()
-            if not ours["packages"] or affects_output(parameter)
-        },
-        "artifacts": {
-            name: {
-                "uri": artifact.uri,
-                "type": artifact.type,
-                "metadata": artifact.metadata,
-                "files": inputs.artifacts[name].inventory(),
-            }
-            for name, artifact in inputs.moved(root, "").artifacts.items()
-        },
-    }
-    # Numbers in metadata come back from a compiled pipeline as doubles.
-    text = json.dumps(whole(work), sort_keys=True, separators=(",", ":"), default=dict)
-    return hashlib.sha256(text.encode()).hexdigest()[:20]
-
-
-def _network(name: object) -> str:
-    """Return a digest of the code of a user's own network, where the train stage is given one."""
-    return source_digest(name) if isinstance(name, str) and ":" in name else ""
 
 
 @contextmanager
@@ -120,7 +101,7 @@ def claim(
     Args:
         root: Root of all runs.
         task: Name of the task.
-        name: Its `key`.
+        name: Its key, from `identity.key_of`.
         run_id: The run that wants to do it.
         policy: What to do about an earlier result.
         stopped: Set when the run is cancelled while this waits for another one.
@@ -129,42 +110,70 @@ def claim(
     Raises:
         Stopped: If `stopped` was set.
     """
-    folder = storage.join(root, "artifacts", task, name)
+    folder = folder_of(root, task, name)
     fresh = f"{folder}-{run_id}"
     if policy is Policy.FRESH:
-        yield Claim(fresh)
+        yield Claim(fresh, Look())
         return
     with lock(f"{folder}.lock", stopped, waiting) as held:
-        entry = find(folder)
-        if entry is not None and not _intact(entry):
+        found = look(folder)
+        if found.gone:
             if held is None:
                 # Another run may be at work there: without a lock nobody can tell.
                 folder = fresh
             else:
                 storage.delete(folder)
-            entry = None
-        if entry is None or policy is Policy.REUSE:
-            yield Claim(folder, entry, held)
+        if found.entry is None or policy is Policy.REUSE:
+            yield Claim(folder, found, found.entry, held)
             return
-    yield Claim(fresh)
+    yield Claim(fresh, found)
+
+
+def folder_of(root: str, task: str, name: str) -> str:
+    """Return where the results of a task lie, by its name and the key of its work."""
+    return storage.join(root, "artifacts", task, name)
+
+
+def look(folder: str) -> Look:
+    """Return what there is in a task's folder."""
+    entry = find(folder)
+    if entry is None:
+        begun = storage.is_local(folder) and os.path.isdir(storage.local_path(folder))
+        return Look(begun=begun or bool(storage.list_files(folder)))
+    artifacts = entry.outputs.artifacts
+    gone = [n for n, a in artifacts.items() if a.inventory() != entry.inventory.get(n)]
+    return Look(gone=tuple(gone)) if gone else Look(entry)
 
 
 def find(folder: str) -> Entry | None:
     """Return what a finished task recorded in `folder`; None when it did not finish there."""
-    uri = storage.join(folder, RECORD)
-    if not storage.exists(uri):
+    record = read_record(folder)
+    if record is None:
         return None
     try:
-        record = json.loads(storage.read(uri))
-        if record["version"] != VERSION:
-            return None
+        if "accepted" in record:
+            # Beside it, so that a root can be moved.
+            found = find(storage.join(os.path.dirname(folder), str(record["accepted"])))
+            return found and replace(found, accepted=tuple(map(str, record["differences"])))
         outputs = Values.from_json(record["outputs"]).moved(record["folder"], folder)
         return Entry(record["run_id"], outputs, record["inventory"])
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, IdxpipeError):
         return None
 
 
-def publish(folder: str, run_id: str, outputs: Values) -> Entry:
+def read_record(folder: str) -> dict[str, Any] | None:
+    """Return the task.json in a task's folder as JSON values; None if there is none to go by."""
+    uri = storage.join(folder, RECORD)
+    if not storage.exists(uri):
+        return None
+    try:
+        record = json.loads(storage.read(uri))
+        return record if record["version"] == VERSION else None
+    except (ValueError, KeyError, TypeError, RecursionError, IdxpipeError):
+        return None
+
+
+def publish(folder: str, run_id: str, outputs: Values, parts: Parts) -> Entry:
     """Record that a task finished in `folder`.
 
     Raises:
@@ -177,16 +186,28 @@ def publish(folder: str, run_id: str, outputs: Values) -> Entry:
         "folder": folder,
         "outputs": outputs.to_json(),
         "inventory": inventory,
+        "parts": parts,
     }
     storage.write(storage.join(folder, RECORD), json.dumps(record, indent=1).encode())
     return Entry(run_id, outputs, inventory)
 
 
-def _intact(entry: Entry) -> bool:
-    return all(
-        artifact.inventory() == entry.inventory.get(name)
-        for name, artifact in entry.outputs.artifacts.items()
-    )
+def accept(root: str, task: str, old: str, new: str, differences: Sequence[str]) -> None:
+    """Record that the result of the work `old` is as good as that of the work `new`.
+
+    Args:
+        root: Root of all runs.
+        task: The task.
+        old: Key of the work that was done.
+        new: Key of the work that is spared.
+        differences: Between the two.
+
+    Raises:
+        SetupError: If the place cannot be written.
+    """
+    record = {"version": VERSION, "accepted": old, "differences": list(differences)}
+    uri = storage.join(folder_of(root, task, new), RECORD)
+    storage.write(uri, json.dumps(record, indent=1).encode())
 
 
 @contextmanager

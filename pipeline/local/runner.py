@@ -16,6 +16,7 @@ from typing import Any
 from idxpipe.components.core.errors import UsageError
 from idxpipe.pipeline import state
 from idxpipe.pipeline.local.process import GRACE_SECONDS, Processes
+from idxpipe.pipeline.local.reasons import History
 from idxpipe.pipeline.local.task import Run, execute
 from idxpipe.pipeline.spec import params
 from idxpipe.pipeline.spec.graph import Importer, Pipeline, require_here, require_plain
@@ -34,6 +35,7 @@ def run(
     earlier: Earlier | None = None,
     progress: Progress = silent,
     jobs: int | None = None,
+    keep_going: bool = False,
     grace: float = GRACE_SECONDS,
 ) -> RunRecord:
     """Execute every task of a pipeline.
@@ -47,6 +49,7 @@ def run(
         earlier: The run that this one goes on from.
         progress: Called with a task's record when it starts, waits or ends; from any thread.
         jobs: How many tasks may run side by side; by default one per CPU.
+        keep_going: After a failure, still run the tasks that do not need the one that failed.
         grace: Seconds that tasks have to end themselves when the run is cancelled.
 
     Returns:
@@ -88,8 +91,10 @@ def run(
             force=force,
             processes=Processes(grace),
             report=report,
+            history=History(root, record.run_id),
         )
-        _schedule(pipeline, shared, ledger, jobs or len(os.sched_getaffinity(0)))
+        at_once = jobs or len(os.sched_getaffinity(0))
+        _schedule(pipeline, shared, ledger, at_once, keep_going=keep_going)
         status = _status(pipeline, ledger.record)
         return ledger.close(status, round(time.monotonic() - started, 3))
 
@@ -106,7 +111,7 @@ def _checked(
         raise UsageError(
             "no such stage",
             where=pipeline.name,
-            expected="some of " + ", ".join(pipeline.tasks),
+            expected="some of " + ", ".join(pipeline.stages),
             found=", ".join(unknown),
         )
     if jobs is not None and jobs < 1:
@@ -148,7 +153,9 @@ def _first_records(pipeline: Pipeline, earlier: Earlier | None) -> dict[str, Tas
     return kept | records
 
 
-def _schedule(pipeline: Pipeline, shared: Run, ledger: Ledger, jobs: int) -> None:
+def _schedule(
+    pipeline: Pipeline, shared: Run, ledger: Ledger, jobs: int, *, keep_going: bool
+) -> None:
     """Run tasks as soon as those they need have finished, until one fails or we are stopped."""
     graph = TopologicalSorter({name: task.upstream for name, task in pipeline.tasks.items()})
     graph.prepare()
@@ -178,8 +185,10 @@ def _schedule(pipeline: Pipeline, shared: Run, ledger: Ledger, jobs: int) -> Non
                 name = running.pop(future_or_signal)
                 record = future_or_signal.result()
                 shared.report(record, "")
-                halted = halted or not record.status.finished
-                graph.done(name)
+                if record.status.finished:
+                    graph.done(name)
+                else:
+                    halted = halted or not keep_going
 
 
 @contextmanager

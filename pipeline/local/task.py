@@ -15,10 +15,20 @@ from typing import Any, BinaryIO
 from idxpipe.components.core import events, storage
 from idxpipe.components.core.errors import DataError, IdxpipeError, SetupError, TransientError
 from idxpipe.pipeline import failure, state
-from idxpipe.pipeline.local import artifact_copies, cache, code, executor_input, mounts, venvs
+from idxpipe.pipeline.local import (
+    artifact_copies,
+    cache,
+    code,
+    executor_input,
+    mounts,
+    reasons,
+    venvs,
+)
 from idxpipe.pipeline.local import executor_output as outputs
 from idxpipe.pipeline.local.cache import Policy
+from idxpipe.pipeline.local.identity import Parts, key_of, parts_of
 from idxpipe.pipeline.local.process import Processes, Stopped
+from idxpipe.pipeline.local.reasons import History
 from idxpipe.pipeline.spec import placeholders
 from idxpipe.pipeline.spec.artifact import Artifact, Values
 from idxpipe.pipeline.spec.graph import Container, Importer, Task
@@ -44,6 +54,7 @@ class Run:
     force: frozenset[str]
     processes: Processes
     report: Callable[[TaskRecord, str], None]
+    history: History
 
     def policy(self, task: Task) -> Policy:
         """Return what to do about an earlier result of `task`."""
@@ -98,7 +109,7 @@ def execute(run: Run, task: Task, record: TaskRecord, done: Mapping[str, Values]
             exit_code=1,
         )
     seconds = None if record.status is Status.CACHED else round(time.monotonic() - started, 3)
-    return replace(record, ended=state.now(), seconds=seconds)
+    return replace(record, ended=state.now(), seconds=seconds, events=None)
 
 
 def _failed(record: TaskRecord, error: IdxpipeError) -> TaskRecord:
@@ -131,14 +142,17 @@ def take(task: Task, importer: Importer, inputs: Values) -> Artifact:
 
 
 def _run_container(run: Run, task: Task, container: Container, record: TaskRecord) -> TaskRecord:
-    name = cache.key(task, container, record.inputs, run.root)
+    parts = parts_of(task, container, record.inputs)
+    name = key_of(parts)
     record = replace(record, key=name)
+    reasons.keep(run.root, run.run_id, task.name, parts)
+    policy = run.policy(task)
     claim = cache.claim(
         run.root,
         task.name,
         name,
         run.run_id,
-        run.policy(task),
+        policy,
         stopped=run.processes.stopped,
         waiting=lambda: run.report(record, "waits for another run to do the same"),
     )
@@ -150,12 +164,18 @@ def _run_container(run: Run, task: Task, container: Container, record: TaskRecor
                 status=Status.CACHED,
                 outputs=place.entry.outputs,
                 cached_from=place.entry.run_id,
+                reasons=tuple(f"accepted: {text}" for text in place.entry.accepted),
             )
+        because = reasons.why(
+            policy, place.look, parts, run.history, task.name, cacheable=task.cacheable
+        )
+        record = replace(record, reasons=because)
         log = storage.join(state.run_folder(run.root, run.run_id), "logs", f"{task.name}.log")
         with _scratch(task.name) as scratch, _log_file(log, scratch) as path:
             record = replace(record, log=log, events=os.path.join(scratch, "event.json"))
             run.report(record, "")
-            return _Step(run, task, container, place, path, scratch).run_to_its_end(record)
+            step = _Step(run, task, container, parts, place, path, scratch)
+            return step.run_to_its_end(record)
 
 
 @dataclass(frozen=True)
@@ -165,6 +185,7 @@ class _Step:
     run: Run
     task: Task
     container: Container
+    parts: Parts
     place: cache.Claim
     log: str
     scratch: str
@@ -236,7 +257,7 @@ class _Step:
         produced = outputs.collect(self.task, message)
         Path(report).unlink(missing_ok=True)
         artifact_copies.send(produced.artifacts.values(), mount)
-        cache.publish(folder, self.run.run_id, produced)
+        cache.publish(folder, self.run.run_id, produced, self.parts)
         return replace(record, status=Status.SUCCEEDED, outputs=produced)
 
     def _programs(self, record: TaskRecord, scratch: str, log: BinaryIO) -> str | None:

@@ -1,4 +1,4 @@
-"""Regions that offer each accelerator, as of `DATE`.
+"""Regions that offer each accelerator, on `DATE`.
 
 Sources, read on that date: https://cloud.google.com/tpu/docs/regions-zones for TPUs (its newest
 edition leaves out v2 and v3, which the one before it listed as here) and

@@ -127,6 +127,11 @@ class Pipeline:
         """Return the SHA-256 of the file."""
         return hashlib.sha256(self.source).hexdigest()
 
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """Return the names of the tasks that run something."""
+        return tuple(n for n, t in self.tasks.items() if not isinstance(t.executor, Importer))
+
     def downstream(self, names: Iterable[str]) -> frozenset[str]:
         """Return the tasks `names` and every task that needs one of them, however indirectly."""
         found = set(names)

@@ -147,7 +147,7 @@ def _check_devices(answer: dict[str, Any], topology: Topology) -> None:
         )
     if answer["devices"] != topology.replicas:
         raise SetupError(
-            "the TPU compiler has another number of replicas there",
+            "the TPU compiler has a different number of replicas there",
             where=topology.name,
             expected=topology.replicas,
             found=answer["devices"],

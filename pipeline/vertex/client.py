@@ -72,7 +72,7 @@ class Vertex:
             job: The job, if it is at hand.
 
         Raises:
-            DataError: If the job is of another kind of pipeline.
+            DataError: If the job runs a different kind of pipeline.
             IdxpipeError: As `get`.
         """
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from idxpipe.components.convert.config import ConvertConfig
-from idxpipe.components.convert.order import source_indices
+from idxpipe.components.convert.permutation import source_indices
 from idxpipe.components.convert.records import first_examples
 from idxpipe.components.convert.stage import convert
 from idxpipe.components.core import storage

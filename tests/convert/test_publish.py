@@ -110,6 +110,6 @@ def test_of_two_that_make_the_same_one_wins_and_both_end_well(files, tmp_path, m
 def test_another_split_in_the_folder_is_not_replaced(files, tmp_path):
     run(files, tmp_path, 2)
     before = tree(tmp_path)
-    with pytest.raises(UsageError, match="folder holds another split"):
+    with pytest.raises(UsageError, match="folder holds a different split"):
         run(files, tmp_path, 2, split="test")
     assert tree(tmp_path) == before

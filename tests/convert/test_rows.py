@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from idxpipe.components.convert import rows
-from idxpipe.components.convert.order import source_indices
+from idxpipe.components.convert.permutation import source_indices
 from idxpipe.components.convert.selection import Selection
 from idxpipe.components.convert.source import Source
 from idxpipe.components.core.errors import DataError

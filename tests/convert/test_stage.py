@@ -143,7 +143,7 @@ def test_other_types_are_stored_little_endian(tmp_path, dtype):
         (lambda images, labels: (images + b"\0", labels), "goes on after"),
         (lambda images, labels: (b"\1" + images[1:], labels), "not an IDX file"),
         (lambda images, labels: (images, idx_bytes(LABELS[:-1])), "differ in number"),
-        (lambda images, labels: (idx_bytes(IMAGES.reshape(-1, 14, 56)), labels), "another shape"),
+        (lambda images, labels: (idx_bytes(IMAGES.reshape(-1, 14, 56)), labels), "wrong shape"),
         (lambda images, labels: (images, labels[:-1] + b"\xc8"), "label out of range"),
         (
             lambda images, labels: (images[:4] + b"\xff" * 4 + images[8:], labels),

@@ -15,7 +15,7 @@ def test_what_was_written_is_read(tmp_path):
 @pytest.mark.parametrize("version", [1, 3])
 def test_another_version_is_refused(tmp_path, version):
     (tmp_path / "m").write_text(json.dumps({"schema_version": version, "accuracy": 0.5}))
-    with pytest.raises(DataError, match="another version") as caught:
+    with pytest.raises(DataError, match="a different version") as caught:
         read_metrics(str(tmp_path / "m"))
     assert (caught.value.expected, caught.value.found) == ("schema version 2", version)
 

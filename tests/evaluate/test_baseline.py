@@ -77,7 +77,7 @@ def test_other_examples_are_refused(tmp_path, role):
 
 def test_metrics_without_outcomes_are_refused(tmp_path):
     write(tmp_path, schema_version=1)
-    with pytest.raises(DataError, match="of another version") as caught:
+    with pytest.raises(DataError, match="a different version") as caught:
         read_baseline(str(tmp_path))
     assert "evaluate the model again" in caught.value.remedy
 

@@ -66,7 +66,7 @@ def test_few_batches_are_held():
 def test_an_error_of_a_replica_comes_through():
     def logits_of(images, real):
         if images[0, 0] == 2:
-            raise DataError("broken", where="here", remedy="mend it")
+            raise DataError("broken", where="here", remedy="fix it")
         return images[:real]
 
     found = []

@@ -107,7 +107,7 @@ class FakeVertex(JsonServer):
             raise Refused(400, f"Unknown name {unknown}: Cannot bind query parameter.")
         job_id = request.query.get("pipelineJobId") or f"pipeline-{next(self._ids)}"
         if not JOB_ID.fullmatch(job_id):
-            raise Refused(400, f"The pipeline_job_id {job_id} is not right.")
+            raise Refused(400, f"The pipeline_job_id {job_id} is invalid.")
         check_job(request.body)
         with oracles.as_refusal():
             oracles.parse_pipeline_job(request.body)

@@ -63,7 +63,7 @@ def edit(root, change):
 
 def test_newer_schema_is_refused(root):
     record(root, "r")
-    edit(root, lambda v: v.update(schema_version=2, brand_new=1))
+    edit(root, lambda v: v.update(schema_version=3, brand_new=1))
     with pytest.raises(DataError, match="newer idxpipe") as caught:
         state.find(str(root))
     assert "run.json" in str(caught.value)

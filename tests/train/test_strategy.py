@@ -48,7 +48,7 @@ def test_auto_takes_the_tpu_that_is_named(tpu_of_four):
 
 
 def test_other_number_of_tpu_cores_is_refused(tpu_of_four):
-    with pytest.raises(SetupError, match="another number of cores") as caught:
+    with pytest.raises(SetupError, match="a different number of cores") as caught:
         choose_strategy(DeviceConfig(accelerator="tpu", num_replicas=8))
     assert (caught.value.expected, caught.value.found) == (8, 4)
 

@@ -8,8 +8,8 @@ def fault(code, **fields):
 
 
 def test_a_finding_says_what_the_error_said():
-    found = fault(Code.COUNTS, expected=5, found=4, remedy="mend it")
-    assert found == Finding("IDX040", "error", "f", 3, "5", "4", "mend it", "wrong")
+    found = fault(Code.COUNTS, expected=5, found=4, remedy="fix it")
+    assert found == Finding("IDX040", "error", "f", 3, "5", "4", "fix it", "wrong")
     assert str(found) == "error IDX040: f: byte 3: wrong; expected 5; found 4"
 
 

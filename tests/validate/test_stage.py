@@ -57,7 +57,7 @@ def faults():
     yield "magic", "test_images", b"\1" + data[1:], (0, "not an IDX file")
     yield "type", "test_images", data[:2] + b"\7" + data[3:], (2, "unknown IDX type")
     yield "count", "test_labels", idx_bytes(labels[:-1]), (4, "differ in number")
-    yield "shape", "test_images", idx_bytes(images.reshape(-1, 14, 56)), (8, "another shape")
+    yield "shape", "test_images", idx_bytes(images.reshape(-1, 14, 56)), (8, "wrong shape")
     yield "label", "test_labels", idx_bytes(wrong), (15, "out of range")
     huge = data[:4] + b"\xff\xff\xff\xff" + data[8:]
     yield "huge", "test_images", huge, (len(data), "cut short")
@@ -98,10 +98,10 @@ def test_test_images_of_another_shape_or_type_than_the_training_images(tmp_path)
     arrays = make_arrays()
     config = ValidateConfig(image_shape="auto")
     write_data_set(tmp_path, arrays | {"test_images": arrays["test_images"].reshape(-1, 14, 56)})
-    with pytest.raises(DataError, match="another shape than training images"):
+    with pytest.raises(DataError, match="shape of the test images differs"):
         check(tmp_path, config)
     write_data_set(tmp_path, arrays | {"test_images": arrays["test_images"].astype(np.int16)})
-    with pytest.raises(DataError, match="another type than training images"):
+    with pytest.raises(DataError, match="type of the test images differs"):
         check(tmp_path, config)
 
 

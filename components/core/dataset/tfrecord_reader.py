@@ -83,7 +83,7 @@ def decode(rows: Bytes2D, image_bytes: int, where: str) -> tuple[Bytes2D, NDArra
         Images, uint8 [records, image_bytes], and labels, int64 [records].
 
     Raises:
-        DataError: If a record has another layout.
+        DataError: If a record has a different layout.
     """
     template = _template_of(rows, image_bytes)
     if template is None:

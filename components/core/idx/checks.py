@@ -49,7 +49,7 @@ class IdxFile:
 
 @dataclasses.dataclass(frozen=True)
 class Head:
-    """The begin of an IDX file.
+    """The beginning of an IDX file.
 
     Attributes:
         uri: Where it is.
@@ -218,7 +218,7 @@ def image_faults(uri: str, header: Header, shape: tuple[int, ...] | None) -> Ite
     yield from sizes
     if rank in (3, 4) and not sizes and shape is not None and header.record_shape != shape:
         yield DataError(
-            "images have another shape",
+            "images have the wrong shape",
             where=uri,
             offset=8,
             expected=format_shape(shape),

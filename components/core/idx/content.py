@@ -86,7 +86,7 @@ def _unpack(
         for data in _member(uri, feed, size, done):
             done += len(data)
             yield data
-        begin = feed.ahead()
+        begin = feed.peek()
         if not begin:
             return
         if not begin.startswith(GZIP_MAGIC[: len(begin)]):
@@ -155,7 +155,7 @@ class _Feed:
         """Put the last `length` bytes that were taken back."""
         self._place -= length
 
-    def ahead(self) -> bytes:
+    def peek(self) -> bytes:
         """Return up to four bytes that come next, and leave them."""
         self._refill()
         return self._block[self._place : self._place + 4]

@@ -94,7 +94,7 @@ class Checkpoints:
             Its global step, or None if there is none.
 
         Raises:
-            DataError: If a checkpoint is of another model, or none of those there can be read.
+            DataError: If a checkpoint belongs to a different model, or none can be read.
         """
         found = sorted(list_checkpoints(self._uri).items(), reverse=True)
         for step, path in found:
@@ -107,7 +107,7 @@ class Checkpoints:
                 continue
             except (ValueError, AssertionError) as error:
                 raise DataError(
-                    "checkpoint is of another model",
+                    "checkpoint belongs to a different model",
                     where=path,
                     found=str(error).splitlines()[0],
                     remedy="give another checkpoint folder",

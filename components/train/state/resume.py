@@ -58,7 +58,7 @@ def check_recipe(uri: str, recipe: dict[str, Any], resuming: bool) -> None:
         resuming: Whether there are checkpoints to go on from.
 
     Raises:
-        DataError: If there are checkpoints, and they were made with another recipe.
+        DataError: If there are checkpoints, and they were made with a different recipe.
     """
     file = storage.join(uri, RECIPE)
     if not resuming:
@@ -68,7 +68,7 @@ def check_recipe(uri: str, recipe: dict[str, Any], resuming: bool) -> None:
     for name in sorted({*recipe, *earlier}):
         if recipe.get(name) != earlier.get(name):
             raise DataError(
-                f"checkpoints were made with another {name}",
+                f"checkpoints were made with a different {name}",
                 where=uri,
                 expected=f"{name} {earlier.get(name)!r}, as in {RECIPE}",
                 found=f"{name} {recipe.get(name)!r}",

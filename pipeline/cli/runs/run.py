@@ -4,9 +4,10 @@ import argparse
 import os
 import sys
 from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING
 
 from idxpipe.components.core import storage
-from idxpipe.components.core.errors import UsageError
+from idxpipe.components.core.errors import GateError, UsageError
 from idxpipe.pipeline import launch
 from idxpipe.pipeline.cli.command import Outcome
 from idxpipe.pipeline.cli.flags import (
@@ -17,8 +18,12 @@ from idxpipe.pipeline.cli.flags import (
     add_stages,
     add_text,
 )
-from idxpipe.pipeline.progress import Lines
+from idxpipe.pipeline.progress import Lines, phrase
 from idxpipe.pipeline.state import Progress, RunRecord
+
+if TYPE_CHECKING:
+    from idxpipe.pipeline.rerun import Rerun
+    from idxpipe.pipeline.runs.plan import Step
 
 NAME = "run"
 HELP = "run the compiled pipeline on this machine, with cache"
@@ -37,7 +42,18 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     add_stages(parser)
     what = "the earlier run that --from and --only go on from (default: latest)"
     add_text(parser, "--run", "ID", what)
+    add_text(parser, "--until", "STAGE", "end with this stage")
+    what = "run this stage even if nothing changed; may be repeated"
+    parser.add_argument("--force", action="append", default=[], metavar="STAGE", help=what)
+    what = "YAML file with parameters, as `show --params` prints them; --set comes before it"
+    add_text(parser, "--params", "FILE", what)
     add_no_cache(parser)
+    what = "say for each stage whether it would run, and why; nothing is executed"
+    parser.add_argument("--plan", action="store_true", help=what)
+    what = "with --plan: exit with code 4 if a stage would run, other than one that always does"
+    parser.add_argument("--check", action="store_true", help=what)
+    what = "after a failure, still run the stages that do not need the one that failed"
+    parser.add_argument("--keep-going", action="store_true", help=what)
     what = "stages at a time (default: one per CPU)"
     parser.add_argument("--jobs", type=int, default=0, metavar="N", help=what)
     add_pipeline(parser, "; for --from and --only, the one that the earlier run ran")
@@ -52,6 +68,9 @@ def run(args: argparse.Namespace) -> Outcome:
             expected="--from STAGE or --only STAGE beside it",
             found=args.run,
         )
+    if args.check and not args.plan:
+        raise UsageError("what would be checked is a plan", where="--check", expected="--plan, too")
+    given = launch.read_parameters(args.params) if args.params else {}
     if args.from_stage or args.only:
         job = launch.part(
             args.root,
@@ -61,13 +80,49 @@ def run(args: argparse.Namespace) -> Outcome:
             pipeline=args.pipeline,
             data=args.data,
             assignments=args.set,
+            given=given,
         )
     else:
-        job = launch.whole(args.pipeline, args.data, args.set)
+        job = launch.whole(args.pipeline, args.data, args.set, given)
+    job = launch.narrowed(job, until=args.until, force=args.force)
+    if args.plan:
+        return _plan(job, args)
+    return start(job, args)
+
+
+def start(job: "Rerun", args: argparse.Namespace) -> Outcome:
+    """Run what was prepared, with its progress on stderr."""
     with _progress() as shown:
-        jobs = args.jobs or None
-        record = launch.start(job, args.root, cache=not args.no_cache, jobs=jobs, progress=shown)
+        record = launch.start(
+            job,
+            args.root,
+            cache=not args.no_cache,
+            jobs=args.jobs or None,
+            progress=shown,
+            keep_going=args.keep_going,
+        )
     return _outcome(record)
+
+
+def _plan(job: "Rerun", args: argparse.Namespace) -> Outcome:
+    from idxpipe.pipeline.cli.display import table
+    from idxpipe.pipeline.runs.plan import plan
+
+    launch.check(job, args.root)
+    steps = plan(job.pipeline, job.parameters, args.root, cached=not args.no_cache, force=job.force)
+    rows = [(step.title, *_words(step)) for step in steps]
+    exit_code = GateError.exit_code if args.check and any(step.runs for step in steps) else 0
+    data = [step.to_json() for step in steps]
+    return Outcome(data, table("stage", "would", "why", rows=rows), exit_code)
+
+
+def _words(step: "Step") -> tuple[str, str]:
+    """Return what would become of a stage, and why."""
+    if step.cached_from:
+        return "be cached", "; ".join([f"from run {step.cached_from}", *step.reasons])
+    if step.unless:
+        return "run", f"unless {' and '.join(step.unless)} makes the same as before"
+    return "run", phrase(step.reasons)
 
 
 def _progress() -> AbstractContextManager[Progress]:

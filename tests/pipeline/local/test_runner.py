@@ -99,7 +99,7 @@ def test_record_that_cannot_be_written_ends_the_stages(root, monkeypatch):
 
 
 def test_defect_of_ours_is_recorded(root, monkeypatch):
-    monkeypatch.setattr("idxpipe.pipeline.local.cache.key", lambda *_: 1 / 0)
+    monkeypatch.setattr("idxpipe.pipeline.local.task.key_of", lambda *_: 1 / 0)
     error = failure.error_of(runner.run(one(":"), {}, str(root)))
     assert error.exit_code == 1
     assert "  | ZeroDivisionError" in str(error)

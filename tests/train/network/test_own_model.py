@@ -1,12 +1,9 @@
-import sys
-
 import keras
 import numpy as np
 import pytest
 
 from idxpipe.components.core.errors import UsageError
 from idxpipe.components.train.network.own_model import build_own_model
-from idxpipe.components.train.network.own_source import source_digest
 
 GOOD = """
 import keras
@@ -26,23 +23,6 @@ FAULTS = {
     "def net(**_): return M()": "than logits",
     "import keras\ndef net(**_): return keras.Sequential([keras.layers.Conv2D(4, 3)])": "not take",
 }
-
-
-@pytest.fixture
-def write(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", list(sys.path))
-    before = set(sys.modules)
-
-    def write(source, name="mine_for_test"):
-        path = tmp_path / f"{name}.py"
-        path.write_text(source)
-        return f"{name}:net"
-
-    yield write
-    for name in set(sys.modules) - before:
-        if name.startswith("mine_"):
-            del sys.modules[name]
 
 
 def build(name, seed=0):
@@ -80,15 +60,3 @@ def test_an_exception_is_told_with_its_line(write):
 def test_an_absent_module_is_refused(write):
     with pytest.raises(UsageError, match="cannot be imported"):
         build("mine_absent.deep:net")
-
-
-def test_the_digest_follows_the_file(write):
-    name = write(GOOD)
-    first = source_digest(name)
-    assert len(first) == 64
-    assert source_digest(name) == first
-    write(GOOD + "# changed")
-    assert source_digest(name) != first
-    assert source_digest("mine_absent.deep:net") == ""
-    write("1 / 0", "mine_broken")
-    assert source_digest("mine_broken.inner:net") == ""

@@ -73,5 +73,5 @@ def test_checkpoint_of_another_model_is_refused(new_run, tmp_path, monkeypatch):
     new_run.train(train_steps=5)
     other = Run(write_dataset(tmp_path / "o", *spots(50, num_classes=3), 3), new_run.folder)
     monkeypatch.setattr("idxpipe.components.train.training.check_recipe", lambda *_: None)
-    with pytest.raises(DataError, match="another model"):
+    with pytest.raises(DataError, match="a different model"):
         other.train()

@@ -17,20 +17,20 @@ from tests.train.conftest import OWN, Run
 )
 def test_checkpoints_of_another_recipe_are_refused(finished, name, value):
     run, _ = finished
-    with pytest.raises(DataError, match=f"another {name}"):
+    with pytest.raises(DataError, match=f"a different {name}"):
         run.train(**{name: value})
 
 
 def test_checkpoints_of_an_own_model_that_was_edited_are_refused(new_run, own_model):
     new_run.train(model=own_model, train_steps=5)
     Path("own_for_stage.py").write_text(OWN.replace("16", "17"))
-    with pytest.raises(DataError, match="another model_source"):
+    with pytest.raises(DataError, match="a different model_source"):
         new_run.train(model=own_model)
 
 
 def test_a_schedule_that_ends_with_the_training_cannot_be_prolonged(new_run):
     new_run.train(schedule="cosine", train_steps=5)
-    with pytest.raises(DataError, match="another train_steps"):
+    with pytest.raises(DataError, match="a different train_steps"):
         new_run.train(schedule="cosine", train_steps=10)
 
 
@@ -45,7 +45,7 @@ def test_auto_keeps_the_precision_of_the_checkpoints(new_run, monkeypatch, capsy
     assert "in bfloat16 (as its checkpoints)" in capsys.readouterr().err
     card = json.loads(Path(f"{new_run.model}/model.json").read_text())
     assert card["config"]["precision"] == "bfloat16"
-    with pytest.raises(DataError, match="another precision"):
+    with pytest.raises(DataError, match="a different precision"):
         new_run.train(model="tiny", precision="float32")
     # Whoever serves it need not have bfloat16.
     servable = tf.saved_model.load(new_run.model)
@@ -56,7 +56,7 @@ def test_auto_keeps_the_precision_of_the_checkpoints(new_run, monkeypatch, capsy
 def test_checkpoints_of_another_dataset_are_refused(finished, tmp_path):
     run, _ = finished
     other = write_dataset(tmp_path, *spots(50), 4, sources={"images": "10-cc", "labels": "2-bb"})
-    with pytest.raises(DataError, match="another sources"):
+    with pytest.raises(DataError, match="a different sources"):
         Run(other, run.folder).train()
 
 

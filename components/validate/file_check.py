@@ -1,4 +1,4 @@
-"""One file of a data set: its begin, then all of it; every fault is kept, none ends the look."""
+"""One file of a data set: its beginning, then all of it; every fault is kept."""
 
 import dataclasses
 from collections.abc import Callable, Iterator

@@ -4,7 +4,7 @@ from sklearn.datasets import load_digits
 
 from idxpipe.components.core.idx.content import read_chunks
 from idxpipe.components.core.idx.header import Header
-from idxpipe.components.validate import looks
+from idxpipe.components.validate import appearance
 from idxpipe.components.validate.pixels import Pixels
 
 
@@ -28,25 +28,25 @@ def digits():
 @pytest.mark.parametrize("name", ["mnist", "digits"])
 def test_upright_digits_look_upright(name, request):
     images = request.getfixturevalue(name)
-    assert looks.upright(facts(images))
-    assert not looks.transposed(facts(images))
-    assert looks.inverted(facts(images)) is None
+    assert appearance.upright(facts(images))
+    assert not appearance.transposed(facts(images))
+    assert appearance.inverted(facts(images)) is None
 
 
 @pytest.mark.parametrize("name", ["mnist", "digits"])
 def test_digits_on_their_side_look_transposed(name, request):
     images = request.getfixturevalue(name).swapaxes(1, 2)
-    assert looks.transposed(facts(images))
-    assert not looks.upright(facts(images))
+    assert appearance.transposed(facts(images))
+    assert not appearance.upright(facts(images))
 
 
 def test_dark_digits_on_white_look_inverted(mnist):
-    assert looks.inverted(facts(255 - mnist)) > 0.9
+    assert appearance.inverted(facts(255 - mnist)) > 0.9
 
 
 @pytest.mark.parametrize("shape", [(40, 28, 28), (200, 4, 4), (200, 28, 28, 3), (200, 28, 14)])
 def test_nothing_is_said_of_too_few_too_small_or_coloured_images(shape):
     wide = np.zeros(shape, np.uint8)
     wide[:, shape[1] // 2, :] = 200
-    assert not looks.transposed(facts(wide))
-    assert not looks.upright(facts(wide))
+    assert not appearance.transposed(facts(wide))
+    assert not appearance.upright(facts(wide))

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from idxpipe.components.core.errors import DataError
-from idxpipe.components.evaluate.png import decode_png
+from idxpipe.components.evaluate.png_reader import decode_png
 
 RANDOM = np.random.default_rng(5)
 GREY = RANDOM.integers(0, 256, (5, 7), np.uint8)

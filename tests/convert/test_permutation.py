@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from idxpipe.components.convert.order import mix, source_indices
+from idxpipe.components.convert.permutation import mix, source_indices
 
 
 @given(st.integers(1, 5000), st.integers(0, 2**31 - 1))

@@ -15,7 +15,7 @@ SAMPLES_PER_CLASS = 8
 SAMPLED_CLASSES = 100
 
 
-class Labelled:
+class LabelStatistics:
     """Keeps labels, and the numbers of the first examples of each class.
 
     Args:
