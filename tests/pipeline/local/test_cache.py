@@ -7,7 +7,6 @@ import shutil
 import pytest
 
 from idxpipe.pipeline.local import cache, runner
-from idxpipe.pipeline.spec.artifact import Values
 from idxpipe.pipeline.spec.parse import parse
 from tests.pipeline import toy
 from tests.pipeline.conftest import statuses
@@ -145,18 +144,3 @@ def test_entry_of_another_version_is_no_entry(tmp_path):
     (tmp_path / "task.json").write_text(json.dumps({"version": 99}))
     assert cache.find(str(tmp_path)) is None
     assert cache.find(str(tmp_path / "none")) is None
-
-
-def test_the_code_of_a_user_s_network_counts(pipeline, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("sys.path", [str(tmp_path)])
-
-    def key():
-        return key_of(pipeline, "train", values=Values({"architecture": "mine:net"}, {}))
-
-    absent = key()
-    (tmp_path / "mine.py").write_text("def net(): ...")
-    first = key()
-    assert key() == first != absent
-    (tmp_path / "mine.py").write_text("def net(): return 1")
-    assert key() != first

@@ -43,3 +43,18 @@ def test_what_makes_the_shards_is_not_part_of_the_key():
     # A component of somebody else may mean something else by it.
     theirs = Container("image", ("sh", "-c", "true"), (), {})
     assert key(theirs, runner="DaskRunner") != key(theirs)
+
+
+def test_the_code_of_a_user_s_network_counts(pipeline, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.path", [str(tmp_path)])
+
+    def key():
+        return key_of(pipeline, "train", values=Values({"architecture": "mine:net"}, {}))
+
+    absent = key()
+    (tmp_path / "mine.py").write_text("def net(): ...")
+    first = key()
+    assert key() == first != absent
+    (tmp_path / "mine.py").write_text("def net(): return 1")
+    assert key() != first
