@@ -13,7 +13,7 @@ run: $(VENV)/.installed
 	$(BIN)/idxpipe run $(ARGS)
 
 test: $(VENV)/.installed-test lint
-	$(BIN)/pytest -n 2 --dist loadgroup --cov $(ARGS)
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder --cov $(ARGS)
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff format --check .

@@ -15,6 +15,31 @@ from tests.emulators import (
     moto_server,
 )
 
+# Begun first, the longest before all, so that no worker is left alone with one of them at the end.
+LONG = (
+    "end_to_end/test_local.py",
+    "train/test_kills.py",
+    "convert/test_kills.py",
+    "end_to_end/",
+    "pipeline/test_api.py",
+    "pipeline/vertex/test_sdk2.py",
+    "train/test_training.py",
+    "train/test_processes.py",
+    "pipeline/foreign/",
+    "convert/beam/",
+    "test_packaging.py",
+    "core/idx/test_fuzz.py",
+)
+
+
+def pytest_collection_modifyitems(items):
+    def rank(item):
+        name = item.nodeid.removeprefix("tests/")
+        return next((n for n, part in enumerate(LONG) if name.startswith(part)), len(LONG))
+
+    items.sort(key=rank)
+
+
 BUCKET = "bucket"
 
 # What a script starts in the background ignores Ctrl-C, by POSIX, and so does all that it starts,

@@ -7,7 +7,6 @@ from idxpipe.components.core.errors import DataError
 from idxpipe.components.core.transfer import download, upload
 
 
-@pytest.mark.xdist_group("gcs")
 def test_folders_are_copied_side_by_side(gcs, tmp_path):
     names = [f"{number}/f" for number in range(20)]
     for name in names:
@@ -23,7 +22,6 @@ def test_folders_are_copied_side_by_side(gcs, tmp_path):
         download(f"{gcs}/d", f"{tmp_path}/to", ["none"])
 
 
-@pytest.mark.xdist_group("s3")
 def test_folders_on_s3_too(s3, tmp_path):
     names = [f"{number}/f" for number in range(5)]
     for name in names:

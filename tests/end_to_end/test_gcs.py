@@ -11,7 +11,6 @@ from tests.end_to_end.test_local import STAGES, digits, idxpipe, metrics, ran, s
 from tests.faults import KINDS, faulty_proxy
 from tests.idxfiles import NAMES, write_idx
 
-pytestmark = pytest.mark.xdist_group("gcs")
 # Differ from run to run: when, where, how fast.
 NOT_REPRODUCIBLE = ("tfevents", "history.json", "task.json", "checkpoints/checkpoint")
 

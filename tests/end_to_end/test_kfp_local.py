@@ -3,11 +3,7 @@
 import subprocess
 import sys
 
-import pytest
-
 from tests.idxfiles import make_arrays, write_data_set
-
-pytestmark = pytest.mark.xdist_group("end-to-end")
 
 PROGRAM = """
 import sys

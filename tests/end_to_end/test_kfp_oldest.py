@@ -12,8 +12,6 @@ from tests.end_to_end.test_local import idxpipe
 from tests.idxfiles import make_arrays, write_data_set
 from tests.packages import install
 
-pytestmark = pytest.mark.xdist_group("launcher")
-
 
 @pytest.fixture(scope="module")
 def oldest(tmp_path_factory):

@@ -17,7 +17,6 @@ from PIL import Image
 from idxpipe.components.core.idx.content import read_chunks
 from tests.idxfiles import NAMES, write_idx
 
-pytestmark = pytest.mark.xdist_group("end-to-end")
 PIPELINE = Path("pipeline.yaml").absolute()
 STAGES = ["validate", "convert-train", "convert-test", "train", "evaluate", "gate"]
 

@@ -21,8 +21,6 @@ from tests.datasets import spots
 from tests.end_to_end.test_local import idxpipe
 from tests.idxfiles import idx_bytes, write_idx
 
-pytestmark = pytest.mark.xdist_group("end-to-end")
-
 
 def digits():
     """scikit-learn's digits: 8x8, values from 0 to 16."""

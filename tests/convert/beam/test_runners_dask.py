@@ -9,7 +9,6 @@ from tests.convert.beam.runs import SHARDS, assert_our_error, block_a_shard, run
 
 ADDRESS = "--dask_client_address={}"
 # One cluster for all.
-pytestmark = pytest.mark.xdist_group("dask")
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,6 @@ from tests.convert.beam.runs import ROOT, assert_our_error, block_a_shard, run_c
 from tests.emulators import environment, free_port
 
 # One cluster for all.
-pytestmark = pytest.mark.xdist_group("portable")
 
 
 @contextmanager

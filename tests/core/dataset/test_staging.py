@@ -10,7 +10,6 @@ from idxpipe.components.core.dataset.manifest import Dataset, Shard, shard_uris
 from idxpipe.components.core.dataset.staging import local_copy, staged_shards
 from idxpipe.components.core.errors import DataError, SetupError
 
-pytestmark = pytest.mark.xdist_group("gcs")
 CONTENT = {"0.tfrecord": b"one" * 100, "1.tfrecord": b"two" * 50}
 
 

@@ -13,8 +13,6 @@ from idxpipe.components.core.errors import DataError, SetupError, TransientError
 from idxpipe.components.core.stores import fsspec_store
 from tests.emulators import environment, free_port
 
-pytestmark = pytest.mark.xdist_group("s3")
-
 
 @pytest.fixture(params=["s3", "memory"])
 def folder(request, tmp_path):

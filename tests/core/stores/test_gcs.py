@@ -15,7 +15,6 @@ from idxpipe.components.core.stores import gcs as gcs_store
 from tests.emulators import gcs_at
 from tests.faults import KINDS, faulty_proxy
 
-pytestmark = pytest.mark.xdist_group("gcs")
 ODD_NAME = "a b/ü#?%20+.bin"
 
 

@@ -1,10 +1,6 @@
 """What the metadata store says of a run; it is the real one."""
 
-import pytest
-
 from tests.pipeline import toy
-
-pytestmark = pytest.mark.xdist_group("kubeflow")
 
 
 def states(record):

@@ -9,8 +9,6 @@ from idxpipe.pipeline.kubeflow.record import _STATES, _TASK_STATES, FINAL, read
 from tests.pipeline import toy
 from tests.pipeline.kubeflow.test_mlmd import states
 
-pytestmark = pytest.mark.xdist_group("kubeflow")
-
 
 def test_a_run_is_seen_with_its_outputs(run, submit):
     done = submit("--wait", "--poll", "0.01")

@@ -2,13 +2,9 @@ import gc
 import os
 from pathlib import Path
 
-import pytest
-
 from idxpipe.components.core import storage
 from idxpipe.components.train.state import mirror
 from idxpipe.components.train.state.mirror import Mirror
-
-pytestmark = pytest.mark.xdist_group("gcs")
 
 
 def test_a_local_folder_is_its_own_mirror(tmp_path):
