@@ -13,7 +13,7 @@ run: $(VENV)/.installed
 	$(BIN)/idxpipe run $(ARGS)
 
 test: $(VENV)/.installed-test lint
-	$(BIN)/pytest -n 2 --dist loadgroup --cov $(ARGS)
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder --cov $(ARGS)
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff format --check .
@@ -54,7 +54,7 @@ tpu-check: $(VENV)/.installed-test
 
 # A minute or two; a test of `make test` makes 100,000 of them.
 fuzz: $(VENV)/.installed-test
-	IDXPIPE_FUZZ=2000000 $(BIN)/pytest -n 2 tests/core/test_fuzz.py
+	IDXPIPE_FUZZ=2000000 $(BIN)/pytest -n 2 tests/core/idx/test_fuzz.py
 
 bench: bench-validate bench-convert bench-train bench-streaming
 

@@ -1,9 +1,11 @@
 """Servers that several tests share; each is started when the first test asks for it."""
 
+import datetime
 import signal
 
 import pytest
 
+from idxpipe.components.core.google import rest
 from tests.emulators import (
     environment,
     fake_gcs_server,
@@ -12,6 +14,31 @@ from tests.emulators import (
     make_bucket,
     moto_server,
 )
+
+# Begun first, the longest before all, so that no worker is left alone with one of them at the end.
+LONG = (
+    "end_to_end/test_local.py",
+    "train/test_kills.py",
+    "convert/test_kills.py",
+    "end_to_end/",
+    "pipeline/test_api.py",
+    "pipeline/vertex/test_sdk2.py",
+    "train/test_training.py",
+    "train/test_processes.py",
+    "pipeline/foreign/",
+    "convert/beam/",
+    "test_packaging.py",
+    "core/idx/test_fuzz.py",
+)
+
+
+def pytest_collection_modifyitems(items):
+    def rank(item):
+        name = item.nodeid.removeprefix("tests/")
+        return next((n for n, part in enumerate(LONG) if name.startswith(part)), len(LONG))
+
+    items.sort(key=rank)
+
 
 BUCKET = "bucket"
 
@@ -67,3 +94,50 @@ def s3(moto, tmp_path):
     """A folder of its own on s3://."""
     with environment(**moto):
         yield f"s3://{BUCKET}/{tmp_path.name}"
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory):
+    """A key and certificate of localhost."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
+    key = rsa.generate_private_key(65537, 2048)
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    now = datetime.datetime.now(datetime.UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    folder = tmp_path_factory.mktemp("certificate")
+    private = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    (folder / "key.pem").write_bytes(private)
+    (folder / "certificate.pem").write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def surroundings(monkeypatch):
+    for name in (
+        "GOOGLE_CLOUD_PROJECT",
+        "CLOUD_ML_REGION",
+        "GOOGLE_CLOUD_REGION",
+        "GOOGLE_APPLICATION_CREDENTIALS",
+        "IDXPIPE_VERTEX_ENDPOINT",
+        "KFP_TOKEN",
+    ):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(rest, "PAUSE_SECONDS", 0.01)

@@ -1,5 +1,9 @@
-"""Tiny datasets for the stages that use TensorFlow: each class has its own bright spot."""
+"""Tiny datasets for the stages that use TensorFlow, and what a model says of itself.
 
+Each class of the images has its own bright spot.
+"""
+
+import json
 import os
 
 import google_crc32c
@@ -56,3 +60,24 @@ def _example(tf, image, label):
     }
     example = tf.train.Example(features=tf.train.Features(feature=feature))
     return example.SerializeToString(deterministic=True)
+
+
+def write_card(folder, **changes):
+    """Write the model.json of a model that was never trained and return its folder."""
+    body = {
+        "schema_version": 1,
+        "version": "0.0-test",
+        "step": 70,
+        "loss": 0.5,
+        "parameters": 1,
+        "num_classes": 3,
+        "image_shape": [4, 4],
+        "image_dtype": "uint8",
+        "num_examples": 9,
+        "sources": {"images": "1-00", "labels": "2-00"},
+        "config": {},
+        **changes,
+    }
+    with open(os.path.join(folder, "model.json"), "w") as stream:
+        json.dump(body, stream)
+    return str(folder)

@@ -122,3 +122,10 @@ def _answers(url: str) -> bool:
     except OSError:
         return False
     return True
+
+
+def without_credentials(home: Path) -> dict[str, str]:
+    """The environment of a process that finds no credentials of Google's."""
+    hidden = ("STORAGE_EMULATOR_HOST", "GOOGLE_APPLICATION_CREDENTIALS", "GCE_METADATA_HOST")
+    rest = {name: value for name, value in os.environ.items() if name not in hidden}
+    return {**rest, "HOME": str(home), "CLOUDSDK_CONFIG": str(home)}

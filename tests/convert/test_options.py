@@ -1,4 +1,7 @@
-"""What a dataset holds and how it is stored: order, parts, formats, compression."""
+"""What a dataset holds and how it is stored: order, parts, formats, compression, layouts.
+
+Labels may stand in a column, as in QMNIST, or images on their side, as in EMNIST.
+"""
 
 import gzip
 import os
@@ -8,20 +11,16 @@ import pytest
 
 from idxpipe.components.convert.config import ConvertConfig
 from idxpipe.components.convert.permutation import source_indices
+from idxpipe.components.convert.records import first_examples
 from idxpipe.components.convert.stage import convert
 from idxpipe.components.core import storage
 from idxpipe.components.core.dataset.manifest import read_dataset, shard_uris
 from idxpipe.components.core.errors import DataError, SetupError, UsageError
 from idxpipe.components.core.idx.layout import LayoutConfig
+from tests.convert.conftest import ARRAYS, tree
 from tests.idxfiles import make_arrays, write_data_set, write_idx
 
-ARRAYS = make_arrays(train=3000)
 IMAGES, LABELS = ARRAYS["train_images"], ARRAYS["train_labels"]
-
-
-@pytest.fixture(scope="module")
-def files(tmp_path_factory):
-    return write_data_set(tmp_path_factory.mktemp("data"), ARRAYS)
 
 
 @pytest.fixture(scope="module")
@@ -49,10 +48,6 @@ def read_back(output):
     parsed = tf.io.parse_example(list(records.as_numpy_iterator()), features)
     pixels = np.frombuffer(b"".join(parsed["image"].numpy()), np.uint8)
     return pixels.reshape(-1, *dataset.image_shape), parsed["label"].numpy()
-
-
-def tree(folder) -> dict[str, bytes]:
-    return {name: storage.read(f"{folder}/{name}") for name in storage.list_files(str(folder))}
 
 
 @pytest.mark.parametrize("shards", [1, 4])
@@ -196,3 +191,56 @@ def test_a_source_that_changes_while_parts_of_it_are_read(files, tmp_path, monke
     with pytest.raises(DataError, match="changed since it was validated"):
         run(sources, tmp_path / "out", **options)
     assert not (tmp_path / "out" / "dataset.json").exists()
+
+
+TALL = make_arrays(train=50, shape=(28, 14))
+
+
+TALL_IMAGES = TALL["train_images"]
+
+
+TALL_LABELS = TALL["train_labels"]
+
+
+def label_rows(column):
+    rows = np.full((50, 8), 77, np.int32)
+    rows[:, column] = TALL_LABELS
+    return rows
+
+
+@pytest.mark.parametrize("config", [{}, {"shuffle_seed": 3}, {"max_examples": 20}])
+@pytest.mark.parametrize("column", [0, 5])
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+def test_both_become_a_plain_dataset(tmp_path, config, column, suffix):
+    on_their_side = np.ascontiguousarray(TALL_IMAGES.swapaxes(1, 2))
+    sides = write_idx(tmp_path / f"i{suffix}", on_their_side)
+    rows = write_idx(tmp_path / f"l{suffix}", label_rows(column))
+    config = ConvertConfig(**config)
+    layout = LayoutConfig(image_shape="28x14", label_column=column, transposed=True)
+    convert(sides, rows, str(tmp_path / "a"), config, layout)
+    plain = write_idx(tmp_path / "images", TALL_IMAGES), write_idx(tmp_path / "labels", TALL_LABELS)
+    convert(*plain, str(tmp_path / "b"), config, LayoutConfig(image_shape="28x14"))
+    one, other = (read_dataset(str(tmp_path / name)) for name in "ab")
+    assert [s.crc32c for s in one.shards] == [s.crc32c for s in other.shards]
+    assert one.image_shape == (28, 14)
+    assert one.class_counts == other.class_counts
+
+
+def test_wider_types_are_turned_too(tmp_path):
+    images = (TALL_IMAGES[:3].astype(np.float32) / 7).reshape(3, 28, 7, 2)
+    sides = write_idx(tmp_path / "i", images.swapaxes(1, 2))
+    labels = write_idx(tmp_path / "l", TALL_LABELS[:3])
+    layout = LayoutConfig(image_shape="auto", transposed=True)
+    convert(sides, labels, str(tmp_path / "d"), ConvertConfig(), layout)
+    for example, image in zip(first_examples(str(tmp_path / "d"), 3), images, strict=True):
+        np.testing.assert_array_equal(example.image, image)
+
+
+def test_a_column_that_is_not_there_is_refused(tmp_path):
+    images, labels = (
+        write_idx(tmp_path / "i", TALL_IMAGES),
+        write_idx(tmp_path / "l", label_rows(0)),
+    )
+    with pytest.raises(DataError, match="labels have no such column"):
+        convert(images, labels, str(tmp_path / "d"), ConvertConfig(), LayoutConfig(label_column=8))
+    assert not (tmp_path / "d").exists()

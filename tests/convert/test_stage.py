@@ -1,4 +1,3 @@
-import contextlib
 import dataclasses
 import gzip
 import json
@@ -14,44 +13,14 @@ import pytest
 from idxpipe.components.convert.config import ConvertConfig
 from idxpipe.components.convert.stage import convert
 from idxpipe.components.core import storage
-from idxpipe.components.core.dataset.manifest import read_dataset, shard_uris
-from idxpipe.components.core.errors import DataError, SetupError, TransientError, UsageError
+from idxpipe.components.core.dataset.manifest import read_dataset
+from idxpipe.components.core.errors import DataError, SetupError, UsageError
 from idxpipe.components.core.fingerprint import Fingerprint
 from idxpipe.components.core.idx.layout import LayoutConfig
-from tests.idxfiles import idx_bytes, make_arrays, write_data_set, write_idx
+from tests.convert.conftest import ARRAYS, read_back, run, tree
+from tests.idxfiles import idx_bytes, write_data_set, write_idx
 
-ARRAYS = make_arrays(train=3000)
 IMAGES, LABELS = ARRAYS["train_images"], ARRAYS["train_labels"]
-
-
-@pytest.fixture(scope="module")
-def files(tmp_path_factory):
-    return write_data_set(tmp_path_factory.mktemp("data"), ARRAYS)
-
-
-def run(files, output, shards=1, **more):
-    config = ConvertConfig(num_shards=shards, **more.pop("config", {}))
-    return convert(files["train_images"], files["train_labels"], str(output), config, **more)
-
-
-def read_back(output):
-    """Read every record with TensorFlow's own reader and parser."""
-    import tensorflow as tf
-
-    dataset = read_dataset(str(output))
-    features = {
-        "image": tf.io.FixedLenFeature([], tf.string),
-        "label": tf.io.FixedLenFeature([], tf.int64),
-    }
-    records = tf.data.TFRecordDataset(shard_uris(str(output), dataset))
-    parsed = next(iter(records.batch(100_000))) if dataset.num_examples else None
-    parsed = tf.io.parse_example(parsed, features)
-    pixels = np.frombuffer(b"".join(parsed["image"].numpy()), f"<{_code(dataset.image_dtype)}")
-    return pixels.reshape(-1, *dataset.image_shape), parsed["label"].numpy()
-
-
-def _code(dtype):
-    return np.dtype(dtype).str[1:]
 
 
 @pytest.mark.parametrize("shards", [1, 7])
@@ -78,17 +47,6 @@ def test_every_pixel_and_label_of_mnist(tmp_path, split, name, count):
     assert labels.astype(np.uint8).tobytes() == classes[8:]
 
 
-def test_only_the_shards_and_what_describes_them_are_left(files, tmp_path):
-    run(files, tmp_path, 2)
-    assert sorted(storage.list_files(str(tmp_path))) == [
-        "dataset.json",
-        "dataset_info.json",
-        "features.json",
-        "mnist-train.tfrecord-00000-of-00002",
-        "mnist-train.tfrecord-00001-of-00002",
-    ]
-
-
 def test_sources_are_named_by_their_content(files, tmp_path):
     dataset = run(files, tmp_path, 3)
     assert dataset.sources == {
@@ -97,29 +55,12 @@ def test_sources_are_named_by_their_content(files, tmp_path):
     }
 
 
-def tree(folder) -> dict[str, bytes]:
-    return {name: storage.read(f"{folder}/{name}") for name in storage.list_files(str(folder))}
-
-
 def test_the_same_bytes_from_plain_and_gzip_and_by_any_number_of_workers(files, tmp_path):
     packed = write_data_set(tmp_path / "gz", ARRAYS, gz=True)
     run(files, tmp_path / "a", 3)
     run(packed, tmp_path / "b", 3)
     run(files, tmp_path / "c", 3, config={"beam_options": "--direct_num_workers=1"})
     assert tree(tmp_path / "a") == tree(tmp_path / "b") == tree(tmp_path / "c")
-
-
-def test_another_number_of_shards_replaces_the_first(files, tmp_path):
-    run(files, tmp_path, 5)
-    (tmp_path / "notes.txt").write_text("mine")
-    run(files, tmp_path, 2)
-    names = sorted(storage.list_files(str(tmp_path)))
-    assert [name for name in names if "tfrecord" in name] == [
-        "mnist-train.tfrecord-00000-of-00002",
-        "mnist-train.tfrecord-00001-of-00002",
-    ]
-    assert "notes.txt" in names
-    assert not [name for name in names if "_receipts" in name]
 
 
 def test_a_conversion_cut_off_makes_only_what_is_missing(files, tmp_path, monkeypatch):
@@ -258,81 +199,6 @@ def test_workers_in_processes_of_their_own_say_what_is_wrong_too(files, tmp_path
     with pytest.raises(DataError, match="ends in a folder") as caught:
         run(files, tmp_path / "out", 1, config={"beam_options": processes})
     assert caught.value.where.endswith("-00000-of-00001")
-
-
-def test_conversions_at_once_into_one_folder_leave_one_whole_dataset(files, tmp_path):
-    code = (
-        "import sys\n"
-        "from idxpipe.components.convert.config import ConvertConfig\n"
-        "from idxpipe.components.convert.stage import convert\n"
-        "convert(*sys.argv[1:4], ConvertConfig(num_shards=int(sys.argv[4])))\n"
-    )
-    sources = [files["train_images"], files["train_labels"], str(tmp_path)]
-    processes = [
-        subprocess.Popen([sys.executable, "-c", code, *sources, str(shards)])
-        for shards in (3, 5, 4)
-    ]
-    assert [process.wait() for process in processes] == [0, 0, 0]
-    dataset = read_dataset(str(tmp_path))
-    assert len(os.listdir(tmp_path)) == len(dataset.shards) + 3
-    images, _ = read_back(tmp_path)
-    np.testing.assert_array_equal(images, IMAGES)
-
-
-@pytest.mark.parametrize("gone", ["dataset", "receipts"])
-def test_interference_where_there_are_no_locks_is_noticed(files, tmp_path, monkeypatch, gone):
-    from idxpipe.components.convert import publish
-    from idxpipe.components.convert.beam import pipeline as beam_pipeline
-
-    if gone == "receipts":
-        run_pipeline = beam_pipeline.run_pipeline
-
-        def and_delete(*args):
-            run_pipeline(*args)
-            storage.delete(str(tmp_path / "_receipts"))
-
-        monkeypatch.setattr(beam_pipeline, "run_pipeline", and_delete)
-    else:
-        shard = str(tmp_path / "mnist-train.tfrecord-00000-of-00002")
-        monkeypatch.setattr(publish, "_delete_stale", lambda *_: storage.delete(shard))
-    with pytest.raises(TransientError, match="another conversion"):
-        run(files, tmp_path, 2)
-    with pytest.raises(DataError, match="no dataset here"):
-        read_dataset(str(tmp_path))
-
-
-@pytest.mark.parametrize("shards", [2, 3])
-def test_of_two_that_make_the_same_one_wins_and_both_end_well(files, tmp_path, monkeypatch, shards):
-    from idxpipe.components.convert.beam import pipeline as beam_pipeline
-
-    known = run(files, tmp_path / "known").sources
-    expected = (known["images"], known["labels"])
-    run_pipeline = beam_pipeline.run_pipeline
-
-    def and_another(*args):
-        run_pipeline(*args)
-        monkeypatch.setattr(beam_pipeline, "run_pipeline", run_pipeline)
-        run(files, tmp_path / "out", shards, expected=expected)
-
-    monkeypatch.setattr(beam_pipeline, "run_pipeline", and_another)
-    # As on a store without locks.
-    monkeypatch.setattr(storage, "lock", contextlib.nullcontext)
-    if shards == 2:
-        assert run(files, tmp_path / "out", 2, expected=expected).num_examples == 3000
-    else:
-        with pytest.raises(TransientError, match="another conversion"):
-            run(files, tmp_path / "out", 2, expected=expected)
-    assert len(read_dataset(str(tmp_path / "out")).shards) == shards
-    images, _ = read_back(tmp_path / "out")
-    np.testing.assert_array_equal(images, IMAGES)
-
-
-def test_another_split_in_the_folder_is_not_replaced(files, tmp_path):
-    run(files, tmp_path, 2)
-    before = tree(tmp_path)
-    with pytest.raises(UsageError, match="folder holds a different split"):
-        run(files, tmp_path, 2, split="test")
-    assert tree(tmp_path) == before
 
 
 def test_beam_says_nothing_of_its_own(files, tmp_path):

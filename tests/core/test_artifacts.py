@@ -8,8 +8,8 @@ from idxpipe.components.core import storage
 from idxpipe.components.core.artifacts import to_read, to_write
 from idxpipe.components.core.errors import IdxpipeError
 from idxpipe.components.core.stores import gcs as gcs_store
-from tests.core.test_gcs_store import stub, without_credentials
-from tests.emulators import environment
+from tests.emulators import environment, without_credentials
+from tests.fakes.gcs import stub
 
 
 @dataclass

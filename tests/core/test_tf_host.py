@@ -1,9 +1,10 @@
+import gc
 import os
 
 import pytest
 
 from idxpipe.components.core.errors import SetupError
-from idxpipe.components.core.tf_host import quiet_import
+from idxpipe.components.core.tf_host import quiet_import, without_gc
 
 
 def test_noise_of_native_code_is_swallowed(capfd):
@@ -40,3 +41,25 @@ def test_onednn_is_on_where_it_is_known_to_be_faster(monkeypatch, machine, given
     with quiet_import():
         pass
     assert os.environ.get("TF_ENABLE_ONEDNN_OPTS") == found
+
+
+def test_what_is_made_is_never_looked_at_again():
+    before = gc.get_freeze_count()
+    with without_gc():
+        assert not gc.isenabled()
+        made = [[] for _ in range(1000)]
+    assert gc.isenabled()
+    assert gc.get_freeze_count() > before + len(made)
+    gc.unfreeze()
+
+
+def test_the_collector_is_left_as_it_was():
+    with pytest.raises(ImportError), without_gc():
+        raise ImportError
+    assert gc.isenabled()
+    gc.disable()
+    with without_gc():
+        pass
+    assert not gc.isenabled()
+    gc.enable()
+    gc.unfreeze()

@@ -1,12 +1,10 @@
 """A model written by hand, so that its every answer is known: logits are the first pixels."""
 
-import json
-
 import numpy as np
 import pytest
 
 from idxpipe.components.core.tf_host import quiet_import
-from tests.datasets import write_dataset
+from tests.datasets import write_card, write_dataset
 
 with quiet_import():
     import tensorflow as tf
@@ -32,23 +30,8 @@ class FirstPixels(tf.Module):
 def write_model(folder, shape=(4, 4), dtype="uint8", num_classes=3, scale=1.0, card=None):
     model = FirstPixels(shape, dtype, num_classes, scale)
     tf.saved_model.save(model, folder, signatures={"serving_default": model.serve})
-    body = {
-        "schema_version": 1,
-        "version": "0.0-test",
-        "step": 70,
-        "loss": 0.5,
-        "parameters": 1,
-        "num_classes": num_classes,
-        "image_shape": list(shape),
-        "image_dtype": dtype,
-        "num_examples": 9,
-        "sources": {"images": "1-00", "labels": "2-00"},
-        "config": {},
-        **(card or {}),
-    }
-    with open(f"{folder}/model.json", "w") as stream:
-        json.dump(body, stream)
-    return str(folder)
+    said = {"image_shape": shape, "image_dtype": dtype, "num_classes": num_classes}
+    return write_card(folder, **{**said, **(card or {})})
 
 
 # Ten examples of three classes, class 2 never predicted. Each row: logits, label.

@@ -86,7 +86,6 @@ def test_files_and_folders_follow_one_another(tmp_path, capsys):
     assert "leaving out 1 files" in capsys.readouterr().err
 
 
-@pytest.mark.xdist_group("gcs")
 def test_from_a_bucket(one_gcs, tmp_path):
     local = write_pngs(tmp_path / "folder")
     upload(local, f"{one_gcs}/png", storage.list_files(local))

@@ -13,8 +13,6 @@ from idxpipe.components.evaluate.stage import evaluate
 from tests.datasets import write_dataset
 from tests.evaluate.conftest import write_model
 
-pytestmark = pytest.mark.xdist_group("gcs")
-
 
 @pytest.mark.parametrize("store", ["one_gcs", "s3"])
 def test_everything_may_be_in_a_bucket(store, request, tmp_path):

@@ -11,9 +11,7 @@ import sys
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 from ml_metadata.metadata_store import metadata_store
-from ml_metadata.metadata_store.pywrap.metadata_store_extension import (
-    metadata_store as serialized,
-)
+from ml_metadata.metadata_store.pywrap.metadata_store_extension import metadata_store as serialized
 from ml_metadata.proto import metadata_store_pb2 as proto
 
 SERVICE = "/ml_metadata.MetadataStoreService/"

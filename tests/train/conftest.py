@@ -1,8 +1,11 @@
 """One tiny dataset and one finished training for the tests of this folder."""
 
 import dataclasses
+import sys
+from pathlib import Path
 
 import pytest
+import tensorflow as tf
 
 from idxpipe.components.core.device import DeviceConfig
 from idxpipe.components.core.tf_host import quiet_import
@@ -72,3 +75,26 @@ def finished(tmp_path_factory, records):
     """An uninterrupted training and its result; not to be changed."""
     run = Run(records, str(tmp_path_factory.mktemp("finished")))
     return run, run.train()
+
+
+OWN = """
+import keras
+
+def net(image_shape, num_classes, dropout, **_):
+    return keras.Sequential([
+        keras.layers.Flatten(),
+        keras.layers.Dense(16),
+        keras.layers.BatchNormalization(),
+        keras.layers.Dropout(dropout),
+        keras.layers.Dense(num_classes),
+    ])
+"""
+
+
+@pytest.fixture
+def own_model(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    Path("own_for_stage.py").write_text(OWN)
+    yield "own_for_stage:net"
+    sys.modules.pop("own_for_stage", None)

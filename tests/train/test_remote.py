@@ -12,8 +12,6 @@ from idxpipe.components.core.transfer import upload
 from idxpipe.components.train.state.checkpoints import list_checkpoints
 from tests.train.conftest import CPU, Run
 
-pytestmark = pytest.mark.xdist_group("gcs")
-
 
 @pytest.fixture(params=["one_gcs", "s3"])
 def run(request, records):

@@ -5,7 +5,7 @@ import dataclasses
 import tensorflow as tf
 
 # TensorFlow's wrapper uses 4, which leaves the permutations of neighbouring seeds correlated
-# (0.72 for 50,000 examples; 8 rounds: below 0.01). See tests/train/test_order.py.
+# (0.72 for 50,000 examples; 8 rounds: below 0.01). See tests/train/input/test_order.py.
 _ROUNDS = 8
 
 

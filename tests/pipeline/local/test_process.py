@@ -1,0 +1,143 @@
+"""How stages end when they are told to, and when they are not."""
+
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from idxpipe.pipeline import failure, state
+from idxpipe.pipeline.local import runner
+from tests.pipeline import toy
+from tests.pipeline.conftest import log_of, one, statuses
+
+RUNNER = """
+import sys
+from idxpipe.pipeline.local import runner
+from idxpipe.pipeline.spec.parse import load, parse
+_, file, data, root, grace = sys.argv
+record = runner.run(load(file), {"data": data}, root, grace=float(grace), jobs=2)
+print(record.status)
+"""
+
+
+@pytest.fixture
+def started(data, root, tmp_path, monkeypatch):
+    """Start the toy pipeline in another process, which hangs in a stage."""
+    (tmp_path / "pipeline.yaml").write_bytes(toy.text(toy.toy()))
+    mark = tmp_path / "hanging"
+    scratch = tmp_path / "tmp"
+    scratch.mkdir()
+    monkeypatch.setenv("TMPDIR", str(scratch))
+    arguments = [str(tmp_path / "pipeline.yaml"), str(data), str(root)]
+    processes = []
+
+    def start(hang="b", grace=5):
+        process = subprocess.Popen(
+            [sys.executable, "-c", RUNNER, *arguments, str(grace)],
+            env={**os.environ, "HANG": hang, "HANG_MARK": str(mark)},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        processes.append(process)
+        wait_for(mark.exists)
+        mark.unlink()
+        # Nothing else is going on by then, so what the tests find does not depend on timing.
+        wait_for(lambda: state.find(str(root)).tasks["train"].status == "succeeded")
+        return process
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.wait()
+
+
+def wait_for(condition, seconds=30):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signals_end_the_stages(started, root, number, run):
+    process = started()
+    process.send_signal(number)
+    out, _ = process.communicate(timeout=10)
+    assert out == "cancelled\n"
+    record = state.find(str(root))
+    assert record.status == "cancelled"
+    assert record.tasks["copy-test"].status == "cancelled"
+    error = failure.error_of(record)
+    assert error.exit_code == 130
+    assert f"idxpipe resume {record.run_id}" in str(error)
+    assert failure.stopped_at(record) == "copy-test"
+    # Well under the 60 s that the stage would have hung.
+    assert record.seconds < 10
+    assert statuses(run()) == {
+        "look": "succeeded",
+        "copy-train": "cached",
+        "copy-test": "succeeded",
+        "train": "cached",
+        "judge": "succeeded",
+    }
+
+
+def test_killed_runner_takes_its_stages_along(started, root, run, tmp_path):
+    process = started()
+    process.kill()
+    process.wait()
+    before = state.find(str(root))
+    assert before.status == "cancelled"
+    assert before.tasks["copy-test"].status == "cancelled"
+    # The lock outlives the runner until the stage has really ended.
+    record = run()
+    assert record.tasks["copy-test"].folder == before.tasks["copy-test"].folder
+    assert "went on from half" in log_of(record, "copy-test")
+    wait_for(lambda: not list((tmp_path / "tmp").glob("idxpipe-*")))
+
+
+def test_two_runs_at_once_share_the_work(started, root, run):
+    process = started()
+    notes = []
+    # The other run hangs in copy-test until it is told to stop; this one waits for it.
+    timer = threading.Timer(1.0, process.send_signal, [signal.SIGINT])
+    timer.start()
+    record = run(progress=lambda task, note: notes.append((task.name, note)))
+    timer.join()
+    assert ("copy-test", "waits for another run to do the same") in notes
+    assert record.status == "succeeded"
+    assert "went on from half" in log_of(record, "copy-test")
+
+
+def test_second_interrupt_kills(root, tmp_path):
+    mark = tmp_path / "mark"
+    script = f"trap '' TERM; touch {mark}; sleep 30 & wait; sleep 30"
+    pipeline = tmp_path / "p.yaml"
+    pipeline.write_bytes(
+        toy.text(toy.document({"one": toy.task(script)}, {"data": ("STRING", "x")}))
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", RUNNER, str(pipeline), "x", str(root), "60"],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    wait_for(mark.exists)
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.3)
+    assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    assert process.communicate(timeout=5)[0] == "cancelled\n"
+
+
+def test_stragglers_of_a_stage_are_ended(root, tmp_path):
+    script = f"sleep 30 & echo $! > {tmp_path}/pid"
+    started = time.monotonic()
+    assert runner.run(one(script), {}, str(root)).status == "succeeded"
+    assert time.monotonic() - started < 5
+    stat = pathlib.Path(f"/proc/{(tmp_path / 'pid').read_text().strip()}/stat")
+    wait_for(lambda: not stat.exists() or " Z " in stat.read_text())

@@ -1,0 +1,49 @@
+"""The test of core/idx/rows.py is tests/core/idx/test_rows.py, and so for every module."""
+
+from pathlib import Path
+
+# What is shorter is wiring, and tested by what it wires.
+TINY_LINES = 50
+NOT_MODULES = {"__init__.py", "__main__.py", "component.py"}
+# Modules whose promises are those of a whole: the test that provokes them.
+COVERED_BY = {
+    "convert/beam/pipeline.py": "convert/beam/test_runners.py",
+    "convert/beam/worker_package.py": "convert/beam/test_runners_dataflow.py",
+    "core/stores/ranged_stream.py": "core/stores/test_gcs.py",
+    "evaluate/config.py": "evaluate/test_component.py",
+    "evaluate/metrics/figures.py": "evaluate/test_stage.py",
+    "evaluate/mistakes.py": "evaluate/test_report.py",
+    "train/lowering/tracing_strategy.py": "train/lowering/test_programs.py",
+    "validate/file_check.py": "validate/test_stage.py",
+    "validate/label_statistics.py": "validate/test_stage.py",
+    "validate/split.py": "validate/test_stage.py",
+    "validate/validation.py": "validate/test_stage.py",
+    "pipeline/cli/runs/clean.py": "pipeline/runs/test_clean.py",
+    "pipeline/cli/services/flags.py": "pipeline/cli/services/test_submit_vertex.py",
+    "pipeline/cli/services/on_kubeflow.py": "pipeline/kubeflow/test_record.py",
+    "pipeline/cli/services/options.py": "pipeline/cli/services/test_submit_vertex.py",
+    "pipeline/cli/services/submit.py": "pipeline/cli/services/test_submit_vertex.py",
+    "pipeline/cli/services/submit_kubeflow.py": "pipeline/kubeflow/test_client.py",
+    "pipeline/cli/stages/predict.py": "evaluate/test_predict.py",
+    "pipeline/cli/tools/tpu_check.py": "pipeline/tpu/test_check.py",
+    "pipeline/local/reasons.py": "pipeline/runs/test_plan.py",
+    "pipeline/preflight/check.py": "pipeline/preflight/test_doctor.py",
+    "pipeline/spec/artifact.py": "pipeline/local/test_executor_output.py",
+    "pipeline/spec/machines.py": "pipeline/preflight/test_prices.py",
+    "pipeline/tpu/table.py": "pipeline/tpu/test_check.py",
+    "pipeline/tpu/worker.py": "pipeline/tpu/test_compiler.py",
+}
+
+
+def test_each_module_has_its_test():
+    missing = []
+    for package in (Path("components"), Path("pipeline")):
+        for path in sorted(package.rglob("*.py")):
+            module = str(path.relative_to("components") if package.name == "components" else path)
+            test = Path("tests", module).with_name(f"test_{path.name}")
+            lines = len(path.read_text().splitlines())
+            if path.name in NOT_MODULES or lines < TINY_LINES or test.exists():
+                assert module not in COVERED_BY, f"{module} needs no entry"
+            elif not Path("tests", COVERED_BY.get(module, "nowhere")).exists():
+                missing.append(f"{module}: {test}")
+    assert missing == []
