@@ -14,8 +14,9 @@ from idxpipe.components.core.shapes import format_shape
 from idxpipe.components.intake.config import COLOUR, GREY, ImportConfig
 from idxpipe.components.intake.decode import BAD, MODE, SIZE, SUFFIXES, Fit, Unfit, decode
 from idxpipe.components.intake.found import Bad, Found, ImagesError, Part
-from idxpipe.components.intake.names import TEST, TRAIN, VALIDATION, number_classes, split_of
+from idxpipe.components.intake.names import TRAIN, number_classes, split_of
 from idxpipe.components.intake.pool import decode_all
+from idxpipe.components.intake.splits import choose_splits
 from idxpipe.components.intake.tree import Tree, no_source, read_file
 
 
@@ -97,11 +98,12 @@ def _arrange(uri: str, names: Sequence[str]) -> tuple[list[Picture], list[str]]:
         and not split_of(paths[0][depth])
     ):
         depth += 1
-    splits = {path[depth]: split_of(path[depth]) for path in paths if len(path) > depth + 1}
-    known = set(splits.values())
-    if TRAIN in known:
-        held = TEST if TEST in known else VALIDATION
-        meaning = {name: {TRAIN: TRAIN, held: TEST}.get(split) for name, split in splits.items()}
+    folders = {path[depth] for path in paths if len(path) > depth + 1}
+    splits = {name: split_of(name) for name in folders}
+    targets = choose_splits(splits.values())
+    meaning = {name: targets.get(split) for name, split in splits.items()}
+    # Where nothing is named after training, folders are classes, whatever they are called.
+    if TRAIN in targets:
         depth += 1
     else:
         meaning = {}

@@ -5,7 +5,6 @@ import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any
 
 import numpy as np
 
@@ -14,11 +13,13 @@ from idxpipe.components.core.errors import DataError, SetupError, UsageError
 from idxpipe.components.core.printable import printable
 from idxpipe.components.core.stores.local import TEMPORARY
 from idxpipe.components.core.transfer import upload
+from idxpipe.components.intake.arrays import is_array, read_arrays
 from idxpipe.components.intake.config import ImportConfig
 from idxpipe.components.intake.found import Bad, Found, bad_images
 from idxpipe.components.intake.pictures import is_picture, read_pictures
 from idxpipe.components.intake.split import hold_out, shuffled
-from idxpipe.components.intake.tree import no_source, open_tree
+from idxpipe.components.intake.tables import is_table, read_tables
+from idxpipe.components.intake.tree import Tree, no_source, open_tree
 from idxpipe.components.intake.write import (
     Picked,
     write_classes,
@@ -120,9 +121,13 @@ def divide(found: Found, config: ImportConfig) -> dict[str, Sequence[Picked]]:
     return dict(splits)
 
 
-def _read(tree: Any, config: ImportConfig, scratch: str) -> Found:
+def _read(tree: Tree, config: ImportConfig, scratch: str) -> Found:
     if any(map(is_picture, tree.files)):
         return read_pictures(tree, config, scratch)
+    if any(map(is_array, tree.files)):
+        return read_arrays(tree, config, scratch)
+    if any(map(is_table, tree.files)):
+        return read_tables(tree, config, scratch)
     raise no_source(tree.uri, ", ".join(map(printable, list(tree.files)[:3])) or "nothing")
 
 

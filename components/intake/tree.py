@@ -39,6 +39,9 @@ class Tree(Protocol):
     def files(self) -> dict[str, int]:
         """Length in bytes of each file, by name."""
 
+    def size(self, name: str) -> int:
+        """Return the length in bytes of one file, without looking at the others."""
+
     def open(self, name: str) -> BinaryIO:
         """Return a stream of one file.
 
@@ -58,9 +61,17 @@ class Folder:
         """Length in bytes of each file, by name."""
         return _seen(storage.list_files(self.uri))
 
+    def size(self, name: str) -> int:
+        """Return the length in bytes of one file."""
+        return storage.size(storage.join(self.uri, name))
+
     def open(self, name: str) -> BinaryIO:
         """Return a stream of one file."""
         return storage.open_read(storage.join(self.uri, name))
+
+    def __reduce__(self) -> tuple[type["Folder"], tuple[str]]:
+        """Leave the list of files behind, which is long."""
+        return Folder, (self.uri,)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,6 +84,10 @@ class OneFile:
     def files(self) -> dict[str, int]:
         """Its length in bytes, by its name."""
         return {storage.name_of(self.uri): storage.size(self.uri)}
+
+    def size(self, name: str) -> int:
+        """Return its length in bytes."""
+        return storage.size(self.uri)
 
     def open(self, name: str) -> BinaryIO:
         """Return a stream of it."""
@@ -132,6 +147,10 @@ class Archive:
             )
         return _seen({member.filename: member.file_size for member in members})
 
+    def size(self, name: str) -> int:
+        """Return the length in bytes of one file, as the archive says; no more is ever read."""
+        return self._zip.getinfo(name).file_size
+
     def open(self, name: str) -> BinaryIO:
         """Return a stream of one file."""
         try:
@@ -174,7 +193,7 @@ def read_file(tree: Tree, name: str) -> bytes:
     Raises:
         DataError: If it is larger, missing or damaged.
     """
-    size = tree.files[name]
+    size = tree.size(name)
     if size > MAX_RECORD_BYTES:
         raise DataError("too large", found=f"{size} bytes")
     try:

@@ -1,8 +1,11 @@
 """Imports as a whole; what they write is read by NumPy, idx2numpy, TensorFlow and `validate`."""
 
 import csv
+import gzip
 import json
 import os
+import zipfile
+from pathlib import Path
 
 import idx2numpy
 import numpy as np
@@ -212,3 +215,63 @@ def test_from_a_bucket_to_a_bucket(one_gcs, tmp_path):
     run(tmp_path / "a", tmp_path / "out")
     for name in (*NAMES.values(), "sources.csv", "classes.json"):
         assert storage.read(f"{one_gcs}/out/{name}") == (tmp_path / "out" / name).read_bytes()
+
+
+def real(count=None):
+    """Arrays of the real MNIST by their names in Keras' file."""
+    found = {}
+    for split, stem in (("train", "train"), ("test", "t10k")):
+        for key, kind in (("x", "images-idx3"), ("y", "labels-idx1")):
+            content = gzip.decompress(Path(f"data/mnist/{stem}-{kind}-ubyte.gz").read_bytes())
+            shape = (-1, 28, 28) if key == "x" else (-1,)
+            array = np.frombuffer(content, np.uint8, offset=16 if key == "x" else 8)
+            found[f"{key}_{split}"] = array.reshape(shape)[:count]
+    return found
+
+
+def test_the_real_mnist_comes_back_byte_for_byte_from_numpy(tmp_path):
+    np.savez_compressed(tmp_path / "mnist.npz", **real())
+    run(tmp_path / "mnist.npz", tmp_path / "out")
+    for name in NAMES.values():
+        original = gzip.decompress(Path(f"data/mnist/{name}.gz").read_bytes())
+        assert (tmp_path / "out" / name).read_bytes() == original
+
+
+def test_and_from_kaggles_table(tmp_path):
+    arrays = real(500)
+    (tmp_path / "k").mkdir()
+    for split in ("train", "test"):
+        table = np.column_stack([arrays[f"y_{split}"], arrays[f"x_{split}"].reshape(-1, 784)])
+        head = ",".join(["label", *(f"pixel{number}" for number in range(784))])
+        path = tmp_path / "k" / f"mnist_{split}.csv"
+        np.savetxt(path, table, "%d", ",", header=head, comments="")
+    with zipfile.ZipFile(tmp_path / "k.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        for file in (tmp_path / "k").iterdir():
+            archive.write(file, file.name)
+    run(tmp_path / "k.zip", tmp_path / "out")
+    for key, name in zip(("x_train", "y_train", "x_test", "y_test"), NAMES.values(), strict=True):
+        read = idx2numpy.convert_from_file(str(tmp_path / "out" / name))
+        assert np.array_equal(read, arrays[key])
+
+
+def test_what_export_draws_comes_back(tmp_path):
+    """Images in folders: the same pairs, in another order."""
+    from idxpipe.components.convert.config import ConvertConfig
+    from idxpipe.components.convert.export import export
+    from idxpipe.components.convert.stage import convert
+
+    files = [f"data/mnist/t10k-{kind}-ubyte.gz" for kind in ("images-idx3", "labels-idx1")]
+    config = ConvertConfig(num_shards=1, max_examples=300)
+    convert(*files, str(tmp_path / "records"), config, split="train")
+    export(str(tmp_path / "records"), "png", str(tmp_path / "a"))
+    run(tmp_path / "a" / "train", tmp_path / "out")
+    originals = real(300)
+    pairs = sorted(zip(map(bytes, originals["x_test"]), originals["y_test"], strict=True))
+    made = []
+    for split in ("train", "test"):
+        images, labels = (
+            idx2numpy.convert_from_file(str(tmp_path / "out" / NAMES[f"{split}_{kind}"]))
+            for kind in ("images", "labels")
+        )
+        made += zip(map(bytes, images), labels, strict=True)
+    assert sorted(made) == pairs
