@@ -16,9 +16,15 @@ from idxpipe.components.core.printable import printable
 from idxpipe.components.core.shapes import format_shape
 from idxpipe.components.intake.config import ImportConfig
 from idxpipe.components.intake.found import Found, Images, Part
-from idxpipe.components.intake.names import IMAGES, LABELS, kind_of, number_classes, split_of
+from idxpipe.components.intake.names import (
+    IMAGES,
+    LABELS,
+    choose_splits,
+    kind_of,
+    number_classes,
+    split_of,
+)
 from idxpipe.components.intake.shapes import as_images, fitted, image_type
-from idxpipe.components.intake.splits import choose_splits
 from idxpipe.components.intake.tree import Archive, Tree, local_copy
 
 SUFFIXES = (".npy", ".npz")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from idxpipe.components.core.errors import SetupError
 from idxpipe.components.core.idx.header import MAX_RECORD_BYTES
 from idxpipe.components.core.printable import printable
 from idxpipe.components.core.shapes import format_shape
@@ -68,6 +69,24 @@ class Unfit(Exception):  # noqa: N818 - an answer to the caller, who counts them
     def __reduce__(self) -> tuple[type["Unfit"], tuple[str, str]]:
         """Let it cross from one process to another."""
         return Unfit, (self.kind, str(self))
+
+
+def check_pillow() -> None:
+    """Check that images can be decoded here.
+
+    Raises:
+        SetupError: If Pillow is missing.
+    """
+    try:
+        import PIL.Image  # noqa: F401
+    except ImportError:
+        raise SetupError(
+            "images cannot be decoded",
+            where="import",
+            expected="the package pillow",
+            found="none",
+            remedy="pip install 'idxpipe[import]'",
+        ) from None
 
 
 def decode(data: bytes, fit: Fit) -> NDArray[np.uint8]:

@@ -57,6 +57,10 @@ class Bad:
     name: str
     reason: str
 
+    def to_json(self) -> dict[str, str]:
+        """Return both as JSON values."""
+        return {"name": self.name, "reason": self.reason}
+
 
 @dataclasses.dataclass(frozen=True)
 class Found:

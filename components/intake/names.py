@@ -1,7 +1,7 @@
 """What the names of files, folders and arrays say: split, kind and class."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +44,22 @@ def kind_of(name: str) -> str:
 def _word(name: str, known: dict[str, str]) -> str:
     words = re.split(r"[^a-z0-9]+", name.lower())
     return next((known[word] for word in words if word in known), "")
+
+
+def choose_splits(named: Iterable[str]) -> dict[str, str]:
+    """Return for each split that is used what it becomes.
+
+    A validation split stands in for a test split that is missing; beside one it is not used. Where
+    nothing is named after the training split, only what is named after none is used.
+
+    Args:
+        named: Splits that a source names; empty is what is named after none.
+    """
+    there = set(named)
+    if TRAIN not in there:
+        return {"": ""} if "" in there else {}
+    held = TEST if TEST in there else VALIDATION if VALIDATION in there else ""
+    return {TRAIN: TRAIN, **({held: TEST} if held else {})}
 
 
 def number_classes(names: Sequence[str]) -> tuple[NDArray[np.int64], tuple[str, ...]]:

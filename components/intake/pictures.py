@@ -12,11 +12,19 @@ from idxpipe.components.core.errors import DataError
 from idxpipe.components.core.printable import printable
 from idxpipe.components.core.shapes import format_shape
 from idxpipe.components.intake.config import COLOUR, GREY, ImportConfig
-from idxpipe.components.intake.decode import BAD, MODE, SIZE, SUFFIXES, Fit, Unfit, decode
+from idxpipe.components.intake.decode import (
+    BAD,
+    MODE,
+    SIZE,
+    SUFFIXES,
+    Fit,
+    Unfit,
+    check_pillow,
+    decode,
+)
 from idxpipe.components.intake.found import Bad, Found, ImagesError, Part
-from idxpipe.components.intake.names import TRAIN, number_classes, split_of
+from idxpipe.components.intake.names import TRAIN, choose_splits, number_classes, split_of
 from idxpipe.components.intake.pool import decode_all
-from idxpipe.components.intake.splits import choose_splits
 from idxpipe.components.intake.tree import Tree, no_source, read_file
 
 
@@ -47,6 +55,7 @@ def read_pictures(tree: Tree, config: ImportConfig, scratch: str) -> Found:
         DataError: If images differ in size or mode and no flag says what to do, or classes are
             none.
     """
+    check_pillow()
     names = [name for name in tree.files if is_picture(name)]
     pictures, left_out = _arrange(tree.uri, names)
     left_out += [name for name in tree.files if not is_picture(name)]

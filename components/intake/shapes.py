@@ -10,7 +10,7 @@ from idxpipe.components.core.errors import DataError, UsageError
 from idxpipe.components.core.idx.header import ITEM_BYTES
 from idxpipe.components.core.shapes import format_shape
 from idxpipe.components.intake.config import ImportConfig
-from idxpipe.components.intake.decode import Fit, fit_image
+from idxpipe.components.intake.decode import Fit, check_pillow, fit_image
 from idxpipe.components.intake.found import Images
 
 _BLOCK = 4096
@@ -102,6 +102,7 @@ def fitted(images: Images, config: ImportConfig, where: str) -> Images:
     """
     if not config.changes_images:
         return images
+    check_pillow()
     from PIL import Image
 
     channels = images.shape[3] if len(images.shape) == 4 else 1

@@ -2,6 +2,8 @@
 
 import dataclasses
 import os
+import re
+import shlex
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -27,6 +29,8 @@ from idxpipe.components.intake.write import (
     write_sources,
     write_split,
 )
+
+_IDX = re.compile(r"[-.]idx[1-4][-.]?[a-z]*(\.gz)?$")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -128,6 +132,12 @@ def _read(tree: Tree, config: ImportConfig, scratch: str) -> Found:
         return read_arrays(tree, config, scratch)
     if any(map(is_table, tree.files)):
         return read_tables(tree, config, scratch)
+    if any(_IDX.search(name) for name in tree.files):
+        raise no_source(
+            tree.uri,
+            "IDX files, which need no import",
+            f"idxpipe validate --data {shlex.quote(tree.uri)}",
+        )
     raise no_source(tree.uri, ", ".join(map(printable, list(tree.files)[:3])) or "nothing")
 
 

@@ -20,9 +20,8 @@ from idxpipe.components.core.errors import DataError, UsageError
 from idxpipe.components.core.printable import printable
 from idxpipe.components.intake.config import ImportConfig
 from idxpipe.components.intake.found import Bad, Found, Part
-from idxpipe.components.intake.names import LABEL_COLUMNS, number_classes, split_of
+from idxpipe.components.intake.names import LABEL_COLUMNS, choose_splits, number_classes, split_of
 from idxpipe.components.intake.shapes import fitted, row_shape
-from idxpipe.components.intake.splits import choose_splits
 from idxpipe.components.intake.tree import Tree, no_source
 
 SUFFIX = ".csv"

@@ -2,13 +2,15 @@
 
 import io
 import struct
+import sys
 import zlib
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from idxpipe.components.intake.decode import Fit, Unfit, decode, kind_of
+from idxpipe.components.core.errors import SetupError
+from idxpipe.components.intake.decode import Fit, Unfit, check_pillow, decode, kind_of
 from tests.intake.pictures import pixels
 
 ANY = Fit()
@@ -167,3 +169,10 @@ def test_another_size_or_mode_is_told_apart_from_damage():
 def test_kind():
     assert kind_of(Image.fromarray(GREY)) == "grey"
     assert kind_of(Image.fromarray(COLOUR)) == "colour"
+
+
+def test_without_pillow_it_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "PIL.Image", None)
+    monkeypatch.setitem(sys.modules, "PIL", None)
+    with pytest.raises(SetupError, match=r"idxpipe\[import\]"):
+        check_pillow()
