@@ -18,6 +18,7 @@ from idxpipe.pipeline.cli.stages import (
     convert,
     evaluate,
     export,
+    fetch,
     import_data,
     predict,
     records,
@@ -30,7 +31,7 @@ from idxpipe.pipeline.cli.tools import doctor, image_tag, params, plan, tpu_chec
 GROUPS: dict[str, tuple[Command, ...]] = {
     "the pipeline on this machine": (run, list_runs),
     "single stages": (validate, convert, train, evaluate),
-    "datasets and models": (import_data, records, export, predict),
+    "datasets and models": (fetch, import_data, records, export, predict),
     "Vertex AI and Kubeflow": (submit, status, wait, cancel, logs, list_jobs, schedule),
     "tools": (params, compile_, doctor, plan, image_tag, tpu_check),
 }
