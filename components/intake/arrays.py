@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import zipfile
 from collections.abc import Iterator
 from typing import Any
 
@@ -25,7 +24,7 @@ from idxpipe.components.intake.names import (
     split_of,
 )
 from idxpipe.components.intake.shapes import as_images, fitted, image_type
-from idxpipe.components.intake.tree import Archive, Tree, local_copy
+from idxpipe.components.intake.tree import ARCHIVE_ERRORS, Archive, Tree, damaged, local_copy
 
 SUFFIXES = (".npy", ".npz")
 # What NumPy calls an array that was saved without a name: the file's name says more.
@@ -58,7 +57,9 @@ def read_arrays(tree: Tree, config: ImportConfig, scratch: str) -> Found:
         split: _label_words(arrays[labels], f"{tree.uri}: {printable(labels)}")
         for split, (_, labels) in pairs.items()
     }
-    everything, class_names = number_classes([word for some in words.values() for word in some])
+    everything, class_names = number_classes(
+        [word for some in words.values() for word in some], tree.uri
+    )
     parts, start = [], 0
     for split, (images, _) in pairs.items():
         labels = everything[start : start + len(words[split])]
@@ -90,14 +91,15 @@ def _unpack(archive: Archive, member: str, path: str) -> None:
     try:
         with archive.open(member) as packed, storage.create(path) as stream:
             shutil.copyfileobj(packed, stream, 1 << 20)
-    except (zipfile.BadZipFile, EOFError) as error:
-        raise _damaged(archive.uri, member, str(error)) from None
+    except ARCHIVE_ERRORS as error:
+        raise damaged(archive.uri, member, error) from None
 
 
 def _map(path: str, uri: str, name: str) -> NDArray[Any]:
     try:
         return np.load(path, mmap_mode="r", allow_pickle=False)  # type: ignore[no-any-return]
-    except (ValueError, OSError, EOFError, OverflowError) as error:
+    # Its header is parsed as Python, with whatever that raises.
+    except Exception as error:
         if "objects" in str(error) or "pickle" in str(error).lower():
             raise DataError(
                 "array of Python objects, which would have to be unpickled",
@@ -105,16 +107,7 @@ def _map(path: str, uri: str, name: str) -> NDArray[Any]:
                 found=printable(name),
                 remedy="save it with a type of numbers, such as uint8",
             ) from None
-        raise _damaged(uri, name, str(error)) from None
-
-
-def _damaged(uri: str, name: str, found: str) -> DataError:
-    return DataError(
-        "NumPy file is damaged",
-        where=uri,
-        found=f"{printable(name)}: {printable(found)}",
-        remedy="save or fetch it again",
-    )
+        raise damaged(uri, name, error) from None
 
 
 def _pair(

@@ -171,7 +171,8 @@ def _check(image: "Image", data: bytes) -> None:
     if COLOUR * image.width * image.height > MAX_RECORD_BYTES:
         raise Unfit(BAD, f"too large: {format_shape((image.height, image.width))} pixels")
     frames = getattr(image, "n_frames", 1)
-    if frames > 1:
+    # MPO is a JPEG with previews behind it.
+    if frames > 1 and image.format != "MPO":
         raise Unfit(BAD, f"animated: {frames} frames")
     # Pillow opens a PNG of 16 bits a channel as one of 8.
     deep = image.format == "PNG" and data[_PNG_DEPTH] > 8
@@ -200,4 +201,7 @@ def _opaque(image: "Image") -> "Image":
     alpha = image.convert("RGBA").getchannel("A")
     if alpha.getextrema()[0] != 255:
         raise Unfit(BAD, "transparent pixels, which IDX files of grey or RGB cannot hold")
+    if image.mode == "P":
+        del image.info["transparency"]
+        return image
     return image.convert("L" if image.mode in ("LA", "La", "L") else "RGB")

@@ -62,7 +62,7 @@ def choose_splits(named: Iterable[str]) -> dict[str, str]:
     return {TRAIN: TRAIN, **({held: TEST} if held else {})}
 
 
-def number_classes(names: Sequence[str]) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+def number_classes(names: Sequence[str], where: str) -> tuple[NDArray[np.int64], tuple[str, ...]]:
     """Return the labels of examples whose classes have these names, and the names by label.
 
     Whole numbers are the labels themselves. Other names are numbered in the order of their code
@@ -70,6 +70,7 @@ def number_classes(names: Sequence[str]) -> tuple[NDArray[np.int64], tuple[str, 
 
     Args:
         names: The class of each example.
+        where: What they are of, for errors.
 
     Returns:
         int64 [N], and a name for each label from 0 to the largest.
@@ -85,6 +86,7 @@ def number_classes(names: Sequence[str]) -> tuple[NDArray[np.int64], tuple[str, 
             if spelt[number] != name:
                 raise DataError(
                     "two classes have the same number",
+                    where=where,
                     expected="one spelling of each",
                     found=f"{name} and {spelt[number]}",
                     remedy="merge them, or give them names that are not numbers",
@@ -96,6 +98,7 @@ def number_classes(names: Sequence[str]) -> tuple[NDArray[np.int64], tuple[str, 
     if distinct and not class_names:
         raise DataError(
             "too many classes",
+            where=where,
             expected=f"labels below {MAX_CLASSES}",
             found=f"{len(distinct)} classes, such as {printable(distinct[-1])}",
             remedy="check that these are classes, and not names of single images",

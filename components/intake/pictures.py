@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from idxpipe.components.core.errors import DataError
+from idxpipe.components.core.errors import DataError, UsageError
 from idxpipe.components.core.printable import printable
 from idxpipe.components.core.shapes import format_shape
 from idxpipe.components.intake.config import COLOUR, GREY, ImportConfig
@@ -56,10 +56,18 @@ def read_pictures(tree: Tree, config: ImportConfig, scratch: str) -> Found:
             none.
     """
     check_pillow()
+    if config.image_shape:
+        raise UsageError(
+            "image files have a shape of their own",
+            where="--image-shape",
+            expected="a source of rows of numbers",
+            found=printable(tree.uri),
+            remedy="leave it out; --resize HxW scales images",
+        )
     names = [name for name in tree.files if is_picture(name)]
     pictures, left_out = _arrange(tree.uri, names)
     left_out += [name for name in tree.files if not is_picture(name)]
-    labels, class_names = number_classes([picture.class_name for picture in pictures])
+    labels, class_names = number_classes([picture.class_name for picture in pictures], tree.uri)
     used = [picture.name for picture in pictures]
     fit, unusable = _fit(tree, used, config)
     if fit is None:

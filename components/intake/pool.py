@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import signal
 import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -97,6 +98,8 @@ _WORKERS: list[_Worker] = []
 
 
 def _begin(tree: Tree, fit: Fit, path: str, shape: tuple[int, ...]) -> None:
+    # Ctrl-C is for the process that waits; this one ends with it.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     _WORKERS.append(_Worker(tree, fit, path, shape))
 
 

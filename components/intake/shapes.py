@@ -65,6 +65,14 @@ def as_images(array: NDArray[Any], config: ImportConfig, where: str) -> NDArray[
             expected="images, height, width, and perhaps channels",
             found=f"{array.ndim} dimensions: {format_shape(array.shape)}",
         )
+    if config.row_shape not in (None, array.shape[1:]):
+        raise DataError(
+            "images have another shape",
+            where=where,
+            expected=f"{config.image_shape}, as --image-shape says",
+            found=format_shape(array.shape[1:]),
+            remedy="leave it out; --resize HxW scales images",
+        )
     return array[..., 0] if array.shape[3:] == (1,) else array
 
 

@@ -13,7 +13,6 @@ import numpy as np
 from idxpipe.components.core import storage
 from idxpipe.components.core.errors import DataError, SetupError, UsageError
 from idxpipe.components.core.printable import printable
-from idxpipe.components.core.stores.local import TEMPORARY
 from idxpipe.components.core.transfer import upload
 from idxpipe.components.intake.arrays import is_array, read_arrays
 from idxpipe.components.intake.config import ImportConfig
@@ -188,7 +187,7 @@ def _published(output: str) -> Iterator[tuple[str, str]]:
     made = _missing(base)
     try:
         os.makedirs(base, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f"{TEMPORARY}import-", dir=base) as staged:
+        with tempfile.TemporaryDirectory(prefix=".idxpipe-import-", dir=base) as staged:
             folder, scratch = os.path.join(staged, "made"), os.path.join(staged, "scratch")
             os.mkdir(folder)
             os.mkdir(scratch)

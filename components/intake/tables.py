@@ -7,7 +7,6 @@ import dataclasses
 import io
 import re
 import warnings
-import zipfile
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any, BinaryIO
@@ -22,7 +21,7 @@ from idxpipe.components.intake.config import ImportConfig
 from idxpipe.components.intake.found import Bad, Found, Part
 from idxpipe.components.intake.names import LABEL_COLUMNS, choose_splits, number_classes, split_of
 from idxpipe.components.intake.shapes import fitted, row_shape
-from idxpipe.components.intake.tree import Tree, no_source
+from idxpipe.components.intake.tree import ARCHIVE_ERRORS, Tree, damaged, no_source
 
 SUFFIX = ".csv"
 _BLOCK_LINES = 4096
@@ -58,14 +57,17 @@ def read_tables(tree: Tree, config: ImportConfig, scratch: str) -> Found:
             )
         else:
             tables[split] = table
-    labels, class_names = number_classes([word for t in tables.values() for word in t.labels])
+    labels, class_names = number_classes(
+        [word for t in tables.values() for word in t.labels], tree.uri
+    )
     parts, start = [], 0
     for split, table in tables.items():
         where = f"{tree.uri}: {printable(chosen[split])}"
         if not table.labels and not table.bad:
             raise DataError("table has no lines", where=where, expected="one at least")
         shape = row_shape(table.pixels, config, where)
-        images = np.memmap(table.path, np.uint8, "r", 0, (len(table.labels), *shape))
+        size = (len(table.labels), *shape)
+        images = np.memmap(table.path, np.uint8, "r", 0, size) if size[0] else np.zeros(size, "u1")
         own = labels[start : start + len(table.labels)]
         start += len(own)
         origins = [f"{chosen[split]}:{line}" for line in table.lines]
@@ -131,10 +133,8 @@ def _read(tree: Tree, name: str, path: str) -> _Table | None:
             for first, lines in blocks:
                 _take(table, form, name, first, lines, pixels)
             return table
-    except (zipfile.BadZipFile, EOFError) as error:
-        raise DataError(
-            "archive is damaged", where=tree.uri, found=f"{printable(name)}: {error}"
-        ) from None
+    except ARCHIVE_ERRORS as error:
+        raise damaged(tree.uri, name, error) from None
 
 
 def _blocks(stream: BinaryIO, where: str) -> Iterator[tuple[int, list[str]]]:
@@ -202,19 +202,30 @@ def _take(table: _Table, form: _Form, name: str, first: int, lines: list[str], s
     numbered = [(number, line) for number, line in enumerate(lines, first) if line.strip()]
     split = [_split(line, form) for _, line in numbered]
     rows = _numbers([rest for _, rest in split], form) if split else np.empty((0, 0), np.uint8)
-    if rows is not None and all(label for label, _ in split):
+    if rows is not None and all(_is_label(label) for label, _ in split):
         stream.write(rows.tobytes())
         table.labels += [label for label, _ in split]
         table.lines += [number for number, _ in numbered]
         return
     for (number, _), (label, rest) in zip(numbered, split, strict=True):
-        row = _numbers([rest], form) if label else None
+        row = _numbers([rest], form) if _is_label(label) else None
         if row is None:
             table.bad.append(Bad(f"{name}:{number}", _reason(label, rest, form)))
         else:
             stream.write(row.tobytes())
             table.labels.append(label)
             table.lines.append(number)
+
+
+def _is_label(text: str) -> bool:
+    """Tell whether it is a whole number or a name: other numbers would make names in odd order."""
+    if not text or _is_number(text):
+        return bool(text)
+    try:
+        float(text)
+    except ValueError:
+        return True
+    return False
 
 
 def _split(line: str, form: _Form) -> tuple[str, str]:
@@ -251,5 +262,7 @@ def _reason(label: str, rest: str, form: _Form) -> str:
         return f"{len(fields) + 1} fields, where the others have {form.fields}"
     if not label:
         return "no label"
+    if not _is_label(label):
+        return f"label '{printable(label, 40)}', neither a whole number nor a name"
     wrong = next((f for f in fields if not _is_number(f) or int(f) > 255), rest[:20])
     return f"pixel '{printable(wrong, 40)}', not a whole number from 0 to 255"

@@ -4,8 +4,11 @@ An archive is never unpacked to disk under its own names, and only within bounds
 """
 
 import dataclasses
+import lzma
+import os
 import shutil
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
@@ -21,6 +24,15 @@ _MOST_RATIO = 200
 _ALWAYS_FINE_BYTES = 1 << 30
 _MOST_FILES = 20_000_000
 _ENCRYPTED = 0x1
+# What reading a damaged member raises; NotImplementedError is of packings that Python lacks.
+ARCHIVE_ERRORS = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    NotImplementedError,
+    OSError,
+)
 
 
 class Tree(Protocol):
@@ -110,7 +122,7 @@ class Archive:
     def _zip(self) -> zipfile.ZipFile:
         try:
             return zipfile.ZipFile(self.path)
-        except (zipfile.BadZipFile, NotImplementedError, OSError) as error:
+        except (*ARCHIVE_ERRORS, ValueError) as error:
             raise DataError(
                 "not a zip archive that can be read",
                 where=self.uri,
@@ -155,13 +167,8 @@ class Archive:
         """Return a stream of one file."""
         try:
             return cast(BinaryIO, self._zip.open(name))
-        except (zipfile.BadZipFile, NotImplementedError, KeyError, OSError) as error:
-            raise DataError(
-                "archive is damaged",
-                where=self.uri,
-                found=f"{printable(name)}: {printable(str(error))}",
-                remedy="fetch it again",
-            ) from None
+        except (*ARCHIVE_ERRORS, KeyError, ValueError, RuntimeError) as error:
+            raise damaged(self.uri, name, error) from None
 
     def __reduce__(self) -> tuple[type["Archive"], tuple[str, str]]:
         """Leave the open file behind."""
@@ -179,6 +186,8 @@ def open_tree(uri: str, scratch: str) -> Iterator[Tree]:
     Raises:
         DataError: If there is nothing, or an archive that is damaged or not to be trusted.
     """
+    if storage.is_local(uri) and not os.path.exists(storage.local_path(uri)):
+        raise no_source(uri, "no such file or folder")
     if not storage.exists(uri):
         yield Folder(uri)
     elif uri.lower().endswith(".zip"):
@@ -199,7 +208,7 @@ def read_file(tree: Tree, name: str) -> bytes:
     try:
         with tree.open(name) as stream:
             return stream.read(size)
-    except (zipfile.BadZipFile, EOFError, OSError) as error:
+    except ARCHIVE_ERRORS as error:
         raise DataError("damaged", found=printable(str(error))) from None
 
 
@@ -216,14 +225,19 @@ def local_copy(tree: Tree, name: str, scratch: str) -> str:
     try:
         with tree.open(name) as stream, storage.create(path) as copy:
             shutil.copyfileobj(stream, copy, 1 << 20)
-    except (zipfile.BadZipFile, EOFError) as error:
-        raise DataError(
-            "archive is damaged",
-            where=tree.uri,
-            found=f"{printable(name)}: {printable(str(error))}",
-            remedy="fetch it again",
-        ) from None
+    except ARCHIVE_ERRORS as error:
+        raise damaged(tree.uri, name, error) from None
     return path
+
+
+def damaged(uri: str, name: str, error: Exception) -> DataError:
+    """Return the error of a file that cannot be read."""
+    return DataError(
+        "a file of this source is damaged",
+        where=uri,
+        found=f"{printable(name)}: {printable(str(error) or type(error).__name__)}",
+        remedy="write or fetch it again",
+    )
 
 
 def _seen(files: dict[str, int]) -> dict[str, int]:

@@ -3,8 +3,9 @@
 import csv
 import dataclasses
 import io
+import itertools
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, BinaryIO
 
@@ -21,6 +22,7 @@ SCHEMA_VERSION = 1
 # As MNIST's publishers call the splits.
 STEMS = {"train": "train", "test": "t10k"}
 _BLOCK_BYTES = 8 << 20
+_BLOCK_ROWS = 10_000
 _GZIP_LEVEL = 2
 
 
@@ -84,28 +86,35 @@ def write_sources(
     folder: str, splits: dict[str, Sequence[Picked]], class_names: Sequence[str]
 ) -> None:
     """Write where each example came from: split, index in its files, label, class, source."""
-    rows: list[tuple[Any, ...]] = [("split", "index", "label", "class", "source")]
-    for split, picked in splits.items():
-        index = 0
-        for some in picked:
-            for row in some.rows:
-                label = int(some.part.labels[row])
-                rows.append((split, index, label, class_names[label], some.part.origins[row]))
-                index += 1
-    _write_table(storage.join(folder, SOURCES), rows)
+
+    def rows() -> Iterator[tuple[Any, ...]]:
+        yield "split", "index", "label", "class", "source"
+        for split, picked in splits.items():
+            index = 0
+            for some in picked:
+                for row in some.rows:
+                    label = int(some.part.labels[row])
+                    yield split, index, label, class_names[label], some.part.origins[row]
+                    index += 1
+
+    _write_table(storage.join(folder, SOURCES), rows())
 
 
 def write_skipped(folder: str, bad: Sequence[Bad]) -> None:
     """Write what was left out, and why."""
-    rows = [("source", "reason"), *((each.name, each.reason) for each in bad)]
+    rows: list[tuple[str, str]] = [("source", "reason")]
+    rows += [(each.name, each.reason) for each in bad]
     _write_table(storage.join(folder, SKIPPED), rows)
 
 
-def _write_table(uri: str, rows: Sequence[tuple[Any, ...]]) -> None:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
-    # Names of files need not be text.
-    storage.write(uri, text.getvalue().encode(errors="backslashreplace"))
+def _write_table(uri: str, rows: Iterable[tuple[Any, ...]]) -> None:
+    left = iter(rows)
+    with storage.create(uri) as stream:
+        while some := list(itertools.islice(left, _BLOCK_ROWS)):
+            text = io.StringIO()
+            csv.writer(text, lineterminator="\n").writerows(some)
+            # Names of files need not be text.
+            stream.write(text.getvalue().encode(errors="backslashreplace"))
 
 
 def _blocks(picked: Sequence[Picked]) -> Iterator[NDArray[Any]]:

@@ -213,3 +213,10 @@ def test_resize_and_colours_go_for_arrays_too(tmp_path):
     floats = saved(tmp_path, x=IMAGES.astype(np.float32), y=LABELS)
     with pytest.raises(UsageError, match="uint8"):
         read(floats, tmp_path, resize="4x5")
+
+
+def test_a_shape_that_the_images_have_not(tmp_path):
+    path = saved(tmp_path, x=IMAGES, y=LABELS)
+    assert parts(read(path, tmp_path, image_shape="8x6"))[""][0].shape == (10, 8, 6)
+    with pytest.raises(DataError, match="image-shape"):
+        read(path, tmp_path, image_shape="6x8")

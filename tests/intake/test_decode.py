@@ -176,3 +176,20 @@ def test_without_pillow_it_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "PIL", None)
     with pytest.raises(SetupError, match=r"idxpipe\[import\]"):
         check_pillow()
+
+
+def test_a_grey_palette_with_an_unused_transparent_entry_is_grey():
+    image = Image.fromarray(GREY // 2).convert("P")
+    stream = io.BytesIO()
+    image.save(stream, "GIF", transparency=255)
+    assert np.array_equal(decode(stream.getvalue(), ANY), GREY // 2)
+
+
+def test_a_photograph_with_a_preview_is_the_photograph():
+    """MPO, which phones write under the name of JPEG."""
+    stream = io.BytesIO()
+    big, preview = Image.fromarray(pixels(5, (64, 64))), Image.fromarray(pixels(6, (64, 64)))
+    big.save(stream, "MPO", save_all=True, append_images=[preview])
+    first = Image.open(io.BytesIO(stream.getvalue()))
+    assert (first.format, first.n_frames) == ("MPO", 2)
+    assert np.array_equal(decode(stream.getvalue(), ANY), np.asarray(first))

@@ -3,7 +3,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from idxpipe.components.core.errors import UsageError
+from idxpipe.components.core.errors import DataError, UsageError
 from idxpipe.components.intake.config import ImportConfig
 from idxpipe.components.intake.found import ImagesError
 from idxpipe.components.intake.pictures import read_pictures
@@ -140,3 +140,15 @@ def test_bad_ones_are_listed(tmp_path):
     found = read(tmp_path / "a", tmp_path / "s")
     assert [bad.name for bad in found.bad] == ["cat/3.png", "dog/5.png"]
     assert (found.total, len(by_name(found))) == (20, 18)
+
+
+def test_the_shape_of_rows_is_not_one_of_images(tmp_path):
+    write_classes(tmp_path / "a")
+    with pytest.raises(UsageError, match="--resize"):
+        read(tmp_path / "a", tmp_path / "s", image_shape="8x6")
+
+
+def test_too_many_classes_are_said_with_the_place(tmp_path):
+    save(tmp_path / "a" / "10000" / "0.png", pixels(0))
+    with pytest.raises(DataError, match=str(tmp_path / "a")):
+        read(tmp_path / "a", tmp_path / "s")

@@ -275,3 +275,8 @@ def test_what_export_draws_comes_back(tmp_path):
         )
         made += zip(map(bytes, images), labels, strict=True)
     assert sorted(made) == pairs
+
+
+def test_a_source_that_is_not_there(tmp_path):
+    with pytest.raises(UsageError, match="no such file or folder"):
+        run(tmp_path / "nowhere", tmp_path / "out")

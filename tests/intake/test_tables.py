@@ -13,6 +13,8 @@ IMAGES = pixels(0, (10, 7, 7))
 LABELS = np.arange(10) % 3
 HEAD = ["label", *(f"pixel{number}" for number in range(49))]
 
+HEAD_LINE = ",".join(HEAD)
+
 
 def read(path, tmp_path, **options):
     scratch = tmp_path / "scratch"
@@ -167,3 +169,18 @@ def test_what_is_no_table(text, tmp_path):
         return
     with pytest.raises((DataError, UsageError)):
         read(tmp_path / "a.csv", tmp_path)
+
+
+def test_only_bad_lines(tmp_path):
+    found = read(write(tmp_path / "a.csv", [HEAD_LINE, "1,2", "3,4"]), tmp_path)
+    assert [bad.name for bad in found.bad] == ["a.csv:2", "a.csv:3"]
+    assert found.total == 2
+
+
+@pytest.mark.parametrize("label", ["3.0", "-1", "nan", "1e3"])
+def test_labels_that_are_neither_whole_numbers_nor_names(label, tmp_path):
+    text = lines()
+    text.insert(3, label + "," + lines()[1].partition(",")[2])
+    found = read(write(tmp_path / "a.csv", text), tmp_path)
+    same(found)
+    assert label in found.bad[0].reason

@@ -84,3 +84,14 @@ def test_what_is_no_archive(tmp_path):
 def test_a_file_in_a_folder_is_read_where_it_is(tmp_path):
     (tmp_path / "x.csv").write_bytes(b"1")
     assert read_file(Folder(str(tmp_path)), "x.csv") == b"1"
+
+
+@pytest.mark.parametrize("kind", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_packed_data_that_is_damaged(kind, tmp_path):
+    path = tmp_path / "a.zip"
+    write_zip(path, {"a/1.png": bytes(range(256)) * 20}, kind)
+    data = bytearray(path.read_bytes())
+    data[45:80] = b"\xff" * 35
+    path.write_bytes(data)
+    with pytest.raises(DataError, match="damaged"):
+        read_file(archive(str(path)), "a/1.png")
