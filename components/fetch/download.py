@@ -30,6 +30,9 @@ _BLOCK_BYTES = 1 << 18
 _MOST_BYTES = 4 << 30
 _TRANSIENT = frozenset({408, 429, 500, 502, 503, 504})
 
+# What urllib3 puts before its reasons.
+_POOL = re.compile(r"^HTTPS?Connection(?:Pool)?\(.*?\): ")
+
 Progress = Callable[[int], None]
 
 
@@ -73,7 +76,7 @@ def download(file: Download, path: str, progress: Progress = lambda done: None) 
         else:
             os.replace(part, path)
             return
-    raise _failure(worst, file, path, failures)
+    raise _failure(worst, file, failures)
 
 
 def digest_of(path: str, file: Download) -> str:
@@ -231,21 +234,23 @@ def _reason(error: Exception) -> str:
         if not isinstance(following, BaseException):
             break
         inner = following
-    return printable(str(inner).rpartition(">: ")[2] or type(inner).__name__)
+    text = _POOL.sub("", str(inner).rpartition(">: ")[2]) or type(inner).__name__
+    return printable(text)
 
 
-def _failure(
-    kind: type[IdxpipeError], file: Download, path: str, failures: dict[str, str]
-) -> IdxpipeError:
-    size = "" if file.size is None else f" of {file.size} bytes"
+def _failure(kind: type[IdxpipeError], file: Download, failures: dict[str, str]) -> IdxpipeError:
     found = [f"{without_secrets(url)}: {reason}" for url, reason in failures.items()]
     return kind(
-        "file cannot be fetched from anywhere"
-        if kind is not DataError
-        else "what is fetched is not the file",
+        "what is fetched is not the file"
+        if kind is DataError
+        else "file cannot be fetched from anywhere",
         where=file.name,
-        expected=f"a file{size} with {file.digest.replace(':', ' ')}",
+        expected=described(file),
         found="\n            ".join(found),
-        remedy=f"fetch it elsewhere, put it at {path}, and run the same command again: what is "
-        "there is checked and taken; or name a mirror of your own with --mirror",
     )
+
+
+def described(file: Download) -> str:
+    """Return what a file must be, for a person."""
+    size = "" if file.size is None else f"{file.size} bytes, "
+    return f"{size}{file.digest.replace(':', ' ')}"

@@ -9,10 +9,10 @@ from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from idxpipe.components.core import storage
-from idxpipe.components.core.errors import DataError, UsageError
+from idxpipe.components.core.errors import DataError, IdxpipeError, UsageError
 from idxpipe.components.core.printable import printable
 from idxpipe.components.fetch.catalogue import DataSet, Download
-from idxpipe.components.fetch.download import digest_of, download
+from idxpipe.components.fetch.download import described, digest_of, download
 
 # Of an archive nothing else is wanted, and nothing that has a folder in its name.
 _MEMBER = re.compile(
@@ -70,21 +70,49 @@ def fetch(
     there: list[str] = []
     with storage.lock(output):
         for file in data_set.files:
-            own = _with_mirror(file, mirror)
             path = os.path.join(folder, file.name)
-            done = _unpacked(path, file) if data_set.archive else []
-            if done:
-                there += done
+            names = _unpacked(path, file) if data_set.archive else []
+            if names:
+                there += names
                 continue
-            if os.path.lexists(path):
-                _check_same(path, file)
-                new = False
+            new = not os.path.lexists(path)
+            if new:
+                _download(data_set, file, folder, mirror, progress)
             else:
-                download(own, path, lambda size, file=file: progress(file, size))  # type: ignore[misc]
-                new = True
-            names = _unpack(path, file) if data_set.archive else [file.name]
-            (fetched if new or data_set.archive else there).extend(names)
+                _check_same(path, file)
+            if data_set.archive:
+                fetched += _unpack(path, file)
+            else:
+                (fetched if new else there).append(file.name)
     return Fetched(output, tuple(fetched), tuple(there))
+
+
+def _download(
+    data_set: DataSet,
+    file: Download,
+    folder: str,
+    mirror: str,
+    progress: Callable[[Download, int], None],
+) -> None:
+    """Fetch a file; an error says how to bring all that is missing by other ways."""
+    try:
+        download(
+            _with_mirror(file, mirror),
+            os.path.join(folder, file.name),
+            lambda size: progress(file, size),
+        )
+    except IdxpipeError as error:
+        if error.remedy is None:
+            missing = [f for f in data_set.files if not os.path.lexists(f"{folder}/{f.name}")]
+            lines = [f"{f.urls[0]}: {described(f)}" for f in missing]
+            error.remedy = "\n            ".join(
+                [
+                    f"try again; or bring into {folder} what follows, by any other way, and run "
+                    "the same command, which checks it; or name a mirror of your own with --mirror",
+                    *lines,
+                ]
+            )
+        raise
 
 
 def _check_mirror(mirror: str) -> None:

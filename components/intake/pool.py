@@ -3,9 +3,10 @@
 import multiprocessing
 import os
 import signal
+import threading
 import time
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 
 import numpy as np
@@ -50,13 +51,12 @@ def decode_all(
         worker = _Worker(tree, fit, path, shape)
         return worker.pixels, dict(worker.decode(0, names))
     unfit: dict[int, Unfit] = {}
-    starts = range(0, len(names), _CHUNK)
     said = time.monotonic()
     # Not forked: the caller may have threads, as TensorFlow's.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, context, _begin, (tree, fit, path, shape)) as pool:
-        waiting = [pool.submit(_decode, start, names[start : start + _CHUNK]) for start in starts]
         try:
+            waiting = _submit(pool, names)
             for number, future in enumerate(as_completed(waiting), 1):
                 unfit.update(future.result())
                 if time.monotonic() - said > _SAY_SECONDS:
@@ -71,6 +71,22 @@ def decode_all(
         finally:
             pool.shutdown(cancel_futures=True)
     return np.memmap(path, np.uint8, "r", 0, shape), unfit
+
+
+def _submit(
+    pool: ProcessPoolExecutor, names: Sequence[str]
+) -> "list[Future[list[tuple[int, Unfit]]]]":
+    """Hand out the work, upon which the processes start.
+
+    Ctrl-C is for this process alone. The others have it blocked from their first instruction: they
+    are born with the mask of the thread that starts them.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        starts = range(0, len(names), _CHUNK)
+        return [pool.submit(_decode, start, names[start : start + _CHUNK]) for start in starts]
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class _Worker:
@@ -98,9 +114,16 @@ _WORKERS: list[_Worker] = []
 
 
 def _begin(tree: Tree, fit: Fit, path: str, shape: tuple[int, ...]) -> None:
-    # Ctrl-C is for the process that waits; this one ends with it.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     _WORKERS.append(_Worker(tree, fit, path, shape))
+
+
+def _end_with_parent() -> None:
+    """End this process once its parent has, which it would not notice: it waits for work."""
+    parent = multiprocessing.parent_process()
+    if parent:
+        parent.join()
+        os._exit(1)
 
 
 def _decode(start: int, names: Sequence[str]) -> list[tuple[int, Unfit]]:

@@ -122,7 +122,8 @@ class Archive:
     def _zip(self) -> zipfile.ZipFile:
         try:
             return zipfile.ZipFile(self.path)
-        except (*ARCHIVE_ERRORS, ValueError) as error:
+        # A damaged directory makes zipfile raise nearly anything.
+        except Exception as error:
             raise DataError(
                 "not a zip archive that can be read",
                 where=self.uri,
@@ -137,7 +138,7 @@ class Archive:
         Raises:
             DataError: If a name leads out of the archive, or it unpacks to far more than it is.
         """
-        members = [member for member in self._zip.infolist() if not member.is_dir()]
+        members = [member for member in self._zip.infolist() if not member.filename.endswith("/")]
         for member in members:
             storage.join(self.uri, member.filename)
             if member.flag_bits & _ENCRYPTED:

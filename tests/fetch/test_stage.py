@@ -8,7 +8,7 @@ import zipfile
 
 import pytest
 
-from idxpipe.components.core.errors import DataError, SetupError, UsageError
+from idxpipe.components.core.errors import DataError, SetupError, UnreachableError, UsageError
 from idxpipe.components.core.idx.files import DataConfig, find_files
 from idxpipe.components.fetch.catalogue import DATA_SETS, DataSet, Download
 from idxpipe.components.fetch.stage import fetch
@@ -67,6 +67,21 @@ def test_what_somebody_put_there_counts_when_offline(files, tmp_path):
     for name, data in files.items():
         (tmp_path / "out" / name).write_bytes(data)
     assert fetch(data_set(files, url), str(tmp_path / "out")).fetched == ()
+
+
+def test_without_a_network_it_names_all_that_is_missing(files, tmp_path, monkeypatch):
+    monkeypatch.setattr("idxpipe.components.fetch.download.PAUSE_SECONDS", 0.0)
+    (tmp_path / "out").mkdir()
+    here, *missing = files
+    (tmp_path / "out" / here).write_bytes(files[here])
+    with pytest.raises(UnreachableError) as caught:
+        fetch(data_set(files, "http://127.0.0.1:1"), str(tmp_path / "out"))
+    text = str(caught.value)
+    for name in missing:
+        assert f"http://127.0.0.1:1/{name}" in text
+        assert hashlib.sha256(files[name]).hexdigest() in text
+    assert f"/{here}" not in text
+    assert f"into {tmp_path / 'out'}" in text
 
 
 def test_another_file_of_that_name_is_not_replaced(files, server, tmp_path):

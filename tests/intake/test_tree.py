@@ -75,6 +75,18 @@ def test_a_member_that_is_damaged_is_said_to_be(tmp_path):
         read_file(archive(str(path)), "a/1.png")
 
 
+def test_a_member_without_a_name(tmp_path):
+    path = tmp_path / "a.zip"
+    write_zip(path, {"x": b""})
+    data = bytearray(path.read_bytes())
+    at = data.index(b"PK\x01\x02")
+    data[at + 28] = 0
+    del data[at + 46]
+    path.write_bytes(data)
+    with pytest.raises(DataError):
+        list(archive(str(path)).files)
+
+
 def test_what_is_no_archive(tmp_path):
     (tmp_path / "a.zip").write_bytes(b"PK\x03\x04 and then nothing")
     with pytest.raises(DataError, match="not a zip archive"):

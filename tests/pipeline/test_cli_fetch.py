@@ -37,7 +37,7 @@ def test_fetch_then_what_it_says(server, tmp_path, monkeypatch, capsys):
 
 def test_offline_it_ends_with_exit_code_6(server, tmp_path, capsys):
     assert main(["fetch", "mnist", "--output", str(tmp_path / "out")]) == 6
-    assert f"put it at {tmp_path / 'out'}" in capsys.readouterr().err
+    assert f"into {tmp_path / 'out'}" in capsys.readouterr().err
 
 
 def test_a_data_set_that_there_is_not(tmp_path, capsys):
