@@ -181,7 +181,7 @@ def _check(image: "Image", data: bytes) -> None:
 
 
 def _check_png(data: bytes) -> None:
-    """Compare every chunk with its checksum: Pillow does not where the pixels are.
+    """Compare every chunk with its checksum, which Pillow does not where the pixels are.
 
     Its `verify` does, at the price of another decoder, which for small images is half the time.
     """

@@ -9,6 +9,7 @@ class FileServer:
 
     Attributes:
         requests: Path and Range of each request.
+        encodings: What the requests accept.
         cuts: For the next requests: bytes to send before the connection is cut.
         statuses: For the next requests: what to answer instead.
         ranges: Whether Range is honoured.
@@ -17,6 +18,7 @@ class FileServer:
     def __init__(self, files):
         self.files = files
         self.requests = []
+        self.encodings = set()
         self.cuts = []
         self.statuses = []
         self.ranges = True
@@ -49,6 +51,7 @@ class FileServer:
     def _answer(self, handler):
         wanted = handler.headers.get("Range", "")
         self.requests.append((handler.path, wanted))
+        self.encodings.add(handler.headers.get("Accept-Encoding"))
         data = self.files.get(handler.path.lstrip("/"))
         status = self.statuses.pop(0) if self.statuses else 200 if data is not None else 404
         if status != 200:

@@ -43,6 +43,7 @@ def test_the_bytes_as_they_are_stored(server, tmp_path):
     download(wanted(f"{server.url}/a/x.gz"), str(tmp_path / "x.gz"))
     assert (tmp_path / "x.gz").read_bytes() == DATA
     assert os.listdir(tmp_path) == ["x.gz"]
+    assert server.encodings == {"identity"}
 
 
 def test_cut_in_the_middle_it_goes_on_where_it_was(server, tmp_path):
@@ -70,6 +71,7 @@ def test_a_server_that_knows_no_ranges_sends_all_of_it(server, tmp_path):
     server.ranges = False
     (tmp_path / "x.gz.part").write_bytes(DATA[:1234])
     download(wanted(f"{server.url}/a/x.gz"), str(tmp_path / "x.gz"))
+    assert len(server.requests) == 1
     assert (tmp_path / "x.gz").read_bytes() == DATA
 
 
@@ -118,8 +120,10 @@ def test_md5_without_a_size(server, tmp_path):
 
 
 def test_more_than_the_file_has_is_not_written(tmp_path):
-    with FileServer({"x.gz": DATA * 3}) as server, pytest.raises(DataError, match="longer"):
-        download(wanted(f"{server.url}/x.gz"), str(tmp_path / "x.gz"))
+    seen = []
+    with FileServer({"x.gz": DATA * 9}) as server, pytest.raises(DataError, match="longer"):
+        download(wanted(f"{server.url}/x.gz"), str(tmp_path / "x.gz"), seen.append)
+    assert max(seen) <= len(DATA)
     assert os.listdir(tmp_path) == []
 
 

@@ -187,6 +187,12 @@ def test_nothing_is_unpickled(tmp_path):
     path = saved(tmp_path, x=np.array([Evil()] * 10, dtype=object), y=LABELS)
     with pytest.raises(DataError, match="objects"):
         read(path, tmp_path)
+    folder = tmp_path / "k"
+    folder.mkdir()
+    np.save(folder / "y.npy", LABELS)
+    (folder / "x.npy").write_bytes(pickle.dumps(Evil()))
+    with pytest.raises(DataError, match="objects"):
+        read(folder, tmp_path)
     (tmp_path / "b.npz").write_bytes(pickle.dumps(Evil()))
     with pytest.raises(DataError):
         read(tmp_path / "b.npz", tmp_path)

@@ -113,6 +113,14 @@ def flipped():
     return bytes(data)
 
 
+def checksum():
+    """Only the checksum of the pixels is another: Pillow reads it without an error."""
+    data = bytearray(encoded(GREY, "PNG"))
+    data[data.index(b"IEND") - 5] ^= 1
+    assert np.array_equal(np.asarray(Image.open(io.BytesIO(data))), GREY)
+    return bytes(data)
+
+
 def png(head, rows):
     """A PNG of any header, also of those that Pillow does not write."""
 
@@ -140,12 +148,25 @@ def deep_colours():
         (encoded(COLOUR, "PNG")[:-40], "damaged"),
         (encoded(pixels(3, (64, 64)), "JPEG")[:-900], "damaged"),
         (flipped(), "damaged"),
+        (checksum(), "checksum of its IDAT"),
         (encoded(half_transparent(), "PNG"), "transparent"),
         (encoded(np.full((8, 6), 40_000, np.uint16), "PNG"), "16 bits"),
         (deep_colours(), "16 bits"),
         (animated(), "3 frames"),
     ],
-    ids=["empty", "text", "tiff", "cut", "cut jpeg", "bit", "alpha", "16", "16x3", "frames"],
+    ids=[
+        "empty",
+        "text",
+        "tiff",
+        "cut",
+        "cut jpeg",
+        "bit",
+        "pixel",
+        "alpha",
+        "16",
+        "16x3",
+        "frames",
+    ],
 )
 def test_what_cannot_be_used_says_why(data, reason):
     kind, text = unfit(data)
