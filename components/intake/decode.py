@@ -132,7 +132,9 @@ def fit_image(image: "Image", fit: Fit) -> NDArray[np.uint8]:
             raise Unfit(SIZE, format_shape(size))
         # Not a palette's numbers, which have no order.
         image = image.convert(_MODES[_KINDS.get(kind, COLOUR)]).resize((fit.size[1], fit.size[0]))
-    return np.asarray(image.convert(_MODES[channels]))
+    # convert() copies what has the mode already.
+    mode = _MODES[channels]
+    return np.asarray(image if image.mode == mode else image.convert(mode))
 
 
 def kind_of(image: "Image") -> str:

@@ -64,9 +64,18 @@ class Tree(Protocol):
 
 @dataclasses.dataclass(frozen=True)
 class Folder:
-    """A folder on any store."""
+    """A folder on any store.
+
+    Attributes:
+        uri: Where it is.
+    """
 
     uri: str
+
+    @cached_property
+    def path(self) -> str | None:
+        """Its path, if it is on this machine."""
+        return storage.local_path(self.uri) if storage.is_local(self.uri) else None
 
     @cached_property
     def files(self) -> dict[str, int]:
@@ -203,14 +212,23 @@ def read_file(tree: Tree, name: str) -> bytes:
     Raises:
         DataError: If it is larger, missing or damaged.
     """
-    size = tree.size(name)
-    if size > MAX_RECORD_BYTES:
-        raise DataError("too large", found=f"{size} bytes")
     try:
+        # Of small images on this disk most are read: past the store, in a third of the time.
+        if isinstance(tree, Folder) and tree.path is not None:
+            with open(f"{tree.path}/{name}", "rb", buffering=0) as file:
+                _check_size(os.fstat(file.fileno()).st_size)
+                return file.read()
+        size = tree.size(name)
+        _check_size(size)
         with tree.open(name) as stream:
             return stream.read(size)
     except ARCHIVE_ERRORS as error:
         raise DataError("damaged", found=printable(str(error))) from None
+
+
+def _check_size(size: int) -> None:
+    if size > MAX_RECORD_BYTES:
+        raise DataError("too large", found=f"{size} bytes")
 
 
 def local_copy(tree: Tree, name: str, scratch: str) -> str:
