@@ -5,7 +5,6 @@ import sys
 from pathlib import Path
 
 import pytest
-import tensorflow as tf
 
 from idxpipe.components.core.device import DeviceConfig
 from idxpipe.components.core.tf_host import quiet_import

@@ -33,7 +33,7 @@ SETTINGS = {
     "shuffle_buffer": 30,
 }
 REAL = bool(os.environ.get("IDXPIPE_CHAOS"))
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("lean")]
 
 
 def test_twenty_kills(records, tmp_path):
