@@ -75,9 +75,10 @@ def command(record: RunRecord, stage: str | None = None) -> str:
 
     Args:
         record: The run.
-        stage: Where to go on; without it, at the first task that failed or did not finish.
+        stage: Where to go on; without it, where it stopped.
     """
-    stage = stage or stopped_at(record)
+    if stage is None:
+        return shlex.join(["idxpipe", "resume", record.run_id, "--root", record.root])
     words = ["idxpipe", "run", "--root", record.root, "--from", stage, "--run", record.run_id]
     return shlex.join(words)
 

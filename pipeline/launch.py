@@ -150,9 +150,10 @@ def start(
         SetupError: If `root` cannot be written.
     """
     from idxpipe.pipeline.local import runner
+    from idxpipe.pipeline.runs import links
 
     check(job, root)
-    return runner.run(
+    record = runner.run(
         job.pipeline,
         job.parameters,
         root,
@@ -163,6 +164,8 @@ def start(
         jobs=jobs,
         keep_going=keep_going,
     )
+    links.link(record)
+    return record
 
 
 def _absolute(parameters: Mapping[str, Any]) -> dict[str, Any]:

@@ -65,7 +65,7 @@ def rerun(
         DataError: If the record of the run is damaged.
     """
     record = state.find(root, run_id)
-    whole = pipeline or _pipeline_of(record)
+    whole = pipeline or pipeline_of(record)
     require_plain(whole)
     return plan(
         record, whole, stages_from=stages_from, only=only, assignments=assignments, values=values
@@ -160,7 +160,8 @@ def _kept(
     return whole.downstream(stages) | left
 
 
-def _pipeline_of(record: RunRecord) -> Pipeline:
+def pipeline_of(record: RunRecord) -> Pipeline:
+    """Return the whole pipeline that a run, or what it went on from, is a run of."""
     names = ("whole.yaml", "pipeline.yaml")
     files = [storage.join(record.folder, name) for name in names]
     return load(files[0] if storage.exists(files[0]) else files[1])

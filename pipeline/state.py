@@ -260,7 +260,13 @@ def run_folder(root: str, run_id: str) -> str:
 
 def run_ids(root: str) -> list[str]:
     """Return the ids of the runs under `root`, oldest first."""
-    files = storage.list_files(storage.join(absolute(root), "runs"))
+    folder = storage.join(absolute(root), "runs")
+    if storage.is_local(folder):
+        path = storage.local_path(folder)
+        # Not the logs of each.
+        names = os.listdir(path) if os.path.isdir(path) else []
+        return sorted(n for n in names if os.path.exists(os.path.join(path, n, "run.json")))
+    files = storage.list_files(folder)
     return sorted(
         name.removesuffix("/run.json")
         for name in files

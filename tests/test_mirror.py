@@ -18,6 +18,7 @@ COVERED_BY = {
     "validate/label_statistics.py": "validate/test_stage.py",
     "validate/split.py": "validate/test_stage.py",
     "validate/validation.py": "validate/test_stage.py",
+    "pipeline/cli/runs/clean.py": "pipeline/runs/test_clean.py",
     "pipeline/cli/services/flags.py": "pipeline/cli/services/test_submit_vertex.py",
     "pipeline/cli/services/on_kubeflow.py": "pipeline/kubeflow/test_record.py",
     "pipeline/cli/services/options.py": "pipeline/cli/services/test_submit_vertex.py",

@@ -85,6 +85,18 @@ def add_root(parser: argparse.ArgumentParser) -> None:
     add_text(parser, "--root", "URI", text, default="out")
 
 
+def add_made(parser: Any, name: str, help: str) -> None:  # noqa: A002
+    """Add a flag that must be given: a URI, or the run that made what is there."""
+    parser.add_argument(name, required=True, metavar="URI|RUN", help=help)
+
+
+def add_run(parser: argparse.ArgumentParser) -> None:
+    """Add a run, and the root that it is below."""
+    what = "its id, the beginning of it, `latest`, or its folder (default: latest)"
+    parser.add_argument("run_id", nargs="?", default="latest", metavar="RUN", help=what)
+    add_root(parser)
+
+
 def add_pipeline(parser: argparse.ArgumentParser, note: str = "") -> None:
     """Add the flag that names the compiled pipeline."""
     text = f"the compiled pipeline (default: pipeline.yaml{note})"

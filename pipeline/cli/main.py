@@ -14,7 +14,20 @@ from idxpipe.components.core.errors import PREFIX, IdxpipeError
 from idxpipe.components.core.narration import narrate_logs
 from idxpipe.pipeline.cli.command import Command, Outcome
 from idxpipe.pipeline.cli.parsing import EXIT_CODES, Parser, check_words
-from idxpipe.pipeline.cli.runs import list_runs, run
+from idxpipe.pipeline.cli.runs import (
+    accept,
+    clean,
+    diff,
+    list_runs,
+    log,
+    pin,
+    resume,
+    rm,
+    run,
+    show,
+    unpin,
+)
+from idxpipe.pipeline.cli.runs import open as open_
 from idxpipe.pipeline.cli.services import cancel, list_jobs, logs, schedule, status, submit, wait
 from idxpipe.pipeline.cli.stages import (
     convert,
@@ -29,7 +42,8 @@ from idxpipe.pipeline.cli.tools import compile as compile_
 from idxpipe.pipeline.cli.tools import doctor, image_tag, params, plan, tpu_check
 
 GROUPS: dict[str, tuple[Command, ...]] = {
-    "the pipeline on this machine": (run, list_runs),
+    "the pipeline on this machine": (run, resume, accept),
+    "its runs": (list_runs, show, open_, diff, log, clean, rm, pin, unpin),
     "single stages": (validate, convert, train, evaluate),
     "datasets and models": (records, export, predict),
     "Vertex AI and Kubeflow": (submit, status, wait, cancel, logs, list_jobs, schedule),

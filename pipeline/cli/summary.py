@@ -1,8 +1,10 @@
 """What a run came to: its stages, the metrics that they logged and the reports that they wrote."""
 
+import os
 from collections.abc import Mapping
 from typing import Any
 
+from idxpipe.components.core import storage
 from idxpipe.pipeline.state import RunRecord, TaskRecord
 
 
@@ -10,8 +12,7 @@ def summary(record: RunRecord) -> list[str]:
     """Return the lines that sum up a run."""
     from idxpipe.pipeline.cli.display import stages
 
-    lines = [stages(record), "", *metric_lines(record)]
-    return lines + [f"report            {uri}" for uri in reports(record).values()]
+    return [stages(record), "", *metric_lines(record), *report_lines(record)]
 
 
 def metrics(record: RunRecord) -> dict[str, Mapping[str, Any]]:
@@ -41,6 +42,17 @@ def reports(record: RunRecord) -> dict[str, str]:
         for artifact in task.outputs.artifacts.values()
         if artifact.title == "system.HTML" and _own(task)
     }
+
+
+def report_lines(record: RunRecord) -> list[str]:
+    """Return a line for each of `reports`, by the stage that wrote it."""
+    words = {"validate": "data page", "evaluate": "report"}
+    return [f"{words.get(n, f'{n} report'):<18}{shown(uri)}" for n, uri in reports(record).items()]
+
+
+def shown(uri: str) -> str:
+    """Return a path below the current folder relative to it, anything else as it is."""
+    return uri.removeprefix(os.getcwd() + os.sep) if storage.is_local(uri) else uri
 
 
 def _shown(value: Any) -> str:

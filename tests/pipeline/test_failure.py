@@ -27,7 +27,7 @@ def test_only_the_end_of_a_large_log_is_read(tmp_path):
 def test_command_is_quoted():
     tasks = {"a": TaskRecord("a", status=Status.SUCCEEDED), "b": TaskRecord("b")}
     record = RunRecord("r", "/my runs", "p", "d", {}, tasks=tasks)
-    assert failure.command(record) == "idxpipe run --root '/my runs' --from b --run r"
+    assert failure.command(record) == "idxpipe resume r --root '/my runs'"
     assert failure.command(record, "a").endswith("--from a --run r")
 
 
@@ -41,5 +41,5 @@ def test_the_first_failure_decides():
     assert error.exit_code == 1
     assert str(error) == (
         "b: y\n  log:      /b\n  also:     a failed: /a.log\n"
-        "  go on:    idxpipe run --root /root --from a --run r"
+        "  go on:    idxpipe resume r --root /root"
     )

@@ -77,8 +77,7 @@ def test_where_an_artifact_is_gone_the_stage_that_made_it_is_what_goes_on(finish
     assert "failed: None" not in error
     # Each time at one more of the two that are gone, and then at none.
     for _ in range(2):
-        command = failure.command(broken).split()
-        stage = command[command.index("--from") + 1]
+        stage = failure.stopped_at(broken)
         assert stage in finished[0].tasks
         again = rerun.rerun(str(root), broken.run_id, stages_from=stage)
         broken = runner.run(again.pipeline, again.parameters, str(root), earlier=again.earlier)

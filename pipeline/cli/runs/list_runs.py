@@ -2,35 +2,43 @@
 
 import argparse
 
-from idxpipe.components.core.errors import DataError
 from idxpipe.pipeline.cli.command import Outcome
 from idxpipe.pipeline.cli.flags import add_root
 
 NAME = "runs"
-HELP = "list the runs below a root"
+HELP = "list the runs below a root, the newest first"
+SORTS = ("date", "status", "time", "accuracy")
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
-    """Add the root."""
+    """Add the root, and which runs in which order."""
     add_root(parser)
+    names = "{" + ",".join(SORTS) + "}"
+    what = "what to sort by (default: date)"
+    parser.add_argument("--sort", default="date", choices=SORTS, metavar=names, help=what)
+    what = "only runs with this value of a parameter, or status=...; may be repeated"
+    parser.add_argument("--where", action="append", default=[], metavar="NAME=VALUE", help=what)
+    parser.add_argument("--limit", type=int, default=0, metavar="N", help="only the first N")
 
 
 def run(args: argparse.Namespace) -> Outcome:
     """List the runs below a root."""
-    from idxpipe.pipeline import state
     from idxpipe.pipeline.cli.display import table
+    from idxpipe.pipeline.runs import listing
+    from idxpipe.pipeline.state import duration
 
-    records, rows = [], []
-    for run_id in state.run_ids(args.root):
-        try:
-            record = state.load(args.root, run_id)
-        except DataError as error:
-            rows.append((run_id, error.problem, "", ""))
-            continue
-        records.append(record)
-        stages = [task for task in record.tasks.values() if task.kind == "container"]
-        done = sum(task.status.finished for task in stages)
-        time = state.duration(record.seconds)
-        rows.append((run_id, record.status, time, f"{done} of {len(stages)} done"))
-    text = table("run", "status", "time", "stages", rows=rows)
-    return Outcome([record.to_json() for record in records], text)
+    found = listing.select(listing.rows(args.root), args.where, args.sort)
+    found = found[: args.limit or None]
+    cells = [
+        (
+            row.run_id,
+            row.date,
+            row.record.status if row.record else row.problem,
+            duration(row.record.seconds) if row.record else "",
+            "-" if row.accuracy is None else f"{row.accuracy:.4f}",
+            listing.words(row.changed),
+        )
+        for row in found
+    ]
+    text = table("run", "date", "status", "time", "accuracy", "parameters", rows=cells)
+    return Outcome([row.record.to_json() for row in found if row.record], text)

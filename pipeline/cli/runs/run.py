@@ -2,7 +2,9 @@
 
 import argparse
 import os
+import shlex
 import sys
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
@@ -52,11 +54,16 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--plan", action="store_true", help=what)
     what = "with --plan: exit with code 4 if a stage would run, other than one that always does"
     parser.add_argument("--check", action="store_true", help=what)
+    add_running(parser)
+    add_pipeline(parser, "; for --from and --only, the one that the earlier run ran")
+
+
+def add_running(parser: argparse.ArgumentParser) -> None:
+    """Add how stages are run."""
     what = "after a failure, still run the stages that do not need the one that failed"
     parser.add_argument("--keep-going", action="store_true", help=what)
     what = "stages at a time (default: one per CPU)"
     parser.add_argument("--jobs", type=int, default=0, metavar="N", help=what)
-    add_pipeline(parser, "; for --from and --only, the one that the earlier run ran")
 
 
 def run(args: argparse.Namespace) -> Outcome:
@@ -140,17 +147,30 @@ def _outcome(record: RunRecord) -> Outcome:
     from idxpipe.pipeline.failure import error_of
 
     error = error_of(record)
-    reports = [_shown(uri) for uri in summary.reports(record).values()]
     if error:
-        say("\n".join([stages(record), *(f"report  {uri}" for uri in reports)]))
+        say("\n".join([stages(record), *summary.report_lines(record)]))
         return Outcome({"run": record.to_json()}, error=error)
-    lines = [stages(record), "", *summary.metric_lines(record)]
-    lines += [f"report            {uri}" for uri in reports]
-    lines.append(f"run               {_shown(record.folder)}")
+    lines = [stages(record), "", *summary.metric_lines(record), *_where(record)]
     return Outcome(record.to_json(), "\n".join(lines))
 
 
-def _shown(uri: str) -> str:
-    """Return a path below the current folder relative to it, anything else as it is."""
-    here = os.getcwd() + os.sep
-    return uri.removeprefix(here) if storage.is_local(uri) else uri
+def _where(record: RunRecord) -> Iterator[str]:
+    """Yield where what the run made is, and what to do with it."""
+    from idxpipe.pipeline.cli import summary
+    from idxpipe.pipeline.runs.links import products
+
+    made = dict(products(record))
+    if "model" in made:
+        yield f"{'model':<18}{summary.shown(made['model'])}"
+    yield from summary.report_lines(record)
+    yield f"{'logs':<18}{summary.shown(storage.join(record.folder, 'logs'))}"
+    yield f"{'run':<18}{summary.shown(record.folder)}"
+    root = [] if record.root == os.path.abspath("out") else ["--root", summary.shown(record.root)]
+    show = shlex.join(["idxpipe", "show", *root])
+    again = shlex.join(["idxpipe", "run", *root, "--from", "train", "--set", "learning_rate=0.01"])
+    predict = shlex.join(["idxpipe", "predict", "--model", "latest", *root, "IMAGES"])
+    yield ""
+    yield f"{'look':<18}{show}"
+    if "model" in made:
+        yield f"{'predict':<18}{predict}"
+        yield f"{'change':<18}{again}"

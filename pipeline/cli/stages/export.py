@@ -5,7 +5,7 @@ import dataclasses
 
 from idxpipe.components.convert.config import EXPORTS
 from idxpipe.pipeline.cli.command import Outcome
-from idxpipe.pipeline.cli.flags import add_required
+from idxpipe.pipeline.cli.flags import add_required, add_root
 
 NAME = "export"
 HELP = "write a dataset as IDX, NumPy or PNG files again"
@@ -13,7 +13,9 @@ HELP = "write a dataset as IDX, NumPy or PNG files again"
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Add the dataset, the format and the folder."""
-    parser.add_argument("records", metavar="URI", help="folder of a converted dataset")
+    what = "folder of a converted dataset, or RUN:convert-test of a run, its id or `latest`"
+    parser.add_argument("records", metavar="URI|RUN", help=what)
+    add_root(parser)
     parser.add_argument(
         "--to",
         required=True,
@@ -27,8 +29,9 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> Outcome:
     """Write a dataset as files of another format."""
     from idxpipe.components.convert.export import export
+    from idxpipe.pipeline.runs.reference import TRAINING, resolve
 
-    made = export(args.records, args.to, args.output)
+    made = export(resolve(args.records, args.root, TRAINING), args.to, args.output)
     order = "" if made.in_source_order else ", in the dataset's own order, as it is a shuffled part"
     text = "\n".join([*made.uris, f"{made.num_examples} examples{order}"])
     return Outcome(dataclasses.asdict(made), text)

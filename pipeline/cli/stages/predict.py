@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from idxpipe.components.evaluate.config import PredictConfig
 from idxpipe.pipeline.cli.command import Outcome
-from idxpipe.pipeline.cli.flags import add_config, add_required, read_config
+from idxpipe.pipeline.cli.flags import add_config, add_made, add_root, read_config
 
 if TYPE_CHECKING:
     from idxpipe.components.evaluate.predict import Prediction, Task
@@ -19,7 +19,9 @@ TABLE, JSONL = FORMATS = ("table", "jsonl")
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Add the model, the images and the form of the lines."""
-    add_required(parser, "--model", "folder of a SavedModel, or the output of train")
+    what = "folder of a SavedModel, the output of train, or a run: its id or `latest`"
+    add_made(parser, "--model", what)
+    add_root(parser)
     what = "IDX files, plain or gzip; PNG files; or folders of PNG files"
     parser.add_argument("images", nargs="+", metavar="IMAGES", help=what)
     parser.add_argument(
@@ -35,8 +37,10 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> Outcome:
     """Classify images."""
     from idxpipe.components.evaluate.predict import predict, prepare
+    from idxpipe.pipeline.runs.reference import MODEL, resolve
 
-    task = prepare(args.model, args.images, read_config(args, PredictConfig))
+    model = resolve(args.model, args.root, MODEL)
+    task = prepare(model, args.images, read_config(args, PredictConfig))
     if not args.json:
         return Outcome(None, _lines(task, predict(task), args.format))
     found = [prediction.to_json() for prediction in predict(task)]

@@ -4,6 +4,7 @@ import argparse
 import dataclasses
 
 from idxpipe.pipeline.cli.command import Outcome
+from idxpipe.pipeline.cli.flags import add_root
 
 NAME = "records"
 HELP = "check every record of a dataset, show the first"
@@ -11,7 +12,9 @@ HELP = "check every record of a dataset, show the first"
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Add the dataset, and how many examples to draw."""
-    parser.add_argument("records", metavar="URI", help="folder of a converted dataset")
+    what = "folder of a converted dataset, or RUN:convert-test of a run, its id or `latest`"
+    parser.add_argument("records", metavar="URI|RUN", help=what)
+    add_root(parser)
     what = "draw the first N examples (default: 0)"
     parser.add_argument("--show", type=int, default=0, metavar="N", help=what)
 
@@ -20,9 +23,11 @@ def run(args: argparse.Namespace) -> Outcome:
     """Check a dataset and show its first examples."""
     from idxpipe.components.convert.records import check_records, first_examples
     from idxpipe.pipeline.cli.display import table
+    from idxpipe.pipeline.runs.reference import TRAINING, resolve
 
-    dataset = check_records(args.records)
-    shown = first_examples(args.records, args.show) if args.show > 0 else []
+    records = resolve(args.records, args.root, TRAINING)
+    dataset = check_records(records)
+    shown = first_examples(records, args.show) if args.show > 0 else []
     rows = [(s.name, s.examples, s.bytes, f"{s.crc32c:08x}") for s in dataset.shards]
     lines = [
         *(f"{example.draw()}\nlabel {example.label}\n" for example in shown),

@@ -44,8 +44,8 @@ def test_alone_it_prints_the_help(capsys):
         assert f"\n  {name} " in err
 
 
-def test_a_closed_pipe_is_no_error(data):
-    command = f"{sys.executable} -m idxpipe.pipeline.cli.main validate --data {data} | true"
+def test_a_closed_pipe_is_no_error(idx_files):
+    command = f"{sys.executable} -m idxpipe.pipeline.cli.main validate --data {idx_files} | true"
     done = subprocess.run(
         ["bash", "-o", "pipefail", "-c", command], check=False, capture_output=True, text=True
     )

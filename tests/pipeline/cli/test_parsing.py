@@ -14,7 +14,7 @@ from idxpipe.pipeline.cli.main import main
         (["zzz"], "usage: idxpipe COMMAND", "idxpipe --help lists them"),
         (
             ["train", "--recrods", "x", "--output", "y"],
-            "usage: idxpipe train --records URI --output URI [FLAGS]",
+            "usage: idxpipe train --records URI|RUN --output URI [FLAGS]",
             "did you mean --records?",
         ),
         (["run", "--recipe", "fast"], "usage: idxpipe run", "--set recipe=fast\n"),
@@ -38,8 +38,8 @@ def test_a_mistyped_flag_is_json_too(capsys):
     assert json.loads(capsys.readouterr().out)["error"]["found"] == "--recrods"
 
 
-def test_what_follows_two_dashes_is_not_ours(data, tmp_path, capsys):
-    words = ["convert", "--data", str(data), "--output", str(tmp_path / "out")]
+def test_what_follows_two_dashes_is_not_ours(idx_files, tmp_path, capsys):
+    words = ["convert", "--data", str(idx_files), "--output", str(tmp_path / "out")]
     assert main([*words, "--", "--direct_num_workers=1"]) == 0
 
 
@@ -48,5 +48,5 @@ def test_what_is_missing_is_named_with_the_usage(capsys):
         main(["train", "--output", "y"])
     assert caught.value.code == 2
     err = capsys.readouterr().err
-    assert err.startswith("usage: idxpipe train --records URI --output URI [FLAGS]\n")
+    assert err.startswith("usage: idxpipe train --records URI|RUN --output URI [FLAGS]\n")
     assert "--records" in err.splitlines()[1]

@@ -74,7 +74,8 @@ def test_signals_end_the_stages(started, root, number, run):
     assert record.tasks["copy-test"].status == "cancelled"
     error = failure.error_of(record)
     assert error.exit_code == 130
-    assert "--from copy-test" in str(error)
+    assert f"idxpipe resume {record.run_id}" in str(error)
+    assert failure.stopped_at(record) == "copy-test"
     # Well under the 60 s that the stage would have hung.
     assert record.seconds < 10
     assert statuses(run()) == {

@@ -100,7 +100,7 @@ def test_failed_stage(script, exit_code, shown, root):
     assert shown in str(error)
     assert "Trailing" not in str(error)
     assert f"\n  log:      {record.tasks['one'].log}\n" in str(error)
-    assert f"\n  go on:    idxpipe run --root {root} --from one --run {record.run_id}" in str(error)
+    assert f"\n  go on:    idxpipe resume {record.run_id} --root {root}" in str(error)
     with pytest.raises(IdxpipeError):
         raise error
 

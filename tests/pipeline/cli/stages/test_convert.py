@@ -6,18 +6,18 @@ from idxpipe.components.core.dataset.manifest import read_dataset
 from idxpipe.pipeline.cli.main import main
 
 
-def test_convert_then_what_it_says(data, tmp_path, capsys):
+def test_convert_then_what_it_says(idx_files, tmp_path, capsys):
     words = ["convert", "--output", str(tmp_path / "out"), "--num-shards", "3"]
     for kind in ("images", "labels"):
-        (source,) = data.glob(f"train-{kind}-*")
+        (source,) = idx_files.glob(f"train-{kind}-*")
         words += [f"--{kind}", str(source)]
     assert main([*words, "--", "--direct_num_workers=1"]) == 0
     assert capsys.readouterr().out.startswith("60 examples in 3 shards, 50280 bytes: ")
     assert main([*words, "--", "--no_such_thing=1"]) == 2
 
 
-def test_convert_takes_a_whole_data_set(data, tmp_path, capsys):
-    words = ["convert", "--data", str(data), "--output", str(tmp_path / "out"), "--json"]
+def test_convert_takes_a_whole_data_set(idx_files, tmp_path, capsys):
+    words = ["convert", "--data", str(idx_files), "--output", str(tmp_path / "out"), "--json"]
     assert main([*words, "--num-classes", "0", "--validation-fraction", "0.2"]) == 0
     made = json.loads(capsys.readouterr().out)
     assert {split: one["num_classes"] for split, one in made.items()} == {"train": 10, "test": 10}

@@ -1,0 +1,39 @@
+"""The command `diff`: only what differs between two runs."""
+
+import argparse
+import dataclasses
+
+from idxpipe.pipeline.cli.command import Outcome
+from idxpipe.pipeline.cli.flags import add_root
+
+NAME = "diff"
+HELP = "show only what differs between two runs, and whether the difference is luck"
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """Add the two runs."""
+    for name in ("first", "second"):
+        what = f"the {name} run: its id, the beginning of it, `latest`, or its folder"
+        parser.add_argument(name, metavar=f"RUN{1 + (name == 'second')}", help=what)
+    add_root(parser)
+
+
+def run(args: argparse.Namespace) -> Outcome:
+    """Compare two runs."""
+    from idxpipe.pipeline.cli.display import table
+    from idxpipe.pipeline.runs.diff import diff, luck
+    from idxpipe.pipeline.runs.reference import find_run
+
+    first, second = (find_run(given, args.root) for given in (args.first, args.second))
+    found = diff(first, second)
+    chance = luck(first, second) if found else None
+    rows = [(d.kind, d.name, d.first, d.second) for d in found]
+    text = table("kind", "what", first.run_id, second.run_id, rows=rows)
+    if not rows:
+        text = "nothing differs"
+    data = {
+        "runs": [first.run_id, second.run_id],
+        "differences": [dataclasses.asdict(difference) for difference in found],
+        "mcnemar": None if chance is None else dataclasses.asdict(chance),
+    }
+    return Outcome(data, text if chance is None else f"{text}\n\n{chance}")

@@ -1,0 +1,24 @@
+"""The command `unpin`."""
+
+import argparse
+
+from idxpipe.pipeline.cli.command import Outcome
+from idxpipe.pipeline.cli.flags import add_run
+
+NAME = "unpin"
+HELP = "let a run go again when runs are cleaned"
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """Add the run."""
+    add_run(parser)
+
+
+def run(args: argparse.Namespace) -> Outcome:
+    """Keep a run no longer."""
+    from idxpipe.pipeline.runs.clean import pin
+    from idxpipe.pipeline.runs.reference import find_run
+
+    record = find_run(args.run_id, args.root)
+    pin(record, pinned=False)
+    return Outcome({"run": record.run_id}, f"{record.run_id} is unpinned")

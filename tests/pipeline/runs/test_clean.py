@@ -1,0 +1,108 @@
+import os
+import threading
+from pathlib import Path
+
+import pytest
+
+from idxpipe.components.core.errors import UsageError
+from idxpipe.pipeline import state
+from idxpipe.pipeline.runs import clean
+from idxpipe.pipeline.runs.clean import Choice
+from tests.pipeline.runs.commands import command
+
+
+@pytest.fixture
+def three(run, data, monkeypatch):
+    """Return runs: one, one that failed on other data, and one with other parameters."""
+    first = run()
+    monkeypatch.setenv("BREAK", "b")
+    (data / "b").write_text("other\n")
+    failed = run()
+    monkeypatch.delenv("BREAK")
+    (data / "b").write_text("second\n")
+    return first, failed, run(steps=11)
+
+
+def left(root):
+    return {path.name for path in (root / "runs").iterdir()}
+
+
+def folders(*records):
+    """Return the folders that the tasks of some runs have their results in."""
+    return {task.folder for record in records for task in record.tasks.values() if task.folder}
+
+
+def test_what_is_not_told_to_go_stays(three, root, capsys):
+    said = command(capsys, "clean", "--root", str(root)).out
+    # What the failed run left half done is used by nobody who is kept: it is kept.
+    assert "nothing would go" in said
+    said = command(capsys, "clean", "--failed", "--root", str(root)).out
+    assert "would be freed: --yes deletes it" in said
+    assert left(root) == {record.run_id for record in three}
+
+
+def test_clean_never_takes_what_a_kept_run_uses(three, root, capsys):
+    first, failed, last = three
+    command(capsys, "clean", "--failed", "--yes", "--root", str(root))
+    assert left(root) == {first.run_id, last.run_id}
+    assert all(os.path.exists(folder) for folder in folders(first, last))
+    assert not any(os.path.exists(folder) for folder in folders(failed) - folders(first, last))
+    command(capsys, "clean", "--keep-last", "1", "--yes", "--root", str(root))
+    assert left(root) == {last.run_id}
+    assert all(os.path.exists(folder) for folder in folders(last))
+    assert not any(os.path.exists(folder) for folder in folders(first) - folders(last))
+    # All that the cache holds for the last run is still good.
+    record = state.load(str(root), last.run_id)
+    assert record.tasks["judge"].outputs.artifacts["report"].inventory()
+
+
+def test_a_pinned_run_and_a_foreign_file_stay(three, root, capsys):
+    first, _, _ = three
+    command(capsys, "pin", first.run_id, "--root", str(root))
+    note = root / "artifacts" / "train" / "notes" / "mine.txt"
+    note.parent.mkdir()
+    note.write_text("mine")
+    command(capsys, "clean", "--keep-last", "0", "--yes", "--root", str(root))
+    assert left(root) == {first.run_id}
+    assert all(os.path.exists(folder) for folder in folders(first))
+    assert note.read_text() == "mine"
+    said = command(capsys, "rm", first.run_id, "--yes", "--root", str(root), code=2).err
+    assert f"idxpipe unpin {first.run_id}" in said
+    command(capsys, "unpin", first.run_id, "--root", str(root))
+    command(capsys, "rm", first.run_id, "--yes", "--root", str(root))
+    assert left(root) == set()
+
+
+def test_what_a_living_run_works_on_stays(run, root, monkeypatch, tmp_path):
+    mark = tmp_path / "mark"
+    monkeypatch.setenv("HANG", "a")
+    monkeypatch.setenv("HANG_MARK", str(mark))
+    found = []
+    thread = threading.Thread(target=lambda: found.append(run(grace=0.1)), daemon=True)
+    thread.start()
+    while not mark.exists():
+        assert thread.is_alive()
+    (living,) = left(root)
+    waste = clean.waste(str(root), Choice(keep_last=0, failed=True))
+    assert [one.uri for one in waste if one.kind == "run"] == []
+    assert not any("copy-train" in one.uri for one in waste)
+    with pytest.raises(UsageError, match="this run is kept"):
+        clean.waste(str(root), Choice(runs=[living]))
+
+
+def test_age(run, root):
+    record = run()
+    assert clean.parse_age("30d").days == 30
+    with pytest.raises(UsageError, match="invalid value"):
+        clean.parse_age("a month")
+    assert clean.waste(str(root), Choice(older_than=clean.parse_age("1d"))) == []
+    waste = clean.waste(str(root), Choice(older_than=clean.parse_age("0m")))
+    assert [one.uri for one in waste if one.kind == "run"] == [record.folder]
+
+
+def test_a_damaged_record_stops_the_cleaning(run, root, capsys):
+    record = run()
+    Path(record.folder, "run.json").write_text("{")
+    assert (
+        "damaged" in command(capsys, "clean", "--keep-last", "0", "--root", str(root), code=3).err
+    )

@@ -1,0 +1,48 @@
+from pathlib import Path
+
+import pytest
+
+from idxpipe.pipeline.runs import listing
+from idxpipe.pipeline.state import RunRecord
+from tests.pipeline.runs.commands import as_json, command
+
+
+def test_runs_are_listed_sorted_and_filtered(run, root, capsys):
+    first, second = run(), run(steps=11)
+    shown = command(capsys, "runs", "--root", str(root)).out
+    assert shown.index(second.run_id) < shown.index(first.run_id)
+    assert "0.5000" in shown
+    assert "steps=11" in shown
+    assert listing.local_date(first.started) in shown
+    only = as_json(capsys, "runs", "--root", str(root), "--where", "steps=10")
+    assert [found["run_id"] for found in only] == [first.run_id]
+    slow = max((first, second), key=lambda record: record.seconds)
+    assert (
+        as_json(capsys, "runs", "--root", str(root), "--sort", "time")[0]["run_id"] == slow.run_id
+    )
+    assert len(as_json(capsys, "runs", "--root", str(root), "--limit", "1")) == 1
+    Path(first.folder, "run.json").write_text("{")
+    assert "record of this run is damaged" in command(capsys, "runs", "--root", str(root)).out
+    assert "NAME=VALUE" in command(capsys, "runs", "--root", str(root), "--where", "x", code=2).err
+
+
+def test_a_mistyped_root_is_an_error(capsys, tmp_path):
+    said = command(capsys, "runs", "--root", str(tmp_path / "ot"), code=2).err
+    assert "no run is recorded here" in said
+
+
+def test_what_differs_from_the_defaults_is_what_was_changed():
+    values = {"data": "d", "train_images": "", "train_labels": "", "test_images": ""}
+    ours = {**values, "test_labels": "", "batch_size": -1, "train_steps": 60}
+    record = RunRecord("r", "/r", "idxpipe", "d", ours)
+    assert listing.changed(record) == {"data": "d", "train_steps": 60}
+    assert listing.words({"learning_rate": -1.0, "model": "cnn"}) == (
+        "learning_rate=the recipe's model=cnn"
+    )
+
+
+@pytest.mark.parametrize(
+    ("count", "text"), [(0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (26_300_000, "26.3 MB")]
+)
+def test_sizes(count, text):
+    assert listing.size(count) == text
