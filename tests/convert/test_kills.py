@@ -26,6 +26,9 @@ def test_thirty_kills(tmp_path, lean):
 
 
 def main(folder):
+    # Here, once: what a fork imports is lost with it.
+    import apache_beam.runners.portability.fn_api_runner  # noqa: F401
+
     from idxpipe.components.convert.config import ConvertConfig
     from idxpipe.components.convert.stage import convert
     from idxpipe.components.core import storage

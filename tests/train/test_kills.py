@@ -20,7 +20,7 @@ import pytest
 from idxpipe.components.core.stores.local import TEMPORARY
 
 KILLS = 20
-STEPS = 100
+STEPS = 60
 KEEP = 2
 SETTINGS = {
     "accelerator": "cpu",

@@ -4,7 +4,9 @@ from idxpipe.pipeline.cli.main import main
 
 
 def test_records_counts_checks_and_draws(idx_files, tmp_path, capsys):
-    sources = [str(idx_files / name) for name in ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")]
+    sources = [
+        str(idx_files / name) for name in ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
+    ]
     output = str(tmp_path / "out")
     main(["convert", "--images", sources[0], "--labels", sources[1], "--output", output])
     capsys.readouterr()
