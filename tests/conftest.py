@@ -11,9 +11,18 @@ from tests.emulators import (
     fake_gcs_server,
     gcp_storage_emulator,
     gcs_at,
+    lean_environment,
     make_bucket,
     moto_server,
 )
+
+BUCKET = "bucket"
+
+# What a script starts in the background ignores Ctrl-C, by POSIX, and so does all that it starts,
+# the commands whose interruption is tested, too.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 
 # Begun first, the longest before all, so that no worker is left alone with one of them at the end.
 LONG = (
@@ -40,12 +49,11 @@ def pytest_collection_modifyitems(items):
     items.sort(key=rank)
 
 
-BUCKET = "bucket"
-
-# What a script starts in the background ignores Ctrl-C, by POSIX, and so does all that it starts,
-# the commands whose interruption is tested, too.
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+@pytest.fixture(scope="module")
+def lean():
+    """Child processes are as on a user's machine, and not measured."""
+    with environment(**lean_environment()):
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ def install(folder: Path, *words: str) -> Path:
     """Install into `folder` alone; the test is skipped where there is no package index."""
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
     done = subprocess.run(
-        [*pip, "--no-warn-conflicts", "--target", str(folder), *words],
+        [*pip, "--no-compile", "--no-warn-conflicts", "--target", str(folder), *words],
         check=False,
         capture_output=True,
         text=True,

@@ -14,6 +14,8 @@ from packaging.requirements import Requirement
 
 from tests.idxfiles import make_arrays, write_data_set
 
+pytestmark = pytest.mark.usefixtures("lean")
+
 SHIPPED = ("setup.py", "pyproject.toml", "README.md", "CHANGELOG.md", "LICENSE", "MANIFEST.in")
 
 

@@ -12,7 +12,7 @@ KILLS = 30
 SHARDS = (2, 3, 4, 5)
 
 
-def test_thirty_kills(tmp_path):
+def test_thirty_kills(tmp_path, lean):
     """In a process of its own, which forks: importing Beam sixty times would take minutes."""
     done = subprocess.run(
         [sys.executable, "-m", "tests.convert.test_kills", str(tmp_path)],
@@ -26,6 +26,9 @@ def test_thirty_kills(tmp_path):
 
 
 def main(folder):
+    # Here, once: what a fork imports is lost with it.
+    import apache_beam.runners.portability.fn_api_runner  # noqa: F401
+
     from idxpipe.components.convert.config import ConvertConfig
     from idxpipe.components.convert.stage import convert
     from idxpipe.components.core import storage

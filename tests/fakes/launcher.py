@@ -199,7 +199,7 @@ class Launcher:
         kept = {name: value for name, value in os.environ.items() if not _CREDENTIALS.match(name)}
         return kept | {
             "PATH": f"{os.path.dirname(sys.executable)}:{os.environ['PATH']}",
-            "PYTHONPATH": f"{site}:{REPOSITORY}",
+            "PYTHONPATH": f"{site}:{REPOSITORY / 'tests' / 'absent'}:{REPOSITORY}",
             "HOME": str(self.disk),
             "TMPDIR": str(self.disk / "tmp"),
             # What asks Amazon's metadata server gets no answer in a cluster elsewhere.

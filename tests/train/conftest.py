@@ -1,6 +1,7 @@
 """One tiny dataset and one finished training for the tests of this folder."""
 
 import dataclasses
+import shutil
 import sys
 from pathlib import Path
 
@@ -67,6 +68,13 @@ def records(tmp_path_factory):
 @pytest.fixture
 def new_run(tmp_path, records):
     return Run(records, str(tmp_path / "run"))
+
+
+@pytest.fixture
+def again(finished, new_run):
+    """A copy of the uninterrupted training, to be changed."""
+    shutil.copytree(finished[0].folder, new_run.folder)
+    return new_run
 
 
 @pytest.fixture(scope="session")

@@ -20,7 +20,7 @@ import pytest
 from idxpipe.components.core.stores.local import TEMPORARY
 
 KILLS = 20
-STEPS = 100
+STEPS = 60
 KEEP = 2
 SETTINGS = {
     "accelerator": "cpu",
@@ -33,7 +33,7 @@ SETTINGS = {
     "shuffle_buffer": 30,
 }
 REAL = bool(os.environ.get("IDXPIPE_CHAOS"))
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("lean")]
 
 
 def test_twenty_kills(records, tmp_path):

@@ -47,7 +47,7 @@ def test_checkpoints_that_are_too_old_go_from_the_bucket_too(run):
 
 
 def test_a_checkpoint_whose_upload_was_cut_off_is_not_seen(run, finished):
-    run.train()
+    upload(finished[0].folder, run.folder, storage.list_files(finished[0].folder))
     # The index is the last that is sent.
     storage.delete(f"{run.checkpoints}/ckpt-20.index")
     assert run.train().resumed_from == 10

@@ -29,14 +29,13 @@ def test_train_steps_raised_later_goes_on_to_the_same_weights(finished, new_run)
     assert [p["step"] for p in points] == [5, 7, 10, 15, 20]
 
 
-def test_finished_training_is_exported_again_without_training(finished, new_run, monkeypatch):
-    first = new_run.train()
-    os.remove(f"{new_run.model}/model.json")
+def test_finished_training_is_exported_again_without_training(finished, again, monkeypatch):
+    os.remove(f"{again.model}/model.json")
     monkeypatch.setattr("idxpipe.components.train.training.make_loop", lambda *_: None)
-    again = new_run.train()
-    assert (again.step, again.loss, again.resumed_from) == (20, first.loss, 20)
-    assert again.examples_per_second == 0
-    assert new_run.weights() == finished[0].weights()
+    result = again.train()
+    assert (result.step, result.loss, result.resumed_from) == (20, finished[1].loss, 20)
+    assert result.examples_per_second == 0
+    assert again.weights() == finished[0].weights()
 
 
 def test_checkpoint_beyond_train_steps_is_refused(new_run):

@@ -1,6 +1,7 @@
 """Which checkpoints are kept, and which are read."""
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -25,19 +26,18 @@ def damage(checkpoint):
     path.write_bytes(data)
 
 
-def test_damaged_newest_checkpoint_is_skipped(finished, new_run, capsys):
-    new_run.train()
-    damage(list_checkpoints(new_run.checkpoints)[20])
+def test_damaged_newest_checkpoint_is_skipped(finished, again, capsys):
+    damage(list_checkpoints(again.checkpoints)[20])
     # TensorFlow's own list of checkpoints is not needed either.
-    Path(f"{new_run.checkpoints}/checkpoint").write_text("garbage")
-    result = new_run.train()
+    Path(f"{again.checkpoints}/checkpoint").write_text("garbage")
+    result = again.train()
     assert result.resumed_from == 10
     assert "warning: checkpoint of step 20 is skipped" in capsys.readouterr().err
-    assert new_run.weights() == finished[0].weights()
-    for path in list_checkpoints(new_run.checkpoints).values():
+    assert again.weights() == finished[0].weights()
+    for path in list_checkpoints(again.checkpoints).values():
         damage(path)
     with pytest.raises(DataError, match="no checkpoint can be read"):
-        new_run.train()
+        again.train()
 
 
 def cut_short(path):
@@ -49,11 +49,19 @@ def zeros(path):
     path.write_bytes(bytes(path.stat().st_size))
 
 
+@pytest.fixture(scope="module")
+def of_10_and_12(records, tmp_path_factory):
+    """A training with two checkpoints; not to be changed."""
+    run = Run(records, str(tmp_path_factory.mktemp("twelve") / "run"))
+    run.train(train_steps=10)
+    run.train(train_steps=12)
+    return run
+
+
 @pytest.mark.parametrize("damage", [Path.unlink, cut_short, zeros, lambda p: p.write_bytes(b"")])
 @pytest.mark.parametrize("suffix", [".index", ".data-00000-of-00001"])
-def test_checkpoint_that_is_half_there_is_skipped(new_run, capsys, suffix, damage):
-    new_run.train(train_steps=10)
-    new_run.train(train_steps=12)
+def test_checkpoint_that_is_half_there_is_skipped(of_10_and_12, new_run, capsys, suffix, damage):
+    shutil.copytree(of_10_and_12.folder, new_run.folder)
     newest = list_checkpoints(new_run.checkpoints)[12]
     damage(Path(newest + suffix))
     # And so TensorFlow's saver leaves a killed process's.
