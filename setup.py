@@ -35,6 +35,8 @@ TRAIN = [
 TPU_CHECK = ["jax==0.10.2", "jaxlib==0.10.2", "libtpu==0.0.52"]
 # With a limit to what a server may ask to wait.
 PIPELINE = ["kfp>=2.16.1,<2.18", "PyYAML>=6", "urllib3>=2.6"]
+# TensorFlow 2.21 no longer brings it; the version that TensorFlow for TPUs wants.
+TENSORBOARD = ["tensorboard>=2.20,<2.21"]
 # Of the images, too: a pipeline root of Kubeflow may be on S3.
 S3 = ["s3fs>=2025.1"]
 
@@ -58,10 +60,12 @@ setup(
         "idxpipe.pipeline.preflight": ["*.json"],
         "idxpipe.pipeline.tpu": ["*.json"],
     },
-    # What the workers of a conversion need, as Beam installs no extra there; terminal and pages.
-    install_requires=[*WORKER, "rich>=13.9", "Jinja2>=3.1"],
+    # What the workers of a conversion need, as Beam installs no extra there; terminal, pages and
+    # the completion of commands.
+    install_requires=[*WORKER, "rich>=13.9", "Jinja2>=3.1", "argcomplete>=3.5"],
     extras_require={
-        "all": [*TRAIN, *PIPELINE, *S3],
+        "all": [*TRAIN, *PIPELINE, *S3, *TENSORBOARD],
+        "tensorboard": TENSORBOARD,
         "train": TRAIN,
         "import": IMPORT,
         "pipeline": PIPELINE,
@@ -113,6 +117,8 @@ setup(
         "License :: OSI Approved :: Apache Software License",
         "Operating System :: POSIX :: Linux",
         "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
         "Topic :: Scientific/Engineering :: Artificial Intelligence",
     ],
 )

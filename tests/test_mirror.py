@@ -26,6 +26,8 @@ COVERED_BY = {
     "validate/split.py": "validate/test_stage.py",
     "validate/validation.py": "validate/test_stage.py",
     "pipeline/cli/runs/clean.py": "pipeline/runs/test_clean.py",
+    "pipeline/cli/runs/sweep.py": "pipeline/runs/test_sweep.py",
+    "pipeline/cli/runs/tensorboard.py": "pipeline/runs/test_trainings.py",
     "pipeline/cli/services/flags.py": "pipeline/cli/services/test_submit_vertex.py",
     "pipeline/cli/services/on_kubeflow.py": "pipeline/kubeflow/test_record.py",
     "pipeline/cli/services/options.py": "pipeline/cli/services/test_submit_vertex.py",

@@ -53,7 +53,7 @@ def test_converting_needs_neither_tensorflow_nor_kubeflow(built):
         needs = map(Requirement, lines)
         return {n.name for n in needs if not n.marker or n.marker.evaluate({"extra": extra})}
 
-    heavy = {"tensorflow", "keras", "pillow", "kfp", "PyYAML"}
+    heavy = {"tensorflow", "keras", "pillow", "kfp", "PyYAML", "tensorboard"}
     assert not installed("") & heavy
     assert "apache-beam" in installed("")
     assert installed("all") == installed("") | heavy | {"s3fs", "urllib3"}

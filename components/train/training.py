@@ -40,7 +40,8 @@ from idxpipe.components.train.optimizer import build_optimizer
 from idxpipe.components.train.result import Folders, TrainResult
 from idxpipe.components.train.run import run
 from idxpipe.components.train.state.checkpoints import Checkpoints, list_checkpoints
-from idxpipe.components.train.state.history import History, read_points
+from idxpipe.components.train.state.history import History
+from idxpipe.components.train.state.points import read_points
 from idxpipe.components.train.state.resume import check_recipe, earlier_precision, recipe_of
 from idxpipe.components.train.step import make_loop, make_step
 from idxpipe.components.train.strategy import (

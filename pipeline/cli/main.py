@@ -5,6 +5,7 @@ stdout is data, stderr is narration: an outcome is printed as text, or as one JS
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -25,6 +26,8 @@ from idxpipe.pipeline.cli.runs import (
     rm,
     run,
     show,
+    sweep,
+    tensorboard,
     unpin,
 )
 from idxpipe.pipeline.cli.runs import open as open_
@@ -41,15 +44,17 @@ from idxpipe.pipeline.cli.stages import (
     validate,
 )
 from idxpipe.pipeline.cli.tools import compile as compile_
-from idxpipe.pipeline.cli.tools import doctor, image_tag, params, plan, tpu_check
+from idxpipe.pipeline.cli.tools import completion, doctor, image_tag, params, plan, tpu_check
 
+# Set by a shell that asks what may follow, as argcomplete's shell code does.
+COMPLETING = "_ARGCOMPLETE"
 GROUPS: dict[str, tuple[Command, ...]] = {
-    "the pipeline on this machine": (run, resume, accept),
-    "its runs": (list_runs, show, open_, diff, log, clean, rm, pin, unpin),
+    "the pipeline on this machine": (run, resume, accept, sweep),
+    "its runs": (list_runs, show, open_, diff, log, tensorboard, clean, rm, pin, unpin),
     "single stages": (validate, convert, train, evaluate),
     "datasets and models": (fetch, import_data, records, export, predict),
     "Vertex AI and Kubeflow": (submit, status, wait, cancel, logs, list_jobs, schedule),
-    "tools": (params, compile_, doctor, plan, image_tag, tpu_check),
+    "tools": (params, compile_, doctor, plan, image_tag, tpu_check, completion),
 }
 COMMANDS = {command.NAME: command for group in GROUPS.values() for command in group}
 
@@ -58,6 +63,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return the exit code."""
     words = sys.argv[1:] if argv is None else list(argv)
     parser = build_parser()
+    if COMPLETING in os.environ:
+        from idxpipe.pipeline.cli.completing import complete
+
+        complete(parser)
     if not words:
         parser.print_help(sys.stderr)
         return 2

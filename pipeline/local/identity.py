@@ -8,6 +8,7 @@ from typing import Any
 from idxpipe.components.core import storage
 from idxpipe.components.core.dataset.manifest import MANIFEST
 from idxpipe.components.core.fingerprint import Fingerprint
+from idxpipe.components.core.metrics import METRICS
 from idxpipe.components.train.network.own_source import source_files
 from idxpipe.pipeline.catalogue import affects_output, shown
 from idxpipe.pipeline.local import code
@@ -19,7 +20,7 @@ VERSION = 2
 Parts = Mapping[str, Any]
 
 _FINGERPRINT = "_fingerprint"
-# Files of our own stages that are read for what they say, by the parameter that names them.
+# metrics.json, or its folder, by the parameter that names it.
 _FILES = ("baseline",)
 # Above that, what is in an artifact of somebody else's is told by where it is.
 _READ_BYTES = 256 << 20
@@ -124,7 +125,9 @@ def _parameters(values: Mapping[str, Any], *, ours: bool) -> dict[str, Any]:
     kept = {n: v for n, v in values.items() if affects_output(n) and n not in told}
     for name in _FILES:
         if kept.get(name):
-            kept[name] = f"crc32c {_checksum(kept[name]):08x}" if storage.exists(kept[name]) else ""
+            uri = str(kept[name])
+            files = [file for file in (uri, storage.join(uri, METRICS)) if storage.exists(file)]
+            kept[name] = f"crc32c {_checksum(files[0]):08x}" if files else uri
     return kept
 
 

@@ -147,8 +147,7 @@ def test_a_gate_that_is_not_passed_ends_with_4_and_says_how_to_go_on(place):
     assert any(line.startswith("report ") for line in done.stderr.splitlines())
     (command,) = (line for line in done.stderr.splitlines() if "go on:" in line)
     words = command.split("idxpipe ")[1].split()
-    assert words[:1] == ["run"]
-    assert "--from gate" in command
+    assert words[:1] == ["resume"]
     record = json.loads(idxpipe(*words, "--set", "min_accuracy=0.1", "--json").stdout)
     assert ran(record) == {"gate"}
     # What the model that did not pass was measured at is there.

@@ -147,5 +147,5 @@ def test_a_data_set_with_faults_leaves_report_and_page_and_goes_no_further(tmp_p
         assert code in done.stderr
     (page,) = (tmp_path / "out/artifacts/validate").glob("*/page.html")
     assert "4 errors" in page.read_text()
-    assert f"report  {page}" in done.stderr
+    assert f"data page         {page}" in done.stderr
     assert not list((tmp_path / "out/artifacts").glob("convert*"))

@@ -1,7 +1,7 @@
 """The course of a training, for people: TensorBoard events and history.json."""
 
 import json
-from typing import Any, Self
+from typing import Self
 
 import tensorflow as tf
 
@@ -9,9 +9,7 @@ from idxpipe.components.core import storage
 from idxpipe.components.core.errors import SetupError
 from idxpipe.components.train.state.events import Events
 from idxpipe.components.train.state.mirror import Mirror
-
-HISTORY = "history.json"
-SCHEMA_VERSION = 1
+from idxpipe.components.train.state.points import HISTORY, SCHEMA_VERSION, read_file
 
 
 class History:
@@ -31,7 +29,7 @@ class History:
         if storage.exists(storage.join(uri, HISTORY)):
             self._mirror.pull([HISTORY])
         self._file = storage.join(self._mirror.path, HISTORY)
-        self._points = [p for p in _read(self._file) if p["step"] <= (resumed_from or 0)]
+        self._points = [p for p in read_file(self._file) if p["step"] <= (resumed_from or 0)]
         try:
             self._events = Events(self._mirror.path, (resumed_from or 0) + 1)
         except tf.errors.OpError as error:
@@ -61,18 +59,3 @@ class History:
         self.save()
         self._events.close()
         self._mirror.push()
-
-
-def read_points(uri: str) -> list[dict[str, Any]]:
-    """Return the points of the history in the folder `uri`, in order; none if there is none."""
-    return _read(storage.join(uri, HISTORY))
-
-
-def _read(file: str) -> list[dict[str, Any]]:
-    if not storage.exists(file):
-        return []
-    try:
-        body = json.loads(storage.read(file))
-        return list(body["points"]) if body["schema_version"] == SCHEMA_VERSION else []
-    except (ValueError, KeyError, TypeError):
-        return []

@@ -3,7 +3,7 @@
 import argparse
 
 from idxpipe.pipeline.cli.command import Outcome
-from idxpipe.pipeline.cli.flags import add_no_cache, add_run
+from idxpipe.pipeline.cli.flags import add_assignments, add_no_cache, add_run
 
 NAME = "resume"
 HELP = "go on with a run that failed or was stopped"
@@ -14,6 +14,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     from idxpipe.pipeline.cli.runs.run import add_running
 
     add_run(parser)
+    add_assignments(parser)
     add_no_cache(parser)
     add_running(parser)
 
@@ -41,6 +42,6 @@ def run(args: argparse.Namespace) -> Outcome:
         only="",
         pipeline="",
         data=None,
-        assignments=[],
+        assignments=args.set,
     )
     return start(job, args)

@@ -58,3 +58,43 @@ def test_the_code_of_a_user_s_network_counts(pipeline, tmp_path, monkeypatch):
     assert key() == first != absent
     (tmp_path / "mine.py").write_text("def net(): return 1")
     assert key() != first
+
+
+def test_what_a_user_s_network_imports_counts_too(pipeline, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.path", [str(tmp_path)])
+    (tmp_path / "other.py").write_text("")
+    (tmp_path / "nets").mkdir()
+    files = {
+        "nets/__init__.py": "",
+        "nets/mine.py": "from nets import layers\nfrom .deep import net",
+        "nets/layers.py": "import helper",
+        "nets/deep.py": "",
+        "helper.py": "import nets.mine, json",
+    }
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+
+    def key():
+        return key_of(pipeline, "train", values=Values({"architecture": "nets.mine:net"}, {}))
+
+    before = key()
+    (tmp_path / "other.py").write_text("x = 1")
+    assert key() == before
+    for name, text in files.items():
+        (tmp_path / name).write_text(f"{text}\nx = '{name}'")
+        assert key() != before, name
+        before = key()
+
+
+def test_a_baseline_may_be_a_folder(tmp_path):
+    task = load("pipeline.yaml").tasks["gate"]
+
+    def key(uri):
+        return identity.key_of(identity.parts_of(task, task.executor, Values({"baseline": uri})))
+
+    (tmp_path / "metrics.json").write_text("{}")
+    first = key(str(tmp_path))
+    assert first == key(str(tmp_path / "metrics.json")) != key("")
+    (tmp_path / "metrics.json").write_text("[]")
+    assert key(str(tmp_path)) != first

@@ -1,13 +1,17 @@
+import dataclasses
 import os
 import threading
 from pathlib import Path
 
 import pytest
 
+from idxpipe.components.core import storage
 from idxpipe.components.core.errors import UsageError
 from idxpipe.pipeline import state
+from idxpipe.pipeline.local import cache
 from idxpipe.pipeline.runs import clean
 from idxpipe.pipeline.runs.clean import Choice
+from idxpipe.pipeline.state import Ledger, Status
 from tests.pipeline.runs.commands import command
 
 
@@ -73,21 +77,23 @@ def test_a_pinned_run_and_a_foreign_file_stay(three, root, capsys):
     assert left(root) == set()
 
 
-def test_what_a_living_run_works_on_stays(run, root, monkeypatch, tmp_path):
-    mark = tmp_path / "mark"
-    monkeypatch.setenv("HANG", "a")
-    monkeypatch.setenv("HANG_MARK", str(mark))
-    found = []
-    thread = threading.Thread(target=lambda: found.append(run(grace=0.1)), daemon=True)
-    thread.start()
-    while not mark.exists():
-        assert thread.is_alive()
-    (living,) = left(root)
-    waste = clean.waste(str(root), Choice(keep_last=0, failed=True))
-    assert [one.uri for one in waste if one.kind == "run"] == []
-    assert not any("copy-train" in one.uri for one in waste)
-    with pytest.raises(UsageError, match="this run is kept"):
-        clean.waste(str(root), Choice(runs=[living]))
+def test_what_a_living_run_works_on_stays(run, root):
+    done = run()
+    record = dataclasses.replace(done, run_id="living", status=Status.RUNNING, tasks={})
+    folder = cache.folder_of(str(root), "copy-train", "0" * 20)
+    storage.write(f"{folder}/half", b"")
+    lock = cache.lock(f"{folder}.lock", threading.Event(), lambda: None)
+    with Ledger(record, {}), lock:
+        waste = clean.waste(str(root), Choice(keep_last=0, failed=True))
+        assert {one.uri for one in waste if one.kind == "run"} == {done.folder}
+        assert folder not in {one.uri for one in waste}
+        with pytest.raises(UsageError, match="this run is kept"):
+            clean.waste(str(root), Choice(runs=["living"]))
+    # Nobody holds it any more.
+    assert folder in {one.uri for one in clean.waste(str(root), Choice())}
+    assert "living" in {
+        one.uri.rpartition("/")[2] for one in clean.waste(str(root), Choice(failed=True))
+    }
 
 
 def test_age(run, root):

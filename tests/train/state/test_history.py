@@ -1,7 +1,8 @@
 import pytest
 
 from idxpipe.components.core.errors import SetupError
-from idxpipe.components.train.state.history import History, read_points
+from idxpipe.components.train.state.history import History
+from idxpipe.components.train.state.points import read_points
 from tests.train.state.test_events import shown
 
 

@@ -1,0 +1,25 @@
+"""history.json: the points of a training, one per loop, for whoever draws or compares them."""
+
+import json
+from typing import Any
+
+from idxpipe.components.core import storage
+
+HISTORY = "history.json"
+SCHEMA_VERSION = 1
+
+
+def read_points(uri: str) -> list[dict[str, Any]]:
+    """Return the points of the history in the folder `uri`, in order; none if there is none."""
+    return read_file(storage.join(uri, HISTORY))
+
+
+def read_file(file: str) -> list[dict[str, Any]]:
+    """Return the points in one history.json; none if there is none, or it is something else."""
+    if not storage.exists(file):
+        return []
+    try:
+        body = json.loads(storage.read(file))
+        return list(body["points"]) if body["schema_version"] == SCHEMA_VERSION else []
+    except (ValueError, KeyError, TypeError):
+        return []
