@@ -1,4 +1,5 @@
 # make run    sets up and runs the pipeline on the real MNIST in data/mnist
+# make check  lint, types and the light tests, in a minute
 # make test   everything that proves the project
 SHELL := /bin/bash
 PYTHON ?= python3
@@ -7,13 +8,17 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 ARGS ?=
 
-.PHONY: tpu-check chaos fuzz bench bench-convert bench-train bench-streaming bench-validate run test test-images lint compile lock clean
+.PHONY: check tpu-check chaos fuzz bench bench-convert bench-train bench-streaming bench-validate run test test-images lint compile lock clean
 
 run: $(VENV)/.installed
 	$(BIN)/idxpipe run $(ARGS)
 
 test: $(VENV)/.installed-test lint
 	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder --cov $(ARGS)
+
+# What needs neither TensorFlow nor Beam nor a server.
+check: $(VENV)/.installed-test lint
+	$(BIN)/pytest -q -n 2 --dist loadfile --light -m "not slow" $(ARGS)
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff format --check .
