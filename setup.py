@@ -20,13 +20,15 @@ WORKER = [
     .splitlines()
     if not line.startswith("#")
 ]
+# Images of a source that is imported.
+IMPORT = ["pillow>=11"]
 TRAIN = [
     # Not tensorflow-cpu: it is half the download, but a GPU needs this one, the stages run the same
     # code on both, and pip does not accept one in place of the other.
     "tensorflow>=2.21,<2.22",
     "keras>=3.15,<3.16",
     # PNG files, for predictions.
-    "pillow>=11",
+    *IMPORT,
 ]
 # Google's TPU compiler, for machines without a TPU: pipeline/tpu/worker.py names the versions, too.
 # Not for one that has a TPU: TensorFlow for TPUs needs the libtpu of the extra `tpu`.
@@ -61,6 +63,7 @@ setup(
     extras_require={
         "all": [*TRAIN, *PIPELINE, *S3],
         "train": TRAIN,
+        "import": IMPORT,
         "pipeline": PIPELINE,
         # Dataflow, and compiling for TPUs and GPUs of Vertex AI.
         "gcp": ["apache-beam[gcp]>=2.77,<2.78", "google-cloud-pipeline-components>=2.22,<3"],

@@ -47,16 +47,17 @@ class Ours:
         """Take steps on the stream of batches."""
         if self._stream is None:
             self._stream = self.batches(0, 1 << 40)
-        float(self.loop(self._stream, tf.constant(steps)))
+        float(self.loop(self._stream, tf.constant(steps), tf.constant(0.0))[0])
 
     def whole(self) -> float:
         """Train to the end in one loop after another, traced before; return the seconds."""
         end = self.config.train_steps
-        self.loop.get_concrete_function(self.batches(0, 1), tf.constant(1))
+        self.loop.get_concrete_function(self.batches(0, 1), tf.constant(1), tf.constant(0.0))
         stream = self.batches(0, end)
         began = time.perf_counter()
         for first in range(0, end, self.config.iterations):
-            float(self.loop(stream, tf.constant(min(self.config.iterations, end - first))))
+            steps = min(self.config.iterations, end - first)
+            float(self.loop(stream, tf.constant(steps), tf.constant(0.0))[0])
         return time.perf_counter() - began
 
     def accuracy(self, data: tuple[np.ndarray, np.ndarray]) -> float:

@@ -53,11 +53,11 @@ def test_nothing_heavy_is_loaded(code):
 
 
 def test_the_stages_are_light_until_they_run():
-    stages = ("validate", "convert", "train", "evaluate", "gate", "register")
+    stages = ("validate", "convert", "train", "evaluate", "gate", "register", "intake")
     code = "\n".join(
         f"import idxpipe.components.{s}.stage, idxpipe.components.{s}.config" for s in stages
     )
-    code += "\nimport idxpipe.components.evaluate.predict"
+    code += "\nimport idxpipe.components.evaluate.predict, idxpipe.components.fetch.stage"
     assert not loaded_by(code) & HEAVY
 
 

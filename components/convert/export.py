@@ -17,21 +17,11 @@ from idxpipe.components.core import storage
 from idxpipe.components.core.dataset.examples import read_examples
 from idxpipe.components.core.dataset.manifest import FILE_ORDER, Dataset, read_dataset, shard_uris
 from idxpipe.components.core.errors import SetupError, UsageError
+from idxpipe.components.core.idx.files import TYPE_WORDS
 from idxpipe.components.core.idx.header import Header
 from idxpipe.components.core.report.png import encode_png
 from idxpipe.components.core.stores.local import TEMPORARY
 from idxpipe.components.core.transfer import upload
-
-# As publishers end the names of IDX files.
-# Source: the list of types on http://yann.lecun.com/exdb/mnist/, "the IDX file format".
-_WORDS = {
-    "uint8": "ubyte",
-    "int8": "byte",
-    "int16": "short",
-    "int32": "int",
-    "float32": "float",
-    "float64": "double",
-}
 
 Part = tuple[NDArray[np.int64], NDArray[Any], NDArray[np.int64]]
 
@@ -101,8 +91,8 @@ def _names(dataset: Dataset, target: str) -> list[str]:
         return [f"{split}-images.npy", f"{split}-labels.npy"]
     rank = 1 + len(dataset.image_shape)
     return [
-        f"{split}-images-idx{rank}-{_WORDS[dataset.image_dtype]}",
-        f"{split}-labels-idx1-{_WORDS[dataset.label_dtype]}",
+        f"{split}-images-idx{rank}-{TYPE_WORDS[dataset.image_dtype]}",
+        f"{split}-labels-idx1-{TYPE_WORDS[dataset.label_dtype]}",
     ]
 
 

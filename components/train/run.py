@@ -5,24 +5,28 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from idxpipe.components.core.errors import DataError, TransientError
 from idxpipe.components.core.events import Event, emit
+from idxpipe.components.core.narration import say
 from idxpipe.components.train.config import TrainConfig
 from idxpipe.components.train.preemption import noticed_preemption
 from idxpipe.components.train.state.checkpoints import Checkpoints
 from idxpipe.components.train.state.history import History
+from idxpipe.components.train.step import Loop
 from idxpipe.components.train.timed_batches import TimedBatches
 from idxpipe.components.train.validation import Scores
 
 
 def run(
     config: TrainConfig,
-    loop: Callable[[Any, tf.Tensor], tf.Tensor],
+    loop: Loop,
     batches: Callable[[int, int], Any],
     saved: Checkpoints,
     history: History,
+    stop: tf.Variable,
     validate: Callable[[], Scores] | None = None,
 ) -> list[float]:
     """Train from the step in memory to `config.train_steps`.
@@ -32,10 +36,11 @@ def run(
 
     Args:
         config: The recipe.
-        loop: From the batches and a number of steps to the mean loss.
+        loop: From `make_loop`.
         batches: From the first step and the end step to the batches.
         saved: The state in memory and its checkpoints.
         history: Takes a point per loop; published and closed at the end.
+        stop: Ends the loop after the step that is under way.
         validate: Scores the state in memory, if there is a validation set.
 
     Returns:
@@ -43,7 +48,7 @@ def run(
 
     Raises:
         DataError: If the loss or a weight is no longer a finite number.
-        TransientError: If SIGTERM came before the last step; the state is saved.
+        TransientError: If a signal came before the last step; the state is saved.
     """
     saved.tidy()
     rates: list[float] = []
@@ -52,39 +57,54 @@ def run(
         return rates
     stream = TimedBatches(batches(step, config.train_steps))
     periods = config.checkpoint_steps, config.validation_steps
+    total, count = saved.partial
     emit(Event("train", doing="compiling the step"))
-    with noticed_preemption() as preempted, history:
+
+    def answer() -> None:
+        stop.assign(True)
+        say("stopping: a checkpoint is saved after this step; a second signal ends it without one")
+
+    with noticed_preemption(answer) as preempted, history:
         while step < config.train_steps:
             end = min((step // config.iterations + 1) * config.iterations, config.train_steps)
             began = time.perf_counter()
-            loss = float(loop(stream, tf.constant(end - step)))
+            summed, taken = loop(stream, tf.constant(end - step), tf.constant(total, tf.float32))
+            total, count, at = float(summed), count + int(taken), step + int(taken)
             seconds = time.perf_counter() - began
-            rate = (end - step) * config.batch_size / seconds
-            rates.append(rate)
-            _check_finite(loss, step, end, saved)
+            rates.append((at - step) * config.batch_size / seconds)
+            loss = float(np.float32(total) / np.float32(count))
+            _check_finite(loss, step, at, saved)
+            emit(_event(at, config, (at - step) / seconds, loss))
+            if at < end:
+                history.save()
+                saved.save(loss, (total, count))
+                raise _stopped(at, config)
             last = end == config.train_steps
             due = [every for every in periods if last or end // every > step // every]
             history.add(
                 end,
                 loss=loss,
                 learning_rate=saved.learning_rate,
-                examples_per_second=rate,
+                examples_per_second=rates[-1],
                 input_wait=stream.take_seconds() / seconds,
                 **(validate() if validate and config.validation_steps in due else {}),
             )
-            stop = preempted() and not last
-            if config.checkpoint_steps in due or stop:
+            ask = preempted() and not last
+            if config.checkpoint_steps in due or ask:
                 history.save()
                 saved.save(loss)
-            emit(_event(end, config, (end - step) / seconds, loss))
-            step = end
-            if stop:
-                raise TransientError(
-                    f"training was asked to stop at step {step} of {config.train_steps}",
-                    found="SIGTERM or Ctrl-C",
-                    remedy="the same command goes on from the checkpoint that was just saved",
-                )
+            step, total, count = end, 0.0, 0
+            if ask:
+                raise _stopped(step, config)
     return rates
+
+
+def _stopped(step: int, config: TrainConfig) -> TransientError:
+    return TransientError(
+        f"training was asked to stop at step {step} of {config.train_steps}, checkpoint saved",
+        found="SIGTERM, SIGHUP or Ctrl-C",
+        remedy="the same command goes on from there",
+    )
 
 
 def _event(step: int, config: TrainConfig, rate: float, loss: float) -> Event:

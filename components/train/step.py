@@ -62,28 +62,42 @@ def make_step(
     return step
 
 
+Loop = Callable[[Any, tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
+
+
 def make_loop(
-    strategy: tf.distribute.Strategy, step: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
-) -> Callable[[Any, tf.Tensor], tf.Tensor]:
+    strategy: tf.distribute.Strategy,
+    step: Callable[[tf.Tensor, tf.Tensor], tf.Tensor],
+    stop: tf.Variable | None = None,
+) -> Loop:
     """Return a function that takes n steps on every replica without coming back to the host.
 
     Args:
         strategy: What the replicas belong to.
         step: One replica's step.
+        stop: A bool on the host; once it is true, the step that is under way is the last.
 
     Returns:
-        A function from the batches' iterator and n (int32 scalar) to the mean loss, a float32
-        scalar.
+        A function from the batches' iterator, n (int32 scalar) and the sum of the losses so far
+        (float32 scalar) to that sum with the losses of these steps, and to how many were taken.
     """
 
-    def loop(batches: Any, steps: tf.Tensor) -> tf.Tensor:
-        total = tf.constant(0.0)
-        for _ in tf.range(steps):
+    def loop(batches: Any, steps: tf.Tensor, total: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        taken = tf.constant(0)
+        while goes_on(taken, steps):
             losses = strategy.run(step, args=next(batches))
             total += strategy.reduce(tf.distribute.ReduceOp.SUM, losses, axis=None)
-        return total / tf.cast(steps, tf.float32)
+            taken += 1
+        return total, taken
 
-    compiled: Callable[[Any, tf.Tensor], tf.Tensor] = tf.function(loop)
+    def goes_on(taken: tf.Tensor, steps: tf.Tensor) -> tf.Tensor:
+        left = taken < steps
+        if stop is None:
+            return left
+        # One step at least: there is something to save then.
+        return tf.logical_and(left, tf.logical_or(taken == 0, tf.logical_not(stop.read_value())))
+
+    compiled: Loop = tf.function(loop)
     return compiled
 
 

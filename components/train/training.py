@@ -90,7 +90,9 @@ def train(
     )
     # What TFLite cannot hold is found out before the training, not after it.
     check_convertible(network, config, dataset.image_shape, dataset.image_dtype)
-    loop = make_loop(strategy, make_step(network, optimizer, config, tpu=is_tpu(strategy)))
+    with tf.device("CPU:0"):
+        stop = tf.Variable(False, trainable=False)
+    loop = make_loop(strategy, make_step(network, optimizer, config, tpu=is_tpu(strategy)), stop)
     with ExitStack() as stack:
         uris = shard_uris(folders.records, dataset)
         paths = stack.enter_context(staged_shards(uris, dataset, device.stage_bytes))
@@ -98,7 +100,7 @@ def train(
         batches = _batches(stack, paths, dataset, config, strategy, in_memory=in_memory)
         history = History(folders.logs, resumed_from)
         validate = _validation(network, folders.records, config)
-        rates = run(config, loop, batches, saved, history, validate)
+        rates = run(config, loop, batches, saved, history, stop, validate)
     device_facts = describe_device(strategy)
     card = _card(folders.model, saved, parameters, device_facts, config, dataset)
     publish_model(network, config, dataset, some, card, read_points(folders.logs))

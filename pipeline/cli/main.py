@@ -33,6 +33,8 @@ from idxpipe.pipeline.cli.stages import (
     convert,
     evaluate,
     export,
+    fetch,
+    import_data,
     predict,
     records,
     train,
@@ -45,7 +47,7 @@ GROUPS: dict[str, tuple[Command, ...]] = {
     "the pipeline on this machine": (run, resume, accept),
     "its runs": (list_runs, show, open_, diff, log, clean, rm, pin, unpin),
     "single stages": (validate, convert, train, evaluate),
-    "datasets and models": (records, export, predict),
+    "datasets and models": (fetch, import_data, records, export, predict),
     "Vertex AI and Kubeflow": (submit, status, wait, cancel, logs, list_jobs, schedule),
     "tools": (params, compile_, doctor, plan, image_tag, tpu_check),
 }

@@ -10,7 +10,8 @@ from typing import BinaryIO
 from idxpipe.components.core.errors import SetupError
 from idxpipe.pipeline.local import guard
 
-GRACE_SECONDS = 10.0
+# A stage saves a checkpoint after the step that is under way; a second signal does not wait.
+GRACE_SECONDS = 120.0
 
 
 class Stopped(Exception):  # noqa: N818
@@ -18,10 +19,14 @@ class Stopped(Exception):  # noqa: N818
 
 
 class Processes:
-    """Starts commands and can end all of them."""
+    """Starts commands and can end all of them.
+
+    Args:
+        grace: Seconds that a command has to end itself.
+    """
 
     def __init__(self, grace: float = GRACE_SECONDS) -> None:
-        self._grace = grace
+        self.grace = grace
         self._pipes: set[int] = set()
         self._lock = threading.RLock()
         self.stopped = threading.Event()
@@ -58,7 +63,7 @@ class Processes:
                     raise Stopped
                 guarded = [sys.executable, "-I", "-S", guard.__file__]
                 process = subprocess.Popen(
-                    [*guarded, str(theirs), str(self._grace), scratch, *command],
+                    [*guarded, str(theirs), str(self.grace), scratch, *command],
                     env=dict(env),
                     stdin=subprocess.DEVNULL,
                     stdout=log,

@@ -5,7 +5,7 @@ import queue
 import signal
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
@@ -14,6 +14,7 @@ from types import FrameType
 from typing import Any
 
 from idxpipe.components.core.errors import UsageError
+from idxpipe.components.core.narration import say
 from idxpipe.pipeline import state
 from idxpipe.pipeline.local.process import GRACE_SECONDS, Processes
 from idxpipe.pipeline.local.reasons import History
@@ -167,7 +168,7 @@ def _schedule(
         ThreadPoolExecutor(jobs) as pool,
         _stop_on_error(shared.processes),
     ):
-        halted = False
+        halted = told = False
         while True:
             ready += graph.get_ready()
             records = ledger.record.tasks
@@ -180,6 +181,9 @@ def _schedule(
             if not running:
                 return
             future_or_signal = ended.get()
+            if shared.processes.stopped.is_set() and not told:
+                told = True
+                _tell(running.values(), shared.processes.grace)
             halted = halted or shared.processes.stopped.is_set()
             if future_or_signal is not None:
                 name = running.pop(future_or_signal)
@@ -189,6 +193,15 @@ def _schedule(
                     graph.done(name)
                 else:
                     halted = halted or not keep_going
+
+
+def _tell(running: Iterable[str], grace: float) -> None:
+    """Answer the first signal: what is waited for, for how long at most, and how not to."""
+    names = ", ".join(running)
+    say(
+        f"stopping: {names or 'nothing'} may take up to {grace:g} s to save what is done; "
+        "Ctrl-C again ends it at once"
+    )
 
 
 @contextmanager
@@ -214,7 +227,9 @@ def _stop_on_signals(
         processes.stop(kill=processes.stopped.is_set())
         ended.put(None)
 
-    before = {number: signal.signal(number, stop) for number in _SIGNALS}
+    # One that is ignored, as under `nohup` or in a script's background, stays so.
+    heeded = [number for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, stop) for number in heeded}
     try:
         yield
     finally:

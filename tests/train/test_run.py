@@ -3,19 +3,24 @@
 import os
 import signal
 import threading
+import time
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from idxpipe.components.core.errors import DataError, TransientError
+from idxpipe.components.core.model import read_card
 from idxpipe.components.train.state.checkpoints import list_checkpoints
+from idxpipe.components.train.timed_batches import TimedBatches
 from tests.datasets import spots, write_dataset
 from tests.train.conftest import Run
+from tests.train.test_processes import python
 
 
 def test_loss_that_is_no_number_names_the_steps(new_run, monkeypatch):
     monkeypatch.setattr(
-        "idxpipe.components.train.training.make_loop", lambda *_: lambda *_: float("nan")
+        "idxpipe.components.train.training.make_loop", lambda *_: lambda *_: (float("nan"), 5)
     )
     with pytest.raises(
         DataError, match="steps 0 to 4: training diverged: the loss became nan"
@@ -37,7 +42,9 @@ def test_pixel_that_is_no_number_names_the_last_good_checkpoint(tmp_path):
 
 
 def test_weight_that_is_no_number_is_noticed_behind_a_loss_that_is_one(new_run, monkeypatch):
-    monkeypatch.setattr("idxpipe.components.train.training.make_loop", lambda *_: lambda *_: 0.5)
+    monkeypatch.setattr(
+        "idxpipe.components.train.training.make_loop", lambda *_: lambda *_: (0.5, 5)
+    )
     monkeypatch.setattr(
         "idxpipe.components.train.state.checkpoints.Checkpoints.is_finite", lambda _: False
     )
@@ -45,7 +52,7 @@ def test_weight_that_is_no_number_is_noticed_behind_a_loss_that_is_one(new_run, 
         new_run.train()
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_saves_and_asks_to_try_again(new_run, finished, monkeypatch, number):
     before = signal.getsignal(number)
     point = "idxpipe.components.train.state.history.History.add"
@@ -65,14 +72,71 @@ def test_a_signal_saves_and_asks_to_try_again(new_run, finished, monkeypatch, nu
     assert new_run.weights() == finished[0].weights()
 
 
-def test_a_second_ctrl_c_ends_at_once(new_run, monkeypatch):
-    def add(self, step, **values):
-        os.kill(os.getpid(), signal.SIGINT)
-        os.kill(os.getpid(), signal.SIGINT)
+TWICE = """
+import os, signal, sys, time
+from idxpipe.components.train.state.history import History
+from tests.train.conftest import Run
 
-    monkeypatch.setattr("idxpipe.components.train.state.history.History.add", add)
-    with pytest.raises(KeyboardInterrupt):
-        new_run.train()
+def add(self, step, **values):
+    os.kill(os.getpid(), signal.SIGINT)
+    os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(60)
+
+History.add = add
+Run(*sys.argv[1:]).train()
+"""
+
+
+def test_a_second_ctrl_c_ends_at_once(new_run):
+    child = python(TWICE, new_run.records, new_run.folder)
+    assert child.returncode == 130
+    assert not list_checkpoints(new_run.checkpoints)
+
+
+def test_a_signal_ends_the_loop_after_the_step(new_run, finished, monkeypatch, capsys):
+    """The loop is on the device: only a thread hears of the signal, and the step is the last."""
+    taken = []
+
+    def in_step_7(self):
+        batch = following(self)
+        taken.append(None)
+        tf.py_function(lambda: len(taken) < 0 or kill(), [], [])
+        return batch
+
+    following = TimedBatches.__next__
+    calls = []
+
+    def kill():
+        calls.append(None)
+        if len(calls) == 7:
+            os.kill(os.getpid(), signal.SIGTERM)
+            deadline = time.monotonic() + 10
+            while "stopping" not in said and time.monotonic() < deadline:
+                time.sleep(0.01)
+
+    said = []
+    monkeypatch.setattr("idxpipe.components.train.run.say", lambda line: said.append("stopping"))
+    with monkeypatch.context() as patch:
+        patch.setattr(TimedBatches, "__next__", in_step_7)
+        with pytest.raises(TransientError, match=r"step [78] of 20, checkpoint saved"):
+            new_run.train()
+    assert max(list_checkpoints(new_run.checkpoints)) in {7, 8}
+    assert new_run.train().resumed_from in {7, 8}
+    # Not a bit is lost: neither of the weights nor of the loss, a mean over the whole loop.
+    assert new_run.weights() == finished[0].weights()
+    assert read_card(new_run.model).loss == read_card(finished[0].model).loss
+
+
+def test_an_ignored_signal_stays_ignored(new_run, monkeypatch):
+    monkeypatch.setattr(
+        "idxpipe.components.train.state.history.History.save",
+        lambda self: os.kill(os.getpid(), signal.SIGHUP),
+    )
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        assert new_run.train().step == 20
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_trains_in_a_thread_too(new_run):

@@ -14,6 +14,17 @@ ROLES = ("train_images", "train_labels", "test_images", "test_labels")
 _SPLITS = {"train": "train", "test": "(?:test|t10k)"}
 _KINDS = {"images": r"images[-.]idx[34]", "labels": r"labels[-.]idx[12]"}
 
+# As publishers end the names of IDX files.
+# Source: the list of types on http://yann.lecun.com/exdb/mnist/, "the IDX file format".
+TYPE_WORDS = {
+    "uint8": "ubyte",
+    "int8": "byte",
+    "int16": "short",
+    "int32": "int",
+    "float32": "float",
+    "float64": "double",
+}
+
 
 @dataclasses.dataclass(frozen=True)
 class DataConfig(Config):

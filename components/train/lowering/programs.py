@@ -95,7 +95,9 @@ def lower_loop(config: TrainConfig, images: Images, replicas: int) -> Program:
     steps = config.iterations
 
     def whole(pixels: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
-        return loop(_Stacked(trained.optimizer, pixels, labels), tf.constant(steps))
+        batches = _Stacked(trained.optimizer, pixels, labels)
+        total, taken = loop(batches, tf.constant(steps), tf.constant(0.0))
+        return total / tf.cast(taken, tf.float32)
 
     share = config.batch_size // replicas
     text = _lower(whole, *_batch(images, steps, share))

@@ -13,6 +13,7 @@ from idxpipe.components.train.network.model import statistics_of
 from idxpipe.components.train.state.mirror import Mirror
 
 _NAME = "ckpt"
+_PARTIAL = "partial/.ATTRIBUTES/VARIABLE_VALUE"
 
 
 class Checkpoints:
@@ -40,7 +41,12 @@ class Checkpoints:
         self._keep = keep
         # The mean loss of the last loop, so that a finished training can be exported again.
         self._loss = tf.Variable(0.0, trainable=False, dtype=tf.float32)
-        self._state = tf.train.Checkpoint(model=model, optimizer=optimizer, loss=self._loss)
+        # Sum and number of the losses of a loop that was stopped within.
+        self._partial = tf.Variable([0.0, 0.0], trainable=False, dtype=tf.float32)
+        parts = {"model": model, "optimizer": optimizer, "loss": self._loss}
+        self._state = tf.train.Checkpoint(**parts, partial=self._partial)
+        # Of idxpipe 0.1.0 up to November 2026, which stopped between loops alone.
+        self._older = tf.train.Checkpoint(**parts)
 
     @property
     def step(self) -> int:
@@ -51,6 +57,12 @@ class Checkpoints:
     def loss(self) -> float:
         """The mean loss of the loop that ended in the state in memory."""
         return float(self._loss.numpy())
+
+    @property
+    def partial(self) -> tuple[float, int]:
+        """The sum of the losses of the loop that was stopped within, and of how many steps."""
+        total, steps = self._partial.numpy()
+        return float(total), int(steps)
 
     @property
     def learning_rate(self) -> float:
@@ -68,14 +80,19 @@ class Checkpoints:
         weights = [*self._model.trainable_variables, *statistics_of(self._model)]
         return all(bool(tf.reduce_all(tf.math.is_finite(w.value))) for w in weights)
 
-    def save(self, loss: float) -> None:
+    def save(self, loss: float, partial: tuple[float, int] = (0.0, 0)) -> None:
         """Save the state in memory.
+
+        Args:
+            loss: The mean loss of the last loop, or of what was taken of it.
+            partial: Of a loop that was stopped within, the sum of the losses and their number.
 
         Raises:
             SetupError: If it cannot be written.
             TransientError: If a remote store fails again and again.
         """
         self._loss.assign(loss)
+        self._partial.assign(partial)
         try:
             self._state.write(os.path.join(self._mirror.path, _name(self.step)))
             self.tidy()
@@ -100,7 +117,8 @@ class Checkpoints:
         for step, path in found:
             local = os.path.join(self._mirror.path, storage.name_of(path))
             try:
-                self._state.read(local).assert_consumed()
+                known = tf.train.load_checkpoint(local).has_tensor(_PARTIAL)
+                (self._state if known else self._older).read(local).assert_consumed()
             # A file that is too short is an IndexError to TensorFlow.
             except (tf.errors.OpError, IndexError) as error:
                 say(f"warning: checkpoint of step {step} is skipped: {error}")

@@ -1,0 +1,1 @@
+"""Well-known data sets from where their publishers keep them."""
