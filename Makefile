@@ -1,4 +1,5 @@
 # make run    sets up and runs the pipeline on the real MNIST in data/mnist
+# make check  lint, types and the light tests, in a minute
 # make test   everything that proves the project
 SHELL := /bin/bash
 # The newest that TensorFlow has wheels for; a name may be there without an interpreter behind it.
@@ -12,13 +13,17 @@ UV := $(shell command -v uv 2>/dev/null)
 PIP := $(if $(UV),$(UV) pip install --python $(BIN)/python,$(BIN)/python -m pip --disable-pip-version-check install)
 ARGS ?=
 
-.PHONY: tpu-check chaos fuzz bench bench-convert bench-train bench-streaming bench-validate run test test-images lint compile lock clean
+.PHONY: check tpu-check chaos fuzz bench bench-convert bench-train bench-streaming bench-validate run test test-images lint compile lock clean
 
 run: $(VENV)/.installed
 	$(BIN)/idxpipe run $(ARGS)
 
 test: $(VENV)/.installed-test lint
 	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder --cov $(ARGS)
+
+# What needs neither TensorFlow nor Beam nor a server.
+check: $(VENV)/.installed-test lint
+	$(BIN)/pytest -q -n 2 --dist loadfile --light -m "not slow" $(ARGS)
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff format --check .

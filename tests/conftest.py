@@ -2,6 +2,7 @@
 
 import datetime
 import signal
+from pathlib import Path
 
 import pytest
 
@@ -39,6 +40,56 @@ LONG = (
     "test_packaging.py",
     "core/idx/test_fuzz.py",
 )
+
+
+# Load TensorFlow or Beam, start servers or install packages: all that `make check` leaves out.
+HEAVY = (
+    "convert/beam/",
+    "convert/test_export.py",
+    "convert/test_kills.py",
+    "convert/test_options.py",
+    "convert/test_publish.py",
+    "convert/test_records.py",
+    "convert/test_stage.py",
+    "convert/test_tfds.py",
+    "core/dataset/test_examples.py",
+    "core/dataset/test_staging.py",
+    "core/dataset/test_tfrecord",
+    "core/idx/test_fuzz.py",
+    "core/stores/test_fsspec_store.py",
+    "core/stores/test_gcs",
+    "core/test_artifacts.py",
+    "core/test_transfer.py",
+    "end_to_end/",
+    "evaluate/",
+    "pipeline/cli/services/test_on_vertex.py",
+    "pipeline/cli/services/test_schedule.py",
+    "pipeline/cli/services/test_submit",
+    "pipeline/cli/services/test_watch.py",
+    "pipeline/cli/stages/test_convert.py",
+    "pipeline/cli/stages/test_records.py",
+    "pipeline/foreign/",
+    "pipeline/kubeflow/",
+    "pipeline/preflight/test_data.py",
+    "pipeline/test_api.py",
+    "pipeline/tpu/",
+    "pipeline/vertex/",
+    "register/",
+    "test_images.py",
+    "test_oracles.py",
+    "test_packaging.py",
+    "train/",
+)
+
+
+def pytest_addoption(parser):
+    parser.addoption("--light", action="store_true", help="leave out HEAVY of tests/conftest.py")
+
+
+def pytest_ignore_collect(collection_path, config):
+    name = collection_path.relative_to(Path(__file__).parent).as_posix()
+    name += "/" if collection_path.is_dir() else ""
+    return True if config.getoption("light") and name.startswith(HEAVY) else None
 
 
 def pytest_collection_modifyitems(items):

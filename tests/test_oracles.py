@@ -3,7 +3,6 @@
 import json
 
 import pytest
-import yaml
 from google.protobuf.json_format import ParseError
 
 from idxpipe.components.register.config import RegisterConfig
@@ -24,7 +23,7 @@ def job(**more):
 def test_every_variant_is_what_kfp_and_vertex_know(name, registry):
     image = "train:1" if TARGETS[name].machine_type else ""
     compiled = compile_pipeline(accelerator=name, train_image=image, registry=registry)
-    document = yaml.safe_load(compiled)
+    document = toy.read(compiled)
     oracles.parse_pipeline_spec(document)
     parsed = oracles.parse_pipeline_job(job(pipelineSpec=document))
     assert parsed.pipeline_spec["pipelineInfo"]["name"] == "idxpipe"

@@ -1,16 +1,15 @@
 """What our own pipeline consists of."""
 
-import yaml
-
 from idxpipe.components.register.config import RegisterConfig
 from idxpipe.pipeline.catalogue import PARAMETERS
 from idxpipe.pipeline.compile import compile_pipeline
 from idxpipe.pipeline.spec.graph import Constant
 from idxpipe.pipeline.spec.parse import parse
+from tests.pipeline import toy
 
 
 def test_every_parameter_has_a_default_and_a_description(compiled):
-    root = yaml.safe_load(compiled)["root"]["inputDefinitions"]["parameters"]
+    root = toy.read(compiled)["root"]["inputDefinitions"]["parameters"]
     assert set(root) == set(PARAMETERS)
     for name, parameter in root.items():
         assert parameter["defaultValue"] == PARAMETERS[name].default
@@ -35,7 +34,7 @@ def test_validate_always_looks_and_the_rest_is_cached(compiled):
 
 
 def test_all_stages_run_in_one_image(compiled):
-    executors = yaml.safe_load(compiled)["deploymentSpec"]["executors"].values()
+    executors = toy.read(compiled)["deploymentSpec"]["executors"].values()
     images = {executor["container"]["image"] for executor in executors}
     assert len(images) == 1
     assert images.pop().startswith("idxpipe:")

@@ -178,7 +178,7 @@ def test_importers_are_what_kfp_compiles(finished, tmp_path):
 
     file = tmp_path / "p.yaml"
     compiler.Compiler().compile(imports, str(file))
-    theirs = yaml.safe_load(file.read_text())
+    theirs = toy.read(file.read_text())
 
     task = toy.task(":", artifacts={"x": ("Dataset", toy.artifact("make", "data"))})
     whole = toy.document({"make": toy.task(":", files={"data": "Dataset"}), "use": task})

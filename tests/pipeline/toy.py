@@ -107,7 +107,12 @@ def _declared(kind_, default=None):
 
 
 def text(spec):
-    return yaml.safe_dump(spec).encode()
+    return yaml.dump(spec, Dumper=yaml.CSafeDumper).encode()
+
+
+def read(text):
+    """A compiled pipeline as a document; libyaml takes a tenth of the time."""
+    return yaml.load(text, yaml.CSafeLoader)
 
 
 # The shape of the real pipeline: look at two files, copy each, train on one, judge with both.

@@ -27,7 +27,7 @@ any_header = check_images(None)
 
 
 def store(path, data: bytes, packed: bool) -> str:
-    path.write_bytes(gzip.compress(data) if packed else data)
+    path.write_bytes(gzip.compress(data, 1) if packed else data)
     return str(path)
 
 

@@ -25,6 +25,7 @@ def compiled(tmp_path, *words):
     return path
 
 
+@pytest.mark.slow
 def test_a_file_for_another_machine_is_compiled_for_that_machine(tmp_path):
     flags = ["--accelerator", "tpu-v5e-4", "--image", "a/b:c", "--train-image", "a/t:c"]
     path = compiled(tmp_path, *flags)

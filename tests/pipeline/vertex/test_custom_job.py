@@ -7,7 +7,6 @@ To renew them: idxpipe compile --accelerator NAME --train-image idxpipe-train:go
 from pathlib import Path
 
 import pytest
-import yaml
 
 from idxpipe.components.core.errors import UsageError
 from idxpipe.pipeline.compile import check_compiled, compile_pipeline
@@ -15,6 +14,7 @@ from idxpipe.pipeline.local import runner
 from idxpipe.pipeline.spec.parse import load
 from idxpipe.pipeline.vertex.custom_job import TIMEOUT_SECONDS
 from idxpipe.pipeline.vertex.targets import TARGETS
+from tests.pipeline import toy
 
 GOLDEN = Path("tests/pipeline/golden")
 IMAGE = "idxpipe-train:golden"
@@ -35,7 +35,7 @@ def test_every_machine_compiles_to_a_valid_pipeline(name):
     from google.protobuf import json_format
     from kfp.pipeline_spec import pipeline_spec_pb2
 
-    document = yaml.safe_load(compile_pipeline(accelerator=name, train_image=IMAGE))
+    document = toy.read(compile_pipeline(accelerator=name, train_image=IMAGE))
     json_format.ParseDict(document, pipeline_spec_pb2.PipelineSpec())
     inputs = train_inputs(document)
     (pool,) = inputs["parameters"]["worker_pool_specs"]["defaultValue"]
@@ -48,7 +48,7 @@ def test_every_machine_compiles_to_a_valid_pipeline(name):
 
 
 def test_artifacts_stay_typed_and_the_job_is_short_and_restarted():
-    document = yaml.safe_load((GOLDEN / "tpu-v5e-4.yaml").read_text())
+    document = toy.read((GOLDEN / "tpu-v5e-4.yaml").read_text())
     inputs = train_inputs(document)
     title = inputs["artifacts"]["dataset"]["artifactType"]["schemaTitle"]
     assert title == "system.Dataset"
@@ -61,7 +61,7 @@ def test_artifacts_stay_typed_and_the_job_is_short_and_restarted():
 
 
 def test_only_the_trainer_gets_the_machine():
-    document = yaml.safe_load((GOLDEN / "tpu-v5e-4.yaml").read_text())
+    document = toy.read((GOLDEN / "tpu-v5e-4.yaml").read_text())
     evaluate = document["root"]["dag"]["tasks"]["evaluate"]["inputs"]["parameters"]
     assert evaluate["accelerator"] == {"runtimeValue": {"constant": "cpu"}}
 

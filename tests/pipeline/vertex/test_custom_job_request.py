@@ -7,7 +7,6 @@ parsed strictly as the message that its client sends.
 import json
 
 import pytest
-import yaml
 from google.cloud.aiplatform_v1.types import CustomJob
 from google_cloud_pipeline_components.container.v1.gcp_launcher.utils import json_util
 
@@ -15,6 +14,7 @@ from idxpipe.pipeline.compile import compile_pipeline
 from idxpipe.pipeline.spec import placeholders
 from idxpipe.pipeline.vertex.custom_job import TIMEOUT_SECONDS
 from idxpipe.pipeline.vertex.targets import TARGETS
+from tests.pipeline import toy
 
 IMAGE = "europe-docker.pkg.dev/p/r/train:1"
 ACCOUNT = "runner@p.iam.gserviceaccount.com"
@@ -54,7 +54,7 @@ def inputs_of(document):
 
 
 def request_for(name):
-    document = yaml.safe_load(compile_pipeline(accelerator=name, train_image=IMAGE))
+    document = toy.read(compile_pipeline(accelerator=name, train_image=IMAGE))
     values = inputs_of(document)
     # Inside a payload that is JSON, what `{{$...}}` stands for is filled in first.
     filled = json.loads(
@@ -107,9 +107,9 @@ def test_image_and_code_are_constants_of_the_task():
     """A default of the component may not count in the service's cache key; a constant does."""
 
     def identity(image):
-        return constants(
-            yaml.safe_load(compile_pipeline(accelerator="tpu-v5e-4", train_image=image))
-        )["job_digest"]
+        return constants(toy.read(compile_pipeline(accelerator="tpu-v5e-4", train_image=image)))[
+            "job_digest"
+        ]
 
     assert identity("train:1") == identity("train:1") != identity("train:2")
 

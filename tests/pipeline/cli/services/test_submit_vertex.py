@@ -16,7 +16,7 @@ def test_it_runs_and_says_where(submit, service, buckets, file):
     assert request.query == {"pipelineJobId": made["job"]}
     assert request.body == {
         "displayName": "toy",
-        "pipelineSpec": yaml.safe_load(file.read_text()),
+        "pipelineSpec": toy.read(file.read_text()),
         "runtimeConfig": {
             "gcsOutputDirectory": "gs://ours/root",
             "parameterValues": {"data": "gs://ours/data", "steps": 10},
