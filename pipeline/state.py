@@ -14,6 +14,7 @@ import datetime
 import fcntl
 import json
 import os
+import re
 import secrets
 import threading
 from collections.abc import Callable, Iterable, Mapping
@@ -275,7 +276,7 @@ def run_ids(root: str) -> list[str]:
 
 
 def find(root: str, run_id: str = LATEST) -> RunRecord:
-    """Return a run by its id, by the beginning of it, or the latest one.
+    """Return a run by its id, by the beginning of it, or `latest`; `latest~1` is the one before it.
 
     Raises:
         UsageError: If there is no such run, or more than one.
@@ -284,7 +285,12 @@ def find(root: str, run_id: str = LATEST) -> RunRecord:
     known = run_ids(root)
     if not known:
         raise UsageError("no run is recorded here", where=absolute(root), remedy="idxpipe run")
-    matches = known[-1:] if run_id == LATEST else [i for i in known if i.startswith(run_id)]
+    before = re.fullmatch(rf"{LATEST}(?:~(\d{{1,6}}))?", run_id)
+    if before:
+        count = int(before[1] or 0)
+        matches = known[-1 - count : len(known) - count] if count < len(known) else []
+    else:
+        matches = [i for i in known if i.startswith(run_id)]
     if run_id in known:
         matches = [run_id]
     if len(matches) != 1:

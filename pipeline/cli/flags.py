@@ -92,7 +92,7 @@ def add_made(parser: Any, name: str, help: str) -> None:  # noqa: A002
 
 def add_run(parser: argparse.ArgumentParser) -> None:
     """Add a run, and the root that it is below."""
-    what = "its id, the beginning of it, `latest`, or its folder (default: latest)"
+    what = "its id, its beginning, `latest`, `latest~1`, or its folder (default: latest)"
     parser.add_argument("run_id", nargs="?", default="latest", metavar="RUN", help=what)
     add_root(parser)
 

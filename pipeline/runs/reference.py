@@ -1,4 +1,4 @@
-"""What a person calls a run by: its id, the beginning of it, `latest`, or its folder."""
+"""What a person calls a run by: its id, its beginning, `latest`, `latest~1`, or its folder."""
 
 import re
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from idxpipe.components.core.errors import DataError, UsageError
 from idxpipe.pipeline import state
 from idxpipe.pipeline.state import LATEST, RunRecord
 
-_ID = re.compile(rf"(?P<run>{LATEST}|\d{{4,}}[-0-9a-f]*)(?::(?P<stage>[\w\[\]-]+))?")
+_ID = re.compile(rf"(?P<run>{LATEST}(?:~\d+)?|\d{{4,}}[-0-9a-f]*)(?::(?P<stage>[\w\[\]-]+))?")
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,9 @@ DATASET = Kind("dataset", "system.Dataset", "content", "copy-train")
 def test_a_run_is_called_by_its_id_its_beginning_latest_or_its_folder(run, root, monkeypatch):
     first, second = run(), run(steps=11)
     assert find_run("latest", str(root)).run_id == second.run_id
+    assert find_run("latest~1", str(root)).run_id == first.run_id
+    with pytest.raises(UsageError, match="no such run"):
+        find_run("latest~2", str(root))
     assert find_run(first.run_id, str(root)).run_id == first.run_id
     assert find_run(first.folder, "/elsewhere").run_id == first.run_id
     assert find_run(f"{first.folder}/", "/elsewhere").root == str(root)
