@@ -58,6 +58,7 @@ setup(
         "idxpipe.components.evaluate": ["*.html"],
         "idxpipe.components.validate": ["*.html"],
         "idxpipe.pipeline.preflight": ["*.json"],
+        "idxpipe.pipeline.runs": ["*.html"],
         "idxpipe.pipeline.tpu": ["*.json"],
     },
     # What the workers of a conversion need, as Beam installs no extra there; terminal, pages and

@@ -150,7 +150,7 @@ def start(
         SetupError: If `root` cannot be written.
     """
     from idxpipe.pipeline.local import runner
-    from idxpipe.pipeline.runs import links
+    from idxpipe.pipeline.runs import links, page
 
     check(job, root)
     record = runner.run(
@@ -165,6 +165,7 @@ def start(
         keep_going=keep_going,
     )
     links.link(record)
+    page.write_pages(record)
     return record
 
 

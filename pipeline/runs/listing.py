@@ -61,16 +61,18 @@ def rows(root: str) -> list[Row]:
             remedy="name the root that the runs were given with --root, or make one: idxpipe run",
         )
 
-    def read(run_id: str) -> Row:
-        try:
-            return Row(state.load(root, run_id), run_id)
-        except DataError as error:
-            return Row(None, run_id, error.problem)
-
     if storage.is_local(root):
-        return [read(run_id) for run_id in reversed(ids)]
+        return [read_row(root, run_id) for run_id in reversed(ids)]
     with ThreadPoolExecutor(_READERS) as pool:
-        return list(pool.map(read, reversed(ids)))
+        return list(pool.map(lambda run_id: read_row(root, run_id), reversed(ids)))
+
+
+def read_row(root: str, run_id: str) -> Row:
+    """Return one run, whatever is wrong with its record."""
+    try:
+        return Row(state.load(root, run_id), run_id)
+    except DataError as error:
+        return Row(None, run_id, error.problem)
 
 
 def select(found: Iterable[Row], where: Sequence[str], sort: str) -> list[Row]:

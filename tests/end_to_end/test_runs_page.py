@@ -18,7 +18,7 @@ PAGE = Path("docs/runs.md")
 
 def session():
     """Return the commands of the first section."""
-    text = PAGE.read_text().partition("## Why a stage runs")[0]
+    text = PAGE.read_text().partition("## Pages")[0]
     return re.findall(r"^ {4}(idxpipe .*)$", text, re.MULTILINE)
 
 

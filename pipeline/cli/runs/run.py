@@ -164,6 +164,7 @@ def _where(record: RunRecord) -> Iterator[str]:
         yield f"{'model':<18}{summary.shown(made['model'])}"
     yield from summary.report_lines(record)
     yield f"{'logs':<18}{summary.shown(storage.join(record.folder, 'logs'))}"
+    yield f"{'run page':<18}{summary.shown(storage.join(record.folder, 'index.html'))}"
     yield f"{'run':<18}{summary.shown(record.folder)}"
     root = [] if record.root == os.path.abspath("out") else ["--root", summary.shown(record.root)]
     show = shlex.join(["idxpipe", "show", *root])
