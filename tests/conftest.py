@@ -2,6 +2,7 @@
 
 import datetime
 import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,7 @@ HEAVY = (
     "core/test_transfer.py",
     "end_to_end/",
     "evaluate/",
+    "intake/test_interrupted.py",
     "pipeline/cli/services/test_on_vertex.py",
     "pipeline/cli/services/test_schedule.py",
     "pipeline/cli/services/test_submit",
@@ -72,6 +74,7 @@ HEAVY = (
     "pipeline/kubeflow/",
     "pipeline/preflight/test_data.py",
     "pipeline/test_api.py",
+    "pipeline/runs/test_trainings.py",
     "pipeline/tpu/",
     "pipeline/vertex/",
     "register/",
@@ -90,6 +93,12 @@ def pytest_ignore_collect(collection_path, config):
     name = collection_path.relative_to(Path(__file__).parent).as_posix()
     name += "/" if collection_path.is_dir() else ""
     return True if config.getoption("light") and name.startswith(HEAVY) else None
+
+
+def pytest_collection_finish(session):
+    loaded = sys.modules.keys() & {"tensorflow", "apache_beam"}
+    if session.config.getoption("light") and loaded:
+        raise pytest.UsageError(f"HEAVY lacks a file that imports {loaded}")
 
 
 def pytest_collection_modifyitems(items):
