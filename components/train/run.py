@@ -59,12 +59,7 @@ def run(
     periods = config.checkpoint_steps, config.validation_steps
     total, count = saved.partial
     emit(Event("train", doing="compiling the step"))
-
-    def answer() -> None:
-        stop.assign(True)
-        say("stopping: a checkpoint is saved after this step; a second signal ends it without one")
-
-    with noticed_preemption(answer) as preempted, history:
+    with noticed_preemption(lambda: _answer(stop)) as preempted, history:
         while step < config.train_steps:
             end = min((step // config.iterations + 1) * config.iterations, config.train_steps)
             began = time.perf_counter()
@@ -97,6 +92,11 @@ def run(
             if ask:
                 raise _stopped(step, config)
     return rates
+
+
+def _answer(stop: tf.Variable) -> None:
+    stop.assign(True)
+    say("stopping: a checkpoint is saved after this step; a second signal ends it without one")
 
 
 def _stopped(step: int, config: TrainConfig) -> TransientError:

@@ -4,6 +4,7 @@ rich draws; it leaves colour out where the output is not a terminal or `NO_COLOR
 """
 
 import io
+import re
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -27,6 +28,7 @@ _STYLES = {
 }
 # Wider than any row: a row is never wrapped, a terminal does that itself.
 _WIDTH = 100_000
+_NUMBER = re.compile(r"-?[\d,]*\.?\d*|unknown")
 
 
 def table(*head: str, rows: Iterable[Sequence[Any]]) -> str:
@@ -149,7 +151,7 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> Table:
     for name, cells in zip(
         head, zip(*rows, strict=True) if rows else [()] * len(head), strict=True
     ):
-        numbers = all(isinstance(cell, int | float) for cell in cells) or name == "time"
+        numbers = name == "time" or all(_NUMBER.fullmatch(str(cell)) for cell in cells)
         made.add_column(Text(name), justify="right" if numbers else "left", no_wrap=True)
     for row in rows:
         made.add_row(*(Text(str(cell), style=_STYLES.get(str(cell), "")) for cell in row))

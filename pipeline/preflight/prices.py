@@ -53,7 +53,7 @@ class Estimate:
     @property
     def total(self) -> float | None:
         """US dollars; None if a price is not known."""
-        return None if self.unpriced else self._known
+        return None if self.unpriced else self.known
 
     @property
     def unpriced(self) -> dict[str, float]:
@@ -65,7 +65,8 @@ class Estimate:
         return hours
 
     @property
-    def _known(self) -> float:
+    def known(self) -> float:
+        """US dollars of the fee and of the machines that have a price."""
         return self.fee + sum(line.cost for line in self.lines if line.cost is not None)
 
     def to_json(self) -> dict[str, Any]:
@@ -81,26 +82,18 @@ class Estimate:
             "unpriced_hours": self.unpriced,
         }
 
-    def __str__(self) -> str:
-        rows = [f"{'stage':<16}{'machine':<36}{'minutes':>8}{'$/hour':>10}{'$':>9}"]
-        for line in self.lines:
-            hourly = "unknown" if line.hourly is None else f"{line.hourly:.3f}"
-            cost = "unknown" if line.cost is None else f"{line.cost:.3f}"
-            rows.append(
-                f"{line.stage:<16}{line.machine:<36}{line.minutes:>8g}{hourly:>10}{cost:>9}"
-            )
-        rows.append(f"{'pipeline run':<16}{'':<36}{'':>8}{'':>10}{self.fee:>9.3f}")
-        rows.append(f"{'total' if self.total else 'known part':<70}{self._known:>9.2f}")
-        rows += [
-            f"and {hours:.2f} h of {machine}: see {CALCULATOR}"
-            for machine, hours in self.unpriced.items()
-        ]
-        rows.append(
+    @property
+    def notes(self) -> list[str]:
+        """What a reader must know beside the figures."""
+        return [
+            *(
+                f"and {hours:.2f} h of {machine}: see {CALCULATOR}"
+                for machine, hours in self.unpriced.items()
+            ),
             f"list prices in US dollars, {self.table['region']}, {self.table['date']}; "
-            "durations are assumed, MNIST's; storage and network are not in it"
-        )
-        rows.append(f"source: {self.table['source']}")
-        return "\n".join(rows)
+            "durations are assumed, MNIST's; storage and network are not in it",
+            f"source: {self.table['source']}",
+        ]
 
 
 def plan(pipeline: Pipeline, minutes: dict[str, float] | None = None) -> Estimate:

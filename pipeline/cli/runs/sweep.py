@@ -3,6 +3,7 @@
 import argparse
 from typing import TYPE_CHECKING, Any
 
+from idxpipe.components.core.errors import IdxpipeError, UsageError
 from idxpipe.pipeline.cli.command import Outcome
 from idxpipe.pipeline.cli.flags import add_pipeline, add_root
 
@@ -33,7 +34,6 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> Outcome:
     """Train all combinations, and evaluate the one that the validation set likes best."""
-    from idxpipe.components.core.errors import UsageError
     from idxpipe.components.core.narration import say
     from idxpipe.pipeline.runs import sweep
 
@@ -59,17 +59,7 @@ def run(args: argparse.Namespace) -> Outcome:
     board = sweep.leaderboard(found)
     best = board[0].trials[0] if board[0].trials else None
     if best is None:
-        error = next((trial.error for trial in found if trial.error), None)
-        return Outcome(
-            {"trials": [trial.to_json() for trial in found]},
-            error=error
-            or UsageError(
-                "nothing to choose by",
-                where=sweep.VALIDATION,
-                expected="more than 0",
-                remedy=f"leave out --set {sweep.VALIDATION}, which sets it",
-            ),
-        )
+        return Outcome({"trials": [trial.to_json() for trial in found]}, error=_why_none(found))
     say(f"evaluating the best: {best.run_id}")
     sets = [word for name, value in best.values.items() for word in ("--set", f"{name}={value}")]
     record, error = sweep.run_alone([*words, *sets])
@@ -79,6 +69,22 @@ def run(args: argparse.Namespace) -> Outcome:
         "best": record,
     }
     return Outcome(data, _text(board, vary, record), error=error)
+
+
+def _why_none(found: "list[Trial]") -> IdxpipeError:
+    """Return why no trial has a score."""
+    errors = [trial.error for trial in found if trial.error]
+    return (
+        errors
+        or [
+            UsageError(
+                "nothing to choose by",
+                where="validation_fraction",
+                expected="more than 0",
+                remedy="leave it out: a sweep sets it",
+            )
+        ]
+    )[0]
 
 
 def _words(trial: "Trial", vary: list[str]) -> str:

@@ -122,7 +122,8 @@ def preflight(args: argparse.Namespace, vertex: "Vertex", job: Mapping[str, Any]
 
 
 def _estimate(args: argparse.Namespace, job: Mapping[str, Any]) -> Outcome:
+    from idxpipe.pipeline.cli.tools.plan import text
     from idxpipe.pipeline.preflight.job import estimate
 
     found = estimate(job, read_minutes(args.minutes))
-    return Outcome(found.to_json(), str(found))
+    return Outcome(found.to_json(), text(found))

@@ -7,6 +7,7 @@ import pytest
 
 from idxpipe.components.core.errors import UsageError
 from idxpipe.pipeline.cli.main import main
+from idxpipe.pipeline.cli.tools.plan import text
 from idxpipe.pipeline.preflight.prices import plan, read_table
 from idxpipe.pipeline.spec.parse import load, parse
 
@@ -49,10 +50,10 @@ def test_what_has_no_verified_price_is_told_in_hours(name, machine):
     estimate = plan(golden(name), {"train": 90})
     assert estimate.total is None
     assert estimate.unpriced == {machine: 1.5}
-    assert f"and 1.50 h of {machine}: see https://cloud.google.com/products/calculator" in str(
+    assert f"and 1.50 h of {machine}: see https://cloud.google.com/products/calculator" in text(
         estimate
     )
-    assert f"{'known part':<70}" in str(estimate)
+    assert "known part" in text(estimate)
     assert estimate.to_json()["stages"][3]["hourly"] is None
 
 
@@ -60,7 +61,7 @@ def test_the_table_says_when_and_whence():
     table = read_table()
     assert datetime.date.fromisoformat(table["date"]) > datetime.date(2026, 1, 1)
     assert table["source"].startswith("https://cloud.google.com/")
-    assert f"us-central1, {table['date']}" in str(plan(golden("tpu-v5e-4")))
+    assert f"us-central1, {table['date']}" in text(plan(golden("tpu-v5e-4")))
 
 
 @pytest.mark.parametrize("minutes", [{"learn": 3.0}, {"train": -1.0}, {"train": float("nan")}])
