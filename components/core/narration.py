@@ -2,12 +2,28 @@
 
 import logging
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+_silences: list[None] = []
 
 
 def say(line: str) -> None:
-    """Print one line."""
+    """Print one line, unless nothing is to be said."""
+    if _silences:
+        return
     sys.stderr.write(line + "\n")
     sys.stderr.flush()
+
+
+@contextmanager
+def silence() -> Iterator[None]:
+    """Say nothing while the block runs; errors are raised, not said."""
+    _silences.append(None)
+    try:
+        yield
+    finally:
+        _silences.pop()
 
 
 class _Narrator(logging.Handler):

@@ -7,12 +7,13 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Iterable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 from idxpipe import __version__
 from idxpipe.components.core.errors import PREFIX, IdxpipeError
-from idxpipe.components.core.narration import narrate_logs
+from idxpipe.components.core.events import listening
+from idxpipe.components.core.narration import narrate_logs, silence
 from idxpipe.pipeline.cli.command import Command, Outcome
 from idxpipe.pipeline.cli.parsing import EXIT_CODES, Parser, check_words
 from idxpipe.pipeline.cli.runs import (
@@ -74,7 +75,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         check_words(parser, words)
         args = parser.parse_args(words)
         narrate_logs()
-        with _progress():
+        with _progress(quiet=args.quiet):
             outcome: Outcome = args.command.run(args)
     except IdxpipeError as error:
         outcome = Outcome({}, error=error)
@@ -90,8 +91,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     return _show(outcome, as_json=as_json)
 
 
-def _progress() -> AbstractContextManager[object]:
+@contextmanager
+def _silent() -> Iterator[None]:
+    with silence(), listening(lambda event: None):
+        yield
+
+
+def _progress(*, quiet: bool) -> AbstractContextManager[object]:
     """Return what draws the progress of a stage in this process, if there is a terminal."""
+    if quiet:
+        return _silent()
     if not sys.stderr.isatty():
         return nullcontext()
     from idxpipe.pipeline.cli.bars import Bars
@@ -120,6 +129,7 @@ def build_parser() -> Parser:
         text = f"{command.HELP[0].upper()}{command.HELP[1:]}."
         own = subparsers.add_parser(name, description=text, epilog=EXIT_CODES)
         own.add_argument("--json", action="store_true", help="print one JSON document on stdout")
+        own.add_argument("--quiet", action="store_true", help="say nothing on stderr but errors")
         command.add_flags(own)
         own.shorten_usage()
         own.set_defaults(command=command)

@@ -5,7 +5,7 @@ import os
 import shlex
 import sys
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
 from idxpipe.components.core import storage
@@ -21,7 +21,7 @@ from idxpipe.pipeline.cli.flags import (
     add_text,
 )
 from idxpipe.pipeline.progress import Lines, phrase
-from idxpipe.pipeline.state import Progress, RunRecord
+from idxpipe.pipeline.state import Progress, RunRecord, silent
 
 if TYPE_CHECKING:
     from idxpipe.pipeline.rerun import Rerun
@@ -99,7 +99,7 @@ def run(args: argparse.Namespace) -> Outcome:
 
 def start(job: "Rerun", args: argparse.Namespace) -> Outcome:
     """Run what was prepared, with its progress on stderr."""
-    with _progress() as shown:
+    with _progress(quiet=args.quiet) as shown:
         record = launch.start(
             job,
             args.root,
@@ -132,7 +132,9 @@ def _words(step: "Step") -> tuple[str, str]:
     return "run", phrase(step.reasons)
 
 
-def _progress() -> AbstractContextManager[Progress]:
+def _progress(*, quiet: bool) -> AbstractContextManager[Progress]:
+    if quiet:
+        return nullcontext(silent)
     if sys.stderr.isatty():
         from idxpipe.pipeline.cli.display import Live
 

@@ -1,5 +1,7 @@
 import json
 
+import pytest
+
 from idxpipe.components.core import storage
 from idxpipe.pipeline.cli.main import main
 from tests.pipeline import toy
@@ -43,3 +45,17 @@ def test_a_rerun_takes_the_pipeline_that_is_named(tmp_path, capsys):
     assert b"rev" in storage.read(
         storage.join(record["root"], "runs", record["run_id"], "whole.yaml")
     )
+
+
+@pytest.mark.parametrize("quiet", [True, False])
+def test_quiet_says_nothing_but_errors(run, root, data, tmp_path, capsys, quiet, monkeypatch):
+    path = tmp_path / "toy.yaml"
+    path.write_bytes(toy.text(toy.toy()))
+    words = ["run", "--root", str(root), "--pipeline", str(path), "--set", f"data={data}"]
+    words += ["--set", "steps=3", *(["--quiet"] if quiet else [])]
+    assert main(words) == 0
+    assert (capsys.readouterr().err == "") is quiet
+    monkeypatch.setenv("BREAK", "a")
+    (data / "a").write_text("other")
+    assert main(words) == 3
+    assert "error: copy-train" in capsys.readouterr().err
