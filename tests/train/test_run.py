@@ -54,6 +54,8 @@ def test_weight_that_is_no_number_is_noticed_behind_a_loss_that_is_one(new_run, 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_saves_and_asks_to_try_again(new_run, finished, monkeypatch, number):
+    # Under nohup it is ignored, and stays so.
+    outer = signal.signal(number, signal.default_int_handler)
     before = signal.getsignal(number)
     point = "idxpipe.components.train.state.history.History.add"
 
@@ -66,6 +68,7 @@ def test_a_signal_saves_and_asks_to_try_again(new_run, finished, monkeypatch, nu
         with pytest.raises(TransientError, match="step 15 of 20"):
             new_run.train()
     assert signal.getsignal(number) is before
+    signal.signal(number, outer)
     assert max(list_checkpoints(new_run.checkpoints)) == 15
     assert not os.path.exists(new_run.model)
     assert new_run.train().resumed_from == 15

@@ -136,7 +136,7 @@ def test_a_setup_file_of_the_user_is_taken(reference, service, sources, one_gcs,
     assert package.name == "idxpipe"
     # It is the whole distribution, which also draws.
     others = required(package) - {Requirement(line) for line in worker_requirements()}
-    assert {requirement.name for requirement in others} == {"rich", "Jinja2"}
+    assert {requirement.name for requirement in others} == {"rich", "Jinja2", "argcomplete"}
     with tarfile.open(home / "workflow.tar.gz") as archive:
         assert not [name for name in archive.getnames() if "/data/" in name]
         assert sum(member.size for member in archive) < 5_000_000
