@@ -34,6 +34,7 @@ COVERED_BY = {
     "pipeline/cli/services/submit.py": "pipeline/cli/services/test_submit_vertex.py",
     "pipeline/cli/services/submit_kubeflow.py": "pipeline/kubeflow/test_client.py",
     "pipeline/cli/stages/predict.py": "evaluate/test_predict.py",
+    "pipeline/cli/tools/plan.py": "pipeline/preflight/test_prices.py",
     "pipeline/cli/tools/tpu_check.py": "pipeline/tpu/test_check.py",
     "pipeline/local/reasons.py": "pipeline/runs/test_plan.py",
     "pipeline/preflight/check.py": "pipeline/preflight/test_doctor.py",

@@ -151,7 +151,9 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> Table:
     for name, cells in zip(
         head, zip(*rows, strict=True) if rows else [()] * len(head), strict=True
     ):
-        numbers = name == "time" or all(_NUMBER.fullmatch(str(cell)) for cell in cells)
+        texts = [str(cell) for cell in cells]
+        numeric = all(map(_NUMBER.fullmatch, texts)) and any(map(str.isdigit, "".join(texts)))
+        numbers = name == "time" or numeric
         made.add_column(Text(name), justify="right" if numbers else "left", no_wrap=True)
     for row in rows:
         made.add_row(*(Text(str(cell), style=_STYLES.get(str(cell), "")) for cell in row))

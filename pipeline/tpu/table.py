@@ -10,23 +10,20 @@ and the network between the replicas are not in it. HBM, FLOPs and bytes are per
 the program; the roofline is an estimate from them and the chip's peaks."""
 
 
-_HEAD = (
+HEAD = (
     *("topology", "program", "replicas", "batch", "compiles", "HBM GiB", "of"),
     *("GFLOP", "GB", "roofline", "examples/s"),
 )
 
 
-def text(reports: list[Report]) -> str:
-    """Return the reports as a table, the compiler's reasons, times and largest batches."""
-    rows = [_HEAD, *(_row(report, f) for report in reports for f in report.findings)]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(_HEAD))]
-    lines = [
-        "  ".join(
-            cell.ljust(width) if i < 2 else cell.rjust(width)
-            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    ]
+def rows(reports: list[Report]) -> list[tuple[str, ...]]:
+    """Return the cells of each program's row, as `HEAD` names them."""
+    return [_row(report, finding) for report in reports for finding in report.findings]
+
+
+def notes(reports: list[Report]) -> str:
+    """Return the compiler's reasons, the times, the largest batches, and what it does not prove."""
+    lines = []
     for report in reports:
         lines += ["", *_notes(report)]
     return "\n".join([*lines, "", LIMITS])

@@ -65,9 +65,10 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> Outcome:
     """Compile for every topology; exit code 5 if something does not compile or fit."""
     from idxpipe.components.core.tf_host import quiet_import
+    from idxpipe.pipeline.cli.display import table
     from idxpipe.pipeline.tpu.check import Recipe, check
     from idxpipe.pipeline.tpu.compiler import check_installed
-    from idxpipe.pipeline.tpu.table import LIMITS, text
+    from idxpipe.pipeline.tpu.table import HEAD, LIMITS, notes, rows
     from idxpipe.pipeline.tpu.topology import ONE_OF_EACH, find_topology
 
     names = ONE_OF_EACH if args.topology == "all" else args.topology.split(",")
@@ -105,7 +106,8 @@ def run(args: argparse.Namespace) -> Outcome:
         "topologies": [report.to_json() for report in reports],
         "limits": LIMITS,
     }
-    return Outcome(data, text(reports), 0 if compiles else SetupError.exit_code)
+    text = "\n".join([table(*HEAD, rows=rows(reports)), notes(reports)])
+    return Outcome(data, text, 0 if compiles else SetupError.exit_code)
 
 
 def _images(args: argparse.Namespace, images: "type[Images]") -> "Images":

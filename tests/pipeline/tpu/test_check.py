@@ -90,7 +90,7 @@ def test_the_largest_batch(capsys, own):
 def test_the_table(capsys, own):
     assert main(["tpu-check", "--topology", "v2-8", "--model", own]) == 0
     shown = capsys.readouterr().out
-    assert "v2:2x2    train step         8    128       yes" in shown
+    assert "v2:2x2    train step         8    128  yes" in shown
     assert "it ran nothing" in shown
     assert "v2:2x2: all steps take " in shown
 
