@@ -165,7 +165,7 @@ def start(
         keep_going=keep_going,
     )
     links.link(record)
-    page.write_pages(record)
+    page.write_pages(record, {name: task.upstream for name, task in job.pipeline.tasks.items()})
     return record
 
 

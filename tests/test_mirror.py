@@ -37,6 +37,7 @@ COVERED_BY = {
     "pipeline/cli/tools/plan.py": "pipeline/preflight/test_prices.py",
     "pipeline/cli/tools/tpu_check.py": "pipeline/tpu/test_check.py",
     "pipeline/local/reasons.py": "pipeline/runs/test_plan.py",
+    "pipeline/runs/evaluation.py": "pipeline/runs/test_page.py",
     "pipeline/preflight/check.py": "pipeline/preflight/test_doctor.py",
     "pipeline/spec/artifact.py": "pipeline/local/test_executor_output.py",
     "pipeline/spec/machines.py": "pipeline/preflight/test_prices.py",

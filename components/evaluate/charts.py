@@ -8,7 +8,7 @@ from idxpipe.components.core.report.svg import Chart, short
 if TYPE_CHECKING:
     from markupsafe import Markup
 
-_CHART = Chart(height=250.0, bottom=210.0)
+_CHART = Chart(height=266.0, bottom=226.0, top=24.0)
 
 Bins = list[dict[str, Any]]
 
@@ -35,7 +35,8 @@ def reliability_diagram(bins: Bins) -> "Markup":
         marks.append(c.line(middle, c.y(b["accuracy"]), middle, c.y(b["confidence"]), "gap"))
     marks.append(c.line(c.x(0), c.y(0), c.x(1), c.y(1), "ideal"))
     ticks = [(share, f"{round(100 * share)} %") for share in (0, 0.25, 0.5, 0.75, 1)]
-    return c.draw("Accuracy by confidence", ticks, [*_confidence_axis(), *marks])
+    axes = [c.above("Accuracy"), *_confidence_axis()]
+    return c.draw("Accuracy by confidence", ticks, [*axes, *marks])
 
 
 def confidence_histogram(bins: Bins) -> "Markup":
@@ -60,7 +61,8 @@ def confidence_histogram(bins: Bins) -> "Markup":
             title = f"confidence {_range(b)}: {count:,} {kind}"
             marks.append(c.bar(x, half, height(count), title, kind) if count else "")
     ticks = [(height(10**n), short(10**n)) for n in range(decades + 1)]
-    return c.draw("Examples by confidence", ticks, [*_confidence_axis(), *marks])
+    axes = [c.above("Examples"), *_confidence_axis()]
+    return c.draw("Examples by confidence", ticks, [*axes, *marks])
 
 
 def _confidence_axis() -> list[str]:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from idxpipe.components.core.model import ModelCard
 from idxpipe.components.core.report.png import data_uri
 from idxpipe.components.core.report.template import percent
 from idxpipe.components.core.report.template import render as render_page
@@ -13,24 +14,26 @@ from idxpipe.components.evaluate.charts import confidence_histogram, reliability
 from idxpipe.components.evaluate.mistakes import Mistake
 
 
-def render(facts: dict[str, Any], mistakes: list[Mistake]) -> str:
+def render(facts: dict[str, Any], mistakes: list[Mistake], card: ModelCard) -> str:
     """Return the page.
 
     Args:
         facts: What metrics.json holds.
         mistakes: The examples to show.
+        card: Of the model.
     """
     (low, high), method = facts["accuracy_interval_95"], "bootstrap"
     if low == high:
         # Where all are right, or none, so are all resamples.
         (low, high), method = facts["accuracy_wilson_95"], "Wilson"
     matrix = facts["confusion_matrix"]
-    wrong = [n for i, row in enumerate(matrix) for j, n in enumerate(row) if i != j]
     bins = facts["calibration"]["bins"]
     return render_page(
         os.path.dirname(__file__),
         "report.html",
         facts=facts,
+        subject=_subject(facts, card),
+        smoothing=card.config.get("label_smoothing"),
         accuracy=facts["accuracy"],
         low=low,
         high=high,
@@ -38,13 +41,24 @@ def render(facts: dict[str, Any], mistakes: list[Mistake]) -> str:
         right=sum(row[i] for i, row in enumerate(matrix)),
         baseline=facts["baseline"],
         rows=_rows(facts),
-        mistakes=[(mistake, data_uri(as_shades(mistake.image))) for mistake in mistakes],
+        mistakes=[shown(mistake) for mistake in mistakes],
         reliability=reliability_diagram(bins),
         histogram=confidence_histogram(bins),
         classes=_classes(facts),
         matrix=matrix,
-        most_wrong=max(wrong, default=0),
+        most_wrong=most_wrong(matrix),
     )
+
+
+def shown(mistake: Mistake) -> dict[str, Any]:
+    """Return a mistake with its picture as a data URI, as the template shows it."""
+    return {**vars(mistake), "picture": data_uri(as_shades(mistake.image))}
+
+
+def most_wrong(matrix: list[list[int]]) -> int:
+    """Return the largest count of a confusion matrix beside its diagonal."""
+    wrong = [n for i, row in enumerate(matrix) for j, n in enumerate(row) if i != j]
+    return max(wrong, default=0)
 
 
 def as_shades(image: NDArray[np.generic]) -> NDArray[np.uint8]:
@@ -62,6 +76,17 @@ def as_shades(image: NDArray[np.generic]) -> NDArray[np.uint8]:
     low, high = values.min(), values.max()
     stretched: NDArray[np.uint8] = ((values - low) * (255 / ((high - low) or 1.0))).astype(np.uint8)
     return stretched
+
+
+def _subject(facts: dict[str, Any], card: ModelCard) -> str:
+    """Return in a line what was trained, and on what; nothing of when or where."""
+    names = {"recipe": "recipe", "model": "network"}
+    parts = [f"{word} {card.config[name]}" for name, word in names.items() if name in card.config]
+    if card.num_examples:
+        parts.append(f"{card.num_examples:,} training examples")
+    data = facts["dataset"]
+    evaluated = f"{data['num_examples']:,} {data['split']} examples"
+    return " · ".join([*parts, f"step {card.step:,}", evaluated])
 
 
 def _rows(facts: dict[str, Any]) -> list[tuple[str, str]]:

@@ -93,7 +93,7 @@ def evaluate(
         )
     facts = document(figures, outcomes.examples, comparison, mistakes, dataset, card)
     storage.write(metrics, dumps(facts))
-    storage.write(report, render(facts, mistakes).encode())
+    storage.write(report, render(facts, mistakes, card).encode())
     say(f"accuracy {figures.accuracy:.4f} ({figures.low:.4f} to {figures.high:.4f})")
     return figures
 

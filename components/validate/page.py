@@ -22,13 +22,16 @@ Rows = list[tuple[str, str]]
 def render(found: Validation) -> str:
     """Return the page of a data set, in order or not."""
     errors = sum(finding.is_error for finding in found.findings)
+    warnings = len(found.findings) - errors
     splits = [_split(found, split) for split in found.splits.values()]
     return render_page(
         os.path.dirname(__file__),
         "page.html",
         errors=errors,
         verdict=_number(errors, "error") if errors else "In order",
-        beside=_beside(found, len(found.findings) - errors),
+        warnings=_number(warnings, "warning") if warnings else None,
+        subject=_subject(found),
+        beside=_beside(found),
         findings=found.findings,
         skipped=_skipped(found),
         facts=_facts(found),
@@ -41,13 +44,19 @@ def _number(count: int, what: str) -> str:
     return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
-def _beside(found: Validation, warnings: int) -> str:
+def _subject(found: Validation) -> str:
+    """Return the name of the folder that holds the data set."""
+    folders = {file.uri.rpartition("/")[0] for file in found.files.values()}
+    return folders.pop().rpartition("/")[2] if len(folders) == 1 else "the data set"
+
+
+def _beside(found: Validation) -> str:
     images = [
         f"{split.images.header.records:,} {_KINDS[split.name]} images"
         for split in found.splits.values()
         if split.images.fits
     ]
-    return " · ".join([_number(warnings, "warning"), *images])
+    return " · ".join(images)
 
 
 def _skipped(found: Validation) -> str | None:
@@ -110,7 +119,7 @@ def _counts(split: Split, figures: dict[str, Any]) -> dict[str, Any] | None:
         "left_out": len(counts) > len(shown),
         "shown": len(shown),
         "all": len(counts),
-        "chart": bars(f"Examples per class, {split.name}", shown, labels, "class"),
+        "chart": bars(f"Examples per class, {split.name}", shown, labels, ("Examples", "class")),
     }
 
 
@@ -166,5 +175,7 @@ def _pixels(found: Validation, split: Split, figures: dict[str, Any]) -> dict[st
         "mean": picture(facts.mean, facts.minimum, facts.maximum, turned),
         "deviation": picture(facts.std, 0.0, brightest, turned),
         "brightest": f"{brightest:.4g}",
-        "histogram": bars(name, facts.histogram.tolist(), labels, "from", logarithmic=True),
+        "histogram": bars(
+            name, facts.histogram.tolist(), labels, ("Pixels", "value"), logarithmic=True
+        ),
     }

@@ -23,6 +23,7 @@ from idxpipe.pipeline.cli.runs import (
     list_runs,
     log,
     pin,
+    report,
     resume,
     rm,
     run,
@@ -51,7 +52,7 @@ from idxpipe.pipeline.cli.tools import completion, doctor, image_tag, params, pl
 COMPLETING = "_ARGCOMPLETE"
 GROUPS: dict[str, tuple[Command, ...]] = {
     "the pipeline on this machine": (run, resume, accept, sweep),
-    "its runs": (list_runs, show, open_, diff, log, tensorboard, clean, rm, pin, unpin),
+    "its runs": (list_runs, show, open_, diff, report, log, tensorboard, clean, rm, pin, unpin),
     "single stages": (validate, convert, train, evaluate),
     "datasets and models": (fetch, import_data, records, export, predict),
     "Vertex AI and Kubeflow": (submit, status, wait, cancel, logs, list_jobs, schedule),

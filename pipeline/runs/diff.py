@@ -1,4 +1,4 @@
-"""What differs between two runs: parameters, data, code, versions, and what came of it."""
+"""What differs between runs: parameters, data, code, versions, and what came of it."""
 
 import json
 from collections.abc import Iterator
@@ -9,54 +9,46 @@ from idxpipe.components.core import storage
 from idxpipe.components.core.errors import IdxpipeError
 from idxpipe.pipeline.catalogue import shown
 from idxpipe.pipeline.local.reasons import parts_uri
+from idxpipe.pipeline.runs.evaluation import metrics_uri
+from idxpipe.pipeline.runs.listing import fingerprints
 from idxpipe.pipeline.state import RunRecord
 
 
 @dataclass(frozen=True)
 class Difference:
-    """One thing that two runs do not have in common.
+    """One thing that runs do not have in common.
 
     Attributes:
-        kind: `parameter`, `data`, `code`, `version`, `image` or `metric`.
+        kind: `parameter`, `data`, `code`, `version` or `metric`.
         name: What it is.
-        first: In the first run.
-        second: In the second.
+        values: In each of the runs, as text.
     """
 
     kind: str
     name: str
-    first: str
-    second: str
+    values: tuple[str, ...]
 
 
-def diff(first: RunRecord, second: RunRecord) -> list[Difference]:
-    """Return all in which two runs differ, the causes before the effects."""
-    pairs = [
-        *_pairs("parameter", dict(first.parameters), dict(second.parameters)),
-        *_pairs("data", _fingerprints(first), _fingerprints(second)),
-        *_pairs("code", _parts(first, "code"), _parts(second, "code")),
-        *_pairs("version", _parts(first, "versions"), _parts(second, "versions")),
-        *_pairs("metric", _metrics(first), _metrics(second)),
-    ]
-    return list(dict.fromkeys(pairs))
-
-
-def _pairs(kind: str, first: dict[str, Any], second: dict[str, Any]) -> Iterator[Difference]:
-    for name in dict.fromkeys([*first, *second]):
-        old, new = first.get(name), second.get(name)
-        if old != new:
-            if kind == "code":
-                old, new = (value and str(value)[:8] for value in (old, new))
-            yield Difference(kind, name, shown(name, old), shown(name, new))
-
-
-def _fingerprints(record: RunRecord) -> dict[str, Any]:
-    return {
-        name.removesuffix("_fingerprint"): value
-        for task in record.tasks.values()
-        for name, value in task.outputs.parameters.items()
-        if name.endswith("_fingerprint")
+def diff(*records: RunRecord) -> list[Difference]:
+    """Return all in which runs differ, the causes before the effects."""
+    sections: dict[str, list[dict[str, Any]]] = {
+        "parameter": [dict(record.parameters) for record in records],
+        "data": [dict(fingerprints(record)) for record in records],
+        "code": [_parts(record, "code") for record in records],
+        "version": [_parts(record, "versions") for record in records],
+        "metric": [_metrics(record) for record in records],
     }
+    found = [d for kind, values in sections.items() for d in _differences(kind, values)]
+    return list(dict.fromkeys(found))
+
+
+def _differences(kind: str, sections: list[dict[str, Any]]) -> Iterator[Difference]:
+    for name in dict.fromkeys(name for section in sections for name in section):
+        values = [section.get(name) for section in sections]
+        if any(value != values[0] for value in values):
+            if kind == "code":
+                values = [value and str(value)[:8] for value in values]
+            yield Difference(kind, name, tuple(shown(name, value) for value in values))
 
 
 def _metrics(record: RunRecord) -> dict[str, Any]:
@@ -98,11 +90,16 @@ class Luck:
     better: int
     worse: int
 
+    @property
+    def verdict(self) -> str:
+        """Whether it may be, at the level 0.05."""
+        return "may be luck" if self.p_value >= 0.05 else "is no luck"
+
     def __str__(self) -> str:
-        verdict = "may be luck" if self.p_value >= 0.05 else "is no luck"
         return (
-            f"the difference in accuracy {verdict}: {self.better} examples only the second run has "
-            f"right, {self.worse} only the first; McNemar's exact test, p = {self.p_value:.3g}"
+            f"the difference in accuracy {self.verdict}: {self.better} examples only the second "
+            f"run has right, {self.worse} only the first; McNemar's exact test, "
+            f"p = {self.p_value:.3g}"
         )
 
 
@@ -111,7 +108,7 @@ def luck(first: RunRecord, second: RunRecord) -> Luck | None:
     from idxpipe.components.evaluate.baseline import compare, read_baseline
     from idxpipe.components.evaluate.metrics.mcnemar import mcnemar
 
-    uris = [uri for record in (first, second) if (uri := _metrics_uri(record))]
+    uris = [uri for record in (first, second) if (uri := metrics_uri(record))]
     if len(uris) < 2:
         return None
     try:
@@ -121,9 +118,3 @@ def luck(first: RunRecord, second: RunRecord) -> Luck | None:
         return None
     less, more = sorted((found.lost, found.won))
     return Luck(min(1.0, 2 * mcnemar(more, less)), found.won, found.lost)
-
-
-def _metrics_uri(record: RunRecord) -> str | None:
-    task = record.tasks.get("evaluate")
-    artifact = task and task.outputs.artifacts.get("metrics")
-    return artifact.uri if artifact else None

@@ -5,6 +5,7 @@ ROOT/runs/RUN_ID/model           and so on, as `NAMES` has them
 """
 
 import os
+import posixpath
 from collections.abc import Iterator
 from contextlib import suppress
 
@@ -34,6 +35,13 @@ def link(record: RunRecord) -> None:
     for name, uri in products(record):
         _link(storage.join(record.folder, name), uri)
     _link(storage.join(record.root, "latest"), record.folder)
+
+
+def relative(folder: str, uri: str) -> str:
+    """Return how a page in `folder` links to `uri`."""
+    if storage.is_local(folder) and storage.is_local(uri):
+        return posixpath.relpath(storage.local_path(uri), storage.local_path(folder))
+    return uri
 
 
 def _link(place: str, uri: str) -> None:

@@ -118,6 +118,16 @@ def changed(record: RunRecord) -> dict[str, Any]:
     }
 
 
+def fingerprints(record: RunRecord) -> dict[str, str]:
+    """Return the fingerprints of what a run was made from, as validate found them, by input."""
+    return {
+        name.removesuffix("_fingerprint"): str(value)
+        for task in record.tasks.values()
+        for name, value in task.outputs.parameters.items()
+        if name.endswith("_fingerprint")
+    }
+
+
 def words(parameters: Mapping[str, Any]) -> str:
     """Return parameters as `name=value name=value`."""
     return " ".join(f"{name}={shown(name, value)}" for name, value in parameters.items())

@@ -2,21 +2,20 @@
 
 import json
 import os
-import posixpath
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from idxpipe.components.core import storage
 from idxpipe.components.core.errors import IdxpipeError
-from idxpipe.components.core.report.svg import Chart
 from idxpipe.components.core.report.template import render
 from idxpipe.components.train.state.points import read_points
 from idxpipe.pipeline import state
 from idxpipe.pipeline.catalogue import shown
 from idxpipe.pipeline.progress import WORDS
-from idxpipe.pipeline.runs import links, listing
+from idxpipe.pipeline.runs import dag, evaluation, links, listing
+from idxpipe.pipeline.runs.curves import line_chart
 from idxpipe.pipeline.state import RunRecord, Status, TaskRecord, duration
 
 if TYPE_CHECKING:
@@ -26,26 +25,33 @@ PAGE = "index.html"
 # What the page of all runs has read, so that the next one reads only what is new.
 _KEPT = "rows.json"
 _KEPT_VERSION = 1
-_CHART = Chart(height=165, bottom=140)
-_TICKS = 4
-# Of a curve; more points than a screen has are not seen.
-_POINTS = 400
 
 
-def write_pages(record: RunRecord) -> None:
+Upstream = Mapping[str, Iterable[str]]
+
+
+def write_pages(record: RunRecord, upstream: Upstream) -> None:
     """Write the page of a run that ended, and renew that of all runs; without one if that fails.
 
     A run did what it did, whether or not there is a page of it.
+
+    Args:
+        record: The run.
+        upstream: The tasks that a task needs, by name.
     """
     with suppress(IdxpipeError, OSError, KeyError, TypeError):
         page = storage.join(record.folder, PAGE)
-        storage.write(page, run_page(record).encode())
+        storage.write(page, run_page(record, upstream).encode())
         storage.write(storage.join(record.root, PAGE), index_page(record.root).encode())
 
 
-def run_page(record: RunRecord) -> str:
-    """Return the page of one run."""
-    facts = _metrics(record)
+def run_page(record: RunRecord, upstream: Upstream) -> str:
+    """Return the page of one run; arguments as `write_pages` has them."""
+    from idxpipe.components.evaluate.report import most_wrong
+
+    facts = evaluation.metrics(record)
+    matrix = facts.get("confusion_matrix")
+    stages = {n: _stage(task) for n, task in record.tasks.items() if task.kind == "container"}
     accuracy = listing.accuracy(record)
     return render(
         os.path.dirname(__file__),
@@ -56,10 +62,18 @@ def run_page(record: RunRecord) -> str:
         accuracy=accuracy,
         interval=facts.get("accuracy_interval_95"),
         failed=record.status is not Status.SUCCEEDED,
-        parameters=[(n, shown(n, v, 200)) for n, v in listing.changed(record).items()],
-        stages=[_stage(task) for task in record.tasks.values() if task.kind == "container"],
+        recipe=record.parameters.get("recipe"),
+        parameters=[
+            (n, shown(n, v, 200)) for n, v in listing.changed(record).items() if n != "recipe"
+        ],
+        data=listing.fingerprints(record),
+        stages=list(stages.values()),
+        graph=_graph(stages, upstream),
         curves=_curves(record),
-        links=[(name, _relative(record.folder, uri)) for name, uri in links.products(record)],
+        matrix=matrix,
+        most_wrong=most_wrong(matrix) if matrix else 0,
+        mistakes=evaluation.mistakes(record, facts),
+        links=[(name, links.relative(record.folder, uri)) for name, uri in links.products(record)],
         command=_command(record),
     )
 
@@ -70,7 +84,7 @@ def index_page(root: str) -> str:
     scores = [row["accuracy"] for row in reversed(rows) if row["accuracy"] is not None]
     chart = None
     if len(scores) > 1:
-        chart = _line_chart("Accuracy over time", "Run", [("accuracy", list(enumerate(scores, 1)))])
+        chart = line_chart("Accuracy over time", "Run", [("accuracy", list(enumerate(scores, 1)))])
     return render(os.path.dirname(__file__), "runs.html", rows=rows, chart=chart)
 
 
@@ -108,32 +122,39 @@ def _stage(task: TaskRecord) -> dict[str, Any]:
     return {
         "name": task.title or task.name,
         "state": WORDS[task.status],
+        "took": bool(task.seconds),
         "time": duration(task.seconds),
         "why": "; ".join([*why, *task.reasons]),
         "error": error,
         "bad": task.status in {Status.FAILED, Status.CANCELLED},
+        "kind": str(task.status),
         "log": f"logs/{task.name}.log" if task.log else "",
     }
 
 
-def _metrics(record: RunRecord) -> dict[str, Any]:
-    """Return what the evaluate stage wrote; nothing if it wrote nothing."""
-    task = record.tasks.get("evaluate")
-    artifact = task and task.outputs.artifacts.get("metrics")
-    if artifact and storage.exists(artifact.uri):
-        with suppress(ValueError):
-            found = json.loads(storage.read(artifact.uri))
-            return found if isinstance(found, dict) else {}
-    return {}
+def points_of(record: RunRecord) -> list[dict[str, Any]]:
+    """Return the history of a run's training, a point each time it was written down."""
+    task = record.tasks.get("train")
+    artifact = task and task.outputs.artifacts.get("logs")
+    return read_points(artifact.uri) if artifact else []
+
+
+def _graph(stages: Mapping[str, Mapping[str, Any]], upstream: Upstream) -> "Markup":
+    nodes = {
+        name: dag.Node(
+            stage["name"],
+            f"{stage['state']} in {stage['time']}" if stage["took"] else stage["state"],
+            stage["kind"],
+            stage["error"] or stage["why"],
+        )
+        for name, stage in stages.items()
+    }
+    return dag.draw("Graph of the stages", nodes, upstream)
 
 
 def _curves(record: RunRecord) -> "list[tuple[str, Markup]]":
     """Return the course of the training: the loss, and the accuracy on a validation set."""
-    task = record.tasks.get("train")
-    artifact = task and task.outputs.artifacts.get("logs")
-    if not artifact:
-        return []
-    points = read_points(artifact.uri)
+    points = points_of(record)
     found = []
     for title, names in (
         ("Loss", (("training", "loss"), ("validation", "validation_loss"))),
@@ -144,51 +165,8 @@ def _curves(record: RunRecord) -> "list[tuple[str, Markup]]":
         ]
         lines = [(label, places) for label, places in lines if len(places) > 1]
         if lines:
-            found.append((title, _line_chart(title, "Step", lines)))
+            found.append((title, line_chart(title, "Step", lines)))
     return found
-
-
-def _line_chart(
-    name: str, axis: str, lines: Sequence[tuple[str, Sequence[tuple[float, float]]]]
-) -> "Markup":
-    """Return a chart with a line for each series of points.
-
-    Args:
-        name: For those who cannot see it.
-        axis: What the horizontal axis counts.
-        lines: Label, and points from left to right, of each.
-    """
-    values = [value for _, series in lines for _, value in series]
-    first = min(series[0][0] for _, series in lines)
-    last = max(series[-1][0] for _, series in lines)
-    low, high = min(values), max(values)
-    span = (high - low) or abs(high) or 1.0
-    low, high = low - 0.05 * span, high + 0.05 * span
-    marks = [
-        _CHART.below(_CHART.x(0), f"{first:,}"),
-        _CHART.below(_CHART.x(1) - 8, f"{last:,}"),
-        _CHART.below(_CHART.x(0.5), axis),
-    ]
-    for number, (label, series) in enumerate(lines):
-        places = [
-            f"{_CHART.x((at - first) / ((last - first) or 1)):.1f},"
-            f"{_CHART.y((value - low) / (high - low)):.1f}"
-            for at, value in series[:: max(1, len(series) // _POINTS)]
-        ]
-        marks.append(
-            f'<polyline class="curve{number}" points="{" ".join(places)}" fill="none"/>'
-            + f'<text class="curve{number} end" x="{_CHART.right:g}" y="{20 + 14 * number}">'
-            f"{label}</text>"
-        )
-    ticks = [(i / _TICKS, f"{low + i / _TICKS * (high - low):.3g}") for i in range(_TICKS + 1)]
-    return _CHART.draw(name, ticks, marks)
-
-
-def _relative(folder: str, uri: str) -> str:
-    """Return how a page in `folder` links to `uri`."""
-    if storage.is_local(folder) and storage.is_local(uri):
-        return posixpath.relpath(storage.local_path(uri), storage.local_path(folder))
-    return uri
 
 
 def _command(record: RunRecord) -> str:

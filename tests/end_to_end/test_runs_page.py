@@ -85,7 +85,8 @@ def axe(tmp_path_factory):
 def test_every_page_is_accessible(done, axe, tmp_path, scheme):
     folder = done[0] / "out"
     newest = folder / "latest"
-    pages = [folder / "index.html", *(newest / n for n in ("index.html", "data.html"))]
+    pages = [folder / "index.html", folder / "comparison.html"]
+    pages += [*(newest / n for n in ("index.html", "data.html"))]
     pages += sorted(folder.glob("artifacts/evaluate/*/report.html"))[:1]
     browser = ["chromium", "--headless", "--no-sandbox", "--disable-gpu", *scheme]
     for page in pages:

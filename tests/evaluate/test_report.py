@@ -1,3 +1,4 @@
+import dataclasses
 import re
 from html.parser import HTMLParser
 
@@ -5,6 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from idxpipe.components.core.model import ModelCard
 from idxpipe.components.core.report.png import encode_png
 from idxpipe.components.evaluate.mistakes import Mistake
 from idxpipe.components.evaluate.report import as_shades, render
@@ -38,6 +40,7 @@ FACTS = {
     },
     "model": {"step": 1, "loss": 0.1, "parameters": 5, "sources": {}, "version": "1"},
 }
+CARD = ModelCard("m", 1, 0.1, 5, 2, (8, 8), "uint8", {}, "1", num_examples=60_000)
 MISTAKE = Mistake(3, 0, 1, 0.9, np.zeros((8, 8), np.uint8))
 
 
@@ -60,7 +63,7 @@ class Balance(HTMLParser):
 
 
 def test_is_one_self_contained_well_formed_page():
-    page = render(FACTS, [MISTAKE])
+    page = render(FACTS, [MISTAKE], CARD)
     parser = Balance()
     parser.feed(page)
     assert not parser.open
@@ -79,38 +82,38 @@ def test_names_from_outside_are_escaped():
         "version": evil,
         "dataset": {**FACTS["dataset"], "split": evil, "sources": {evil: evil}},
     }
-    page = render(facts, [])
+    page = render(facts, [], CARD)
     assert "<script" not in page
     assert page.count("&lt;script&gt;") >= 4
 
 
 @pytest.mark.parametrize(("p_value", "verdict"), [(0.01, "worse"), (0.3, "not worse")])
 def test_the_baseline_is_told(p_value, verdict):
-    assert "baseline" not in render(FACTS, [])
+    assert "baseline" not in render(FACTS, [], CARD)
     baseline = {"accuracy": 0.8125, "lost": 9, "won": 1, "p_value": p_value, "alpha": 0.05}
-    page = render({**FACTS, "baseline": baseline}, [])
+    page = render({**FACTS, "baseline": baseline}, [], CARD)
     assert f"<b>{verdict}</b>" in page
     assert "81.25" in page
 
 
 def test_an_interval_that_collapsed_is_not_shown():
-    assert "(bootstrap)" in render(FACTS, [])
-    page = render({**FACTS, "accuracy_interval_95": [1.0, 1.0]}, [])
+    assert "(bootstrap)" in render(FACTS, [], CARD)
+    page = render({**FACTS, "accuracy_interval_95": [1.0, 1.0]}, [], CARD)
     assert "15.00 to 85.00" in page
     assert "(Wilson)" in page
 
 
 def test_an_absent_class_and_a_matrix_too_large_for_a_page():
     absent = {"num_examples": 0, "loss": None, "confidence": None}
-    page = render({**FACTS, "slices": [FACTS["slices"][0], absent]}, [])
-    assert '<td class="wide"></td>' in page
+    page = render({**FACTS, "slices": [FACTS["slices"][0], absent]}, [], CARD)
+    assert '<td class="wide">\N{EN DASH}</td>' in page
     many = [[1] * 101] * 101
-    assert "101 classes: see metrics.json" in render({**FACTS, "confusion_matrix": many}, [])
+    assert "101 classes: see metrics.json" in render({**FACTS, "confusion_matrix": many}, [], CARD)
 
 
 def test_no_mistakes_is_said():
     facts = {**FACTS, "confusion_matrix": [[2, 0], [0, 2]]}
-    assert "every example was classified right" in render(facts, [])
+    assert "every example was classified right" in render(facts, [], CARD)
 
 
 @pytest.mark.parametrize(
@@ -131,3 +134,24 @@ def test_any_image_becomes_a_png(shape, channels, dtype):
 def test_blank_and_broken_images_become_a_png_too():
     assert as_shades(np.full((2, 2), 3.0)).tolist() == [[0, 0], [0, 0]]
     assert as_shades(np.array([[np.nan, 1.0], [0.0, np.inf]])).shape == (2, 2)
+
+
+def test_the_header_says_what_was_trained_and_on_what():
+    config = {"recipe": "fast", "model": "tiny", "label_smoothing": 0.1}
+    page = render(FACTS, [], dataclasses.replace(CARD, config=config))
+    line = "recipe fast · network tiny · 60,000 training examples · step 1 · 4 test examples"
+    assert line in page
+    assert "label smoothing 0.1" in page
+    assert "label smoothing" not in render(FACTS, [], CARD)
+
+
+def test_a_class_without_examples_has_dashes():
+    absent = {"precision": 0.0, "recall": 0.0, "f1": 0.0, "support": 0}
+    empty = {"num_examples": 0, "loss": None, "confidence": None}
+    facts = {
+        **FACTS,
+        "classes": [FACTS["classes"][0], absent],
+        "slices": [FACTS["slices"][0], empty],
+    }
+    (row,) = re.findall(r"<tr><th scope=\"row\">1</th>(.*?)</tr>", render(facts, [], CARD))[:1]
+    assert re.findall(r">([^<]+)</td>", row) == ["\N{EN DASH}"] * 5 + ["0"]

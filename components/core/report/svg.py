@@ -59,6 +59,12 @@ class Chart:
         y = self.bottom + 16 + 18 * row
         return f'<text x="{x:.1f}" y="{y:g}" class="middle">{escape(text)}</text>'
 
+    def above(self, text: str) -> str:
+        """Return a label above the vertical axis, which needs a `top` of about 24."""
+        from markupsafe import escape
+
+        return f'<text x="0" y="10">{escape(text)}</text>'
+
     def draw(self, name: str, ticks: Iterable[tuple[float, str]], marks: Iterable[str]) -> "Markup":
         """Return the chart.
 

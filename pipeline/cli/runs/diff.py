@@ -27,13 +27,16 @@ def run(args: argparse.Namespace) -> Outcome:
     first, second = (find_run(given, args.root) for given in (args.first, args.second))
     found = diff(first, second)
     chance = luck(first, second) if found else None
-    rows = [(d.kind, d.name, d.first, d.second) for d in found]
+    rows = [(d.kind, d.name, *d.values) for d in found]
     text = table("kind", "what", first.run_id, second.run_id, rows=rows)
     if not rows:
         text = "nothing differs"
     data = {
         "runs": [first.run_id, second.run_id],
-        "differences": [dataclasses.asdict(difference) for difference in found],
+        "differences": [
+            {"kind": d.kind, "name": d.name, "first": d.values[0], "second": d.values[1]}
+            for d in found
+        ],
         "mcnemar": None if chance is None else dataclasses.asdict(chance),
     }
     return Outcome(data, text if chance is None else f"{text}\n\n{chance}")

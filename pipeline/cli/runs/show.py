@@ -63,7 +63,7 @@ def _text(record: "RunRecord") -> str:
         table("stage", "status", "time", "why", rows=why),
         table("parameter", "value", rows=listing.changed(record).items()),
         table("artifact", "of", "files", "size", "uri", rows=_artifacts(record)),
-        table("input", "fingerprint", rows=_lineage(record)),
+        table("input", "fingerprint", rows=listing.fingerprints(record).items()),
         table("log", "uri", rows=[(t.title or t.name, t.log) for t in stages if t.log]),
     ]
     return "\n\n".join(part for part in parts if "\n" in part)
@@ -88,11 +88,3 @@ def _artifacts(record: "RunRecord") -> Iterator[tuple[str, str, str, str, str]]:
             files = artifact.inventory()
             size = listing.size(sum(files.values())) if files else "gone"
             yield name, task.title or task.name, str(len(files)), size, artifact.uri
-
-
-def _lineage(record: "RunRecord") -> Iterator[tuple[str, str]]:
-    """Yield what the run was made from, as validate found it."""
-    for task in record.tasks.values():
-        for name, value in task.outputs.parameters.items():
-            if name.endswith("_fingerprint"):
-                yield name.removesuffix("_fingerprint"), str(value)

@@ -52,7 +52,7 @@ def test_a_sweep_shares_the_conversion_and_looks_at_the_test_set_once(tmp_path, 
         "model=tiny",
         "validation_fraction=0.3",
     )
-    sets = [word for text in (*fixed, "learning_rate=0.01,2000") for word in ("--set", text)]
+    sets = [word for text in (*fixed, "learning_rate=0.01,0.3") for word in ("--set", text)]
     given = ("sweep", "--root", str(root), "--data", str(tmp_path / "data"), *sets)
     found = as_json(capsys, *given)
     assert len(found["leaderboard"]) == 2
