@@ -1,5 +1,6 @@
 """Which tasks of a run run, and how far: lines about them, which is what a pipe gets."""
 
+import os
 import sys
 import threading
 import time
@@ -9,7 +10,9 @@ from types import TracebackType
 from typing import Self, TextIO
 
 from idxpipe.components.core import storage
+from idxpipe.components.core.errors import IdxpipeError
 from idxpipe.components.core.events import Event, read_event
+from idxpipe.components.core.printable import printable
 from idxpipe.pipeline.state import Status, TaskRecord, duration
 
 WORDS = {
@@ -21,6 +24,8 @@ WORDS = {
     Status.PENDING: "-",
 }
 _SECONDS_BETWEEN_LINES = 10.0
+_SECONDS_BETWEEN_LOOKS = 0.5
+_LONGEST_LINE = 4000
 _TAIL_BYTES = 4096
 _SHOWN_REASONS = 3
 # What KFP's executor prints around what the stage says: its own log and the executor input.
@@ -96,6 +101,74 @@ class Lines:
         # Whoever read along may have gone, as `head` does; the run goes on.
         with self._lock, suppress(OSError, ValueError):
             print(f"{time.strftime('%H:%M:%S')} {line}", file=self._stream, flush=True)
+
+
+class Verbose(Lines):
+    """Writes, between the lines of `Lines`, what the stages print, each after the stage's name.
+
+    Args:
+        stream: Where to; stderr by default.
+        every: Seconds between two looks at what was printed.
+    """
+
+    def __init__(self, stream: TextIO | None = None, every: float = _SECONDS_BETWEEN_LOOKS) -> None:
+        super().__init__(stream, every)
+        self._printed: dict[str, Printed] = {}
+        self._reading = threading.Lock()
+
+    def __call__(self, task: TaskRecord, note: str) -> None:
+        """Write the line for `task`, after what it printed to its end."""
+        if task.log and not note:
+            with self._reading:
+                printed = self._printed.setdefault(task.name, Printed(task))
+                self._pass_on(printed, over=task.status is not Status.RUNNING)
+        super().__call__(task, note)
+
+    def _tell(self) -> None:
+        while not self._over.wait(self._every):
+            with self._reading:
+                for printed in self._printed.values():
+                    self._pass_on(printed, over=False)
+
+    def _pass_on(self, printed: "Printed", *, over: bool) -> None:
+        for line in printed.lines(over=over):
+            self._write(f"{printed.title:<20} | {line}")
+
+
+class Printed:
+    """What a stage printed, read along while it runs.
+
+    Args:
+        task: Its record when it starts.
+    """
+
+    def __init__(self, task: TaskRecord) -> None:
+        self.title = task.title or task.name
+        self._log = task.log or ""
+        # Of a root in a bucket the log lies there only in the end, and until then here.
+        self._path = os.path.join(os.path.dirname(task.events or ""), "log")
+        self._at = 0
+        self._rest = b""
+
+    def lines(self, *, over: bool) -> list[str]:
+        """Return the lines since the last call; if it is over, with one that has no end."""
+        found = b""
+        with suppress(OSError, IdxpipeError):
+            found = self._read()
+        self._at += len(found)
+        *whole, self._rest = (self._rest + found).split(b"\n")
+        if over and self._rest:
+            whole, self._rest = [*whole, self._rest], b""
+        return [printable(line.decode(errors="replace"), _LONGEST_LINE) for line in whole]
+
+    def _read(self) -> bytes:
+        if not storage.is_local(self._log) and not os.path.exists(self._path):
+            size = storage.size(self._log) if storage.exists(self._log) else 0
+            return storage.read(self._log, self._at) if size > self._at else b""
+        path = storage.local_path(self._log) if storage.is_local(self._log) else self._path
+        with open(path, "rb") as stream:
+            stream.seek(self._at)
+            return stream.read()
 
 
 def line_of(task: TaskRecord, note: str) -> str:

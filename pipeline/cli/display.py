@@ -83,7 +83,7 @@ class Live(_Painter):
 
     def __call__(self, task: TaskRecord, note: str) -> None:
         """Take note of a task that starts, waits or ends."""
-        if self._running.put(task, note):
+        if self._running.put(task, note) and not task.reasons:
             return
         line = line_of(task, note)
         if line:

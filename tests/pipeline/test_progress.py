@@ -1,6 +1,8 @@
 import io
+import time
 
-from idxpipe.pipeline.progress import Lines, last_words
+from idxpipe.components.core import storage
+from idxpipe.pipeline.progress import Lines, Verbose, last_words
 from idxpipe.pipeline.state import RunRecord, Status, TaskRecord
 
 TASKS = {
@@ -13,6 +15,13 @@ TASKS = {
 
 
 RECORD = RunRecord("r1", "/root", "p", "d", {}, seconds=130.2, tasks=TASKS)
+
+
+def wait_for(condition):
+    end = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.005)
 
 
 def record(status, **more):
@@ -40,4 +49,42 @@ def test_lines():
         "failed in 2 min 05 s",
         "-",
         "waits",
+    ]
+
+
+def test_verbose_shows_what_a_stage_prints_to_its_last_word(tmp_path):
+    stream = io.StringIO()
+    log = tmp_path / "train.log"
+    log.write_text("one\ntw")
+    running = record(Status.RUNNING, log=str(log), events=str(tmp_path / "event.json"))
+    with Verbose(stream, every=0.01) as shown:
+        shown(running, "")
+        wait_for(lambda: "one" in stream.getvalue())
+        assert "tw" not in stream.getvalue()
+        with log.open("a") as more:
+            more.write("o\n\x1b[31mthree")
+        wait_for(lambda: "| two" in stream.getvalue())
+        shown(record(Status.SUCCEEDED, log=str(log), seconds=1.0), "")
+    said = [line.split(maxsplit=1)[1] for line in stream.getvalue().splitlines()]
+    assert said[-2:] == [f"{'train':<20} | \\x1b[31mthree", f"{'train':<20} done in 1.0 s"]
+
+
+def test_verbose_reads_the_log_of_a_bucket_where_it_is_until_it_is_there(tmp_path, monkeypatch):
+    stream = io.StringIO()
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    (scratch / "log").write_text("one\n")
+    with Verbose(stream, every=60) as shown:
+        there = {"log": "gs://b/train.log", "events": str(scratch / "event.json")}
+        shown(record(Status.RUNNING, **there), "")
+        (scratch / "log").unlink()
+        text = b"one\ntwo\n"
+        monkeypatch.setattr(storage, "exists", lambda uri: True)
+        monkeypatch.setattr(storage, "size", lambda uri: len(text))
+        monkeypatch.setattr(storage, "read", lambda uri, start: text[start:])
+        shown(record(Status.SUCCEEDED, log="gs://b/train.log", seconds=1.0), "")
+    assert [line.split()[-1] for line in stream.getvalue().splitlines()][:-1] == [
+        "one",
+        "running",
+        "two",
     ]

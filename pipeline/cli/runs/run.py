@@ -20,7 +20,7 @@ from idxpipe.pipeline.cli.flags import (
     add_stages,
     add_text,
 )
-from idxpipe.pipeline.progress import Lines, phrase
+from idxpipe.pipeline.progress import Lines, Verbose, phrase
 from idxpipe.pipeline.state import Progress, RunRecord, silent
 
 if TYPE_CHECKING:
@@ -62,6 +62,8 @@ def add_running(parser: argparse.ArgumentParser) -> None:
     """Add how stages are run."""
     what = "after a failure, still run the stages that do not need the one that failed"
     parser.add_argument("--keep-going", action="store_true", help=what)
+    what = "show what the stages print, too, while they run"
+    parser.add_argument("--verbose", action="store_true", help=what)
     what = "stages at a time (default: one per CPU)"
     parser.add_argument("--jobs", type=int, default=0, metavar="N", help=what)
 
@@ -99,7 +101,9 @@ def run(args: argparse.Namespace) -> Outcome:
 
 def start(job: "Rerun", args: argparse.Namespace) -> Outcome:
     """Run what was prepared, with its progress on stderr."""
-    with _progress(quiet=args.quiet) as shown:
+    if args.quiet and args.verbose:
+        raise UsageError("one or the other", where="--quiet and --verbose", remedy="leave one out")
+    with _progress(quiet=args.quiet, verbose=args.verbose) as shown:
         record = launch.start(
             job,
             args.root,
@@ -132,9 +136,11 @@ def _words(step: "Step") -> tuple[str, str]:
     return "run", phrase(step.reasons)
 
 
-def _progress(*, quiet: bool) -> AbstractContextManager[Progress]:
+def _progress(*, quiet: bool, verbose: bool) -> AbstractContextManager[Progress]:
     if quiet:
         return nullcontext(silent)
+    if verbose:
+        return Verbose()
     if sys.stderr.isatty():
         from idxpipe.pipeline.cli.display import Live
 
