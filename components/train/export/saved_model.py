@@ -13,6 +13,7 @@ from idxpipe.components.core.errors import SetupError, UsageError
 from idxpipe.components.core.model import CARD, ModelCard, write_card
 from idxpipe.components.core.stores.local import TEMPORARY
 from idxpipe.components.core.transfer import upload
+from idxpipe.components.train.export.canonical import renumber_functions
 from idxpipe.components.train.network.model import (
     call_model,
     is_random_state,
@@ -140,3 +141,4 @@ def save_servable(servable: Servable, path: str) -> None:
     fingerprint = f"{path.rstrip('/')}/fingerprint.pb"
     if tf.io.gfile.exists(fingerprint):
         tf.io.gfile.remove(fingerprint)
+    renumber_functions(path)
