@@ -49,7 +49,7 @@ lock:
 
 # Kills twenty real trainings at random instants, some five minutes; make test kills forks of one.
 chaos: $(VENV)/.installed-test
-	IDXPIPE_CHAOS=1 $(BIN)/pytest -s tests/train/test_kills.py
+	IDXPIPE_CHAOS=1 $(BIN)/pytest -s tests/train/test_kills.py tests/end_to_end/test_chaos.py
 
 # Installs what each image installs into a fresh venv and runs it: 10 GB, some ten minutes in all.
 test-images: $(VENV)/.installed-test

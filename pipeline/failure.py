@@ -29,18 +29,27 @@ def explain(exit_code: int, log: str) -> str:
         The last block in the log that begins with `error: `, as `errors.exit_on_error` prints it,
         without that prefix. For a crash without one, the end of the log.
     """
+    block = said(log)
+    if block:
+        return block
     lines = _tail(log)
-    starts = [i for i, line in enumerate(lines) if line.startswith(PREFIX)]
-    if starts:
-        block = [lines[starts[-1]].removeprefix(PREFIX)]
-        for line in lines[starts[-1] + 1 :]:
-            if not line.startswith("  "):
-                break
-            block.append(line)
-        return "\n".join(block)
     shown = [f"  | {line}" for line in lines if line.strip()][-TAIL_LINES:]
     ending = "; its log ends:" if shown else ""
     return "\n".join([f"stage {_how(exit_code)}{ending}", *shown])
+
+
+def said(log: str) -> str | None:
+    """Return the last error that a stage named in its log, without the prefix; None without one."""
+    lines = _tail(log)
+    starts = [i for i, line in enumerate(lines) if line.startswith(PREFIX)]
+    if not starts:
+        return None
+    block = [lines[starts[-1]].removeprefix(PREFIX)]
+    for line in lines[starts[-1] + 1 :]:
+        if not line.startswith("  "):
+            break
+        block.append(line)
+    return "\n".join(block)
 
 
 def error_of(
@@ -65,7 +74,10 @@ def error_of(
         error = FAMILY.get(first.exit_code or 1, IdxpipeError)
         return error("\n".join(lines), where=first.name)
     if record.status is Status.CANCELLED:
-        lines = ["run was cancelled", _line("go on", go_on(record, None))]
+        stopped = [t for t in record.tasks.values() if t.status is Status.CANCELLED and t.error]
+        lines = ["run was cancelled"]
+        lines += [_line("stopped", f"{t.name}: {str(t.error).splitlines()[0]}") for t in stopped]
+        lines.append(_line("go on", go_on(record, None)))
         return CancelledError("\n".join(lines), where=record.run_id)
     return None
 

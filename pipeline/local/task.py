@@ -248,7 +248,7 @@ class _Step:
             )
         record = replace(record, exit_code=exit_code)
         if exit_code and self.run.processes.stopped.is_set():
-            return replace(record, status=Status.CANCELLED)
+            return replace(record, status=Status.CANCELLED, error=failure.said(self.log))
         if exit_code:
             left = outputs.left_behind(self.task, message)
             Path(report).unlink(missing_ok=True)

@@ -25,9 +25,11 @@ def run(args: argparse.Namespace) -> Outcome:
     from idxpipe.pipeline import failure, launch
     from idxpipe.pipeline.cli.runs.run import start
     from idxpipe.pipeline.runs.reference import find_run
+    from idxpipe.pipeline.state import Status
 
     record = find_run(args.run_id, args.root)
-    if all(task.status.finished for task in record.tasks.values()):
+    finished = all(task.status.finished for task in record.tasks.values())
+    if finished and record.status is Status.SUCCEEDED:
         raise UsageError(
             "there is nothing to go on with",
             where=record.run_id,

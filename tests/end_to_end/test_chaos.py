@@ -1,0 +1,165 @@
+"""Runs that are killed or stopped at random instants: `resume` goes on, and nothing differs.
+
+`make chaos` does it often; `make test` a few times. Every child is a real `idxpipe run` of the
+committed pipeline.yaml. IDXPIPE_CHAOS_SEED repeats the instants of an earlier round, as far as the
+machine does.
+"""
+
+import json
+import os
+import random
+import re
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.idxfiles import make_arrays, write_data_set
+
+MANY = bool(os.environ.get("IDXPIPE_CHAOS"))
+KILLS = 50 if MANY else 3
+STOPS = 20 if MANY else 1
+SEED = int(os.environ.get("IDXPIPE_CHAOS_SEED") or secrets.randbits(32))
+COMMAND = str(Path(sys.executable).with_name("idxpipe"))
+SETTINGS = {
+    "model": "tiny",
+    "batch_size": 8,
+    "train_steps": 400,
+    "iterations": 20,
+    "checkpoint_steps": 20,
+    "num_shards": 3,
+    "validation_fraction": 0.2,
+    "accelerator": "cpu",
+}
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("lean")]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """Return a folder with a data set, a run of it in `right`, and how long that took."""
+    folder = tmp_path_factory.mktemp("chaos")
+    write_data_set(folder / "data", make_arrays(train=400, test=60))
+    shutil.copy("pipeline.yaml", folder)
+    print(f"\nIDXPIPE_CHAOS_SEED={SEED}")
+    began = time.monotonic()
+    child = start(folder, "right", "run", *words())
+    assert child.wait() == 0, said(folder, "right")
+    return folder, time.monotonic() - began
+
+
+def words(**changed):
+    sets = {**SETTINGS, **changed}
+    return ["--data", "data", *(w for n, v in sets.items() for w in ("--set", f"{n}={v}"))]
+
+
+def start(folder, root, *command):
+    with open(folder / f"{root}.log", "ab") as log:
+        return subprocess.Popen(
+            [COMMAND, *command, "--root", root], cwd=folder, stdout=log, stderr=log
+        )
+
+
+def said(folder, root):
+    text = (folder / f"{root}.log").read_text(errors="replace")
+    assert "Traceback" not in text, text
+    return text
+
+
+def artifacts(root):
+    """Every file that a run made and that must not differ, by stage and name."""
+    found = {}
+    for name, task in json.loads(Path(root, "latest", "run.json").read_text())["tasks"].items():
+        # Of what was imported the run before is the owner, and TensorBoard's logs hold rates.
+        made = task["outputs"]["artifacts"] if task["kind"] == "container" else {}
+        for output, artifact in made.items():
+            if output == "logs":
+                continue
+            place = Path(artifact["uri"])
+            files = [place] if place.is_file() else [p for p in place.rglob("*") if p.is_file()]
+            for path in files:
+                found[name, output, str(path.relative_to(place))] = path.read_bytes()
+    return found
+
+
+def without_places(content):
+    """Return files without what must differ: the folder that a checkpoint's list names."""
+    return {key: re.sub(rb'"/[^"]*/', b'"', data) for key, data in content.items()}
+
+
+def left_behind(root):
+    names = [str(p) for p in Path(root).rglob("*") if p.name.startswith((".idxpipe", "idxpipe-"))]
+    return [name for name in names if "guard" not in name]
+
+
+def again(root, changed=()):
+    """Return the command that goes on: `resume`, or `run` if the run was killed before it was."""
+    runs = Path(root, "runs")
+    known = runs.is_dir() and any((run / "run.json").exists() for run in runs.iterdir())
+    return ["resume"] if known else ["run", *words(**dict(changed))]
+
+
+def test_a_killed_run_goes_on_to_the_same_bytes(place):
+    folder, seconds = place
+    rng = random.Random(SEED)
+    right = without_places(artifacts(folder / "right"))
+    assert ("train", "model", "saved_model.pb") in right
+    kills = finished = 0
+    while kills < KILLS or (folder / "run").exists():
+        child = start(folder, "run", *again(folder / "run"))
+        if kills < KILLS:
+            time.sleep(rng.uniform(0.2, seconds))
+            child.kill()
+        status = child.wait()
+        assert status in (0, -signal.SIGKILL), said(folder, "run")
+        kills += status != 0
+        if status == 0:
+            found = without_places(artifacts(folder / "run"))
+            differ = [
+                name for name in right.keys() | found.keys() if right.get(name) != found.get(name)
+            ]
+            assert not differ, said(folder, "run")
+            assert not left_behind(folder / "run")
+            shutil.rmtree(folder / "run")
+            finished += 1
+    said(folder, "run")
+    print(f"{kills} kills of a run, {finished} finished, all with the same bytes")
+
+
+def test_a_stopped_training_loses_no_step(place):
+    """A loop of the host takes many seconds here; the checkpoint is of the step under way."""
+    folder, seconds = place
+    rng = random.Random(SEED + 1)
+    for number in range(STOPS):
+        root = f"stop{number}"
+        changed = {"iterations": 10**6, "checkpoint_steps": 10**6, "train_steps": 10**6}
+        child = start(folder, root, "run", *words(**changed), "--verbose")
+        log = folder / f"{root}.log"
+        wait_for("compiling the step", log, child)
+        time.sleep(rng.uniform(0, seconds / 2))
+        given = rng.choice([signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+        asked = time.monotonic()
+        child.send_signal(given)
+        wait_for("stopping: train", log, child)
+        answered = time.monotonic() - asked
+        assert child.wait() != 0
+        text = said(folder, root)
+        stopped = re.search(r"stopped: +train: .* step (\d+) of \d+, checkpoint saved", text)
+        assert stopped, text
+        assert "idxpipe resume" in text
+        (checkpoint,) = (folder / root).rglob("ckpt-*.index")
+        assert checkpoint.name == f"ckpt-{stopped[1]}.index"
+        print(f"{given.name} at step {stopped[1]}: answered after {answered:.2f} s")
+        shutil.rmtree(folder / root)
+
+
+def wait_for(words, log, child, limit=120.0):
+    end = time.monotonic() + limit
+    while words not in log.read_text():
+        assert child.poll() is None, log.read_text()
+        assert time.monotonic() < end
+        time.sleep(0.01)
