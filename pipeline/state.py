@@ -12,12 +12,13 @@ ROOT is a local folder or a prefix in a bucket.
 
 import datetime
 import fcntl
+import itertools
 import json
 import os
 import re
 import secrets
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import TracebackType
@@ -267,12 +268,8 @@ def run_ids(root: str) -> list[str]:
         # Not the logs of each.
         names = os.listdir(path) if os.path.isdir(path) else []
         return sorted(n for n in names if os.path.exists(os.path.join(path, n, "run.json")))
-    files = storage.list_files(folder)
-    return sorted(
-        name.removesuffix("/run.json")
-        for name in files
-        if name.endswith("/run.json") and name.count("/") == 1
-    )
+    # Not the logs of each, either: one request for a thousand runs.
+    return storage.list_folders(folder)
 
 
 def find(root: str, run_id: str = LATEST) -> RunRecord:
@@ -288,7 +285,7 @@ def find(root: str, run_id: str = LATEST) -> RunRecord:
     before = re.fullmatch(rf"{LATEST}(?:~(\d{{1,6}}))?", run_id)
     if before:
         count = int(before[1] or 0)
-        matches = known[-1 - count : len(known) - count] if count < len(known) else []
+        matches = list(itertools.islice(_recorded(root, known), count, count + 1))
     else:
         matches = [i for i in known if i.startswith(run_id)]
     if run_id in known:
@@ -303,6 +300,15 @@ def find(root: str, run_id: str = LATEST) -> RunRecord:
     return load(root, matches[0])
 
 
+def _recorded(root: str, known: list[str]) -> Iterator[str]:
+    """Yield the runs that have a record, the newest first: in a bucket some may only begin."""
+    for run_id in reversed(known):
+        if storage.is_local(root) or storage.exists(
+            storage.join(run_folder(root, run_id), "run.json")
+        ):
+            yield run_id
+
+
 def load(root: str, run_id: str) -> RunRecord:
     """Read the record of a run. One whose process was killed is shown as cancelled.
 
@@ -312,24 +318,7 @@ def load(root: str, run_id: str) -> RunRecord:
     root = absolute(root)
     uri = storage.join(run_folder(root, run_id), "run.json")
     try:
-        value = json.loads(storage.read(uri))
-        version = value.pop("schema_version")
-        if isinstance(version, int) and version > SCHEMA_VERSION:
-            raise DataError(
-                "record of this run was written by a newer idxpipe",
-                where=uri,
-                expected=f"schema version {SCHEMA_VERSION} or older",
-                found=version,
-                remedy="upgrade idxpipe, or choose another run",
-            )
-        # The folder may have been moved since.
-        before = str(value["root"])
-        tasks = {
-            name: TaskRecord.from_json(task).moved(before, root)
-            for name, task in value["tasks"].items()
-        }
-        read = {"status": Status(value["status"]), "tasks": tasks, "root": root}
-        record = RunRecord(**{**value, **read})
+        record = parse(json.loads(storage.read(uri)), root, uri)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise DataError(
             "record of this run is damaged",
@@ -338,6 +327,35 @@ def load(root: str, run_id: str) -> RunRecord:
             remedy="delete the run's folder, or choose another run",
         ) from None
     return _settle(record) if record.status is Status.RUNNING and _is_dead(record) else record
+
+
+def parse(value: dict[str, Any], root: str, uri: str = "") -> RunRecord:
+    """Return the record that `to_json` made.
+
+    Args:
+        value: JSON values.
+        root: Where the run's root is now; it may have been moved since.
+        uri: Where the record is, for the error.
+
+    Raises:
+        DataError: If it is of a newer version.
+        KeyError, TypeError, ValueError, AttributeError: If it is something else.
+    """
+    kept = dict(value)
+    version = kept.pop("schema_version")
+    if isinstance(version, int) and version > SCHEMA_VERSION:
+        raise DataError(
+            "record of this run was written by a newer idxpipe",
+            where=uri,
+            expected=f"schema version {SCHEMA_VERSION} or older",
+            found=version,
+            remedy="upgrade idxpipe, or choose another run",
+        )
+    before = str(kept["root"])
+    tasks = {
+        name: TaskRecord.from_json(task).moved(before, root) for name, task in kept["tasks"].items()
+    }
+    return RunRecord(**{**kept, "status": Status(kept["status"]), "tasks": tasks, "root": root})
 
 
 def _is_dead(record: RunRecord) -> bool:

@@ -198,7 +198,7 @@ def certificate(tmp_path_factory):
 
 
 @pytest.fixture(autouse=True)
-def surroundings(monkeypatch):
+def surroundings(monkeypatch, tmp_path_factory):
     for name in (
         "GOOGLE_CLOUD_PROJECT",
         "CLOUD_ML_REGION",
@@ -209,3 +209,4 @@ def surroundings(monkeypatch):
     ):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(rest, "PAUSE_SECONDS", 0.01)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))

@@ -168,6 +168,12 @@ def list_names(uri: str) -> list[str]:
     return [name for name in list_files(uri) if "/" not in name]
 
 
+def list_folders(uri: str) -> list[str]:
+    """Return the names of the folders in the folder `uri` itself, sorted; none if it is missing."""
+    store, path = _resolve(uri)
+    return sorted(store.folders(path))
+
+
 def delete(uri: str) -> None:
     """Delete the file at `uri`, or everything below it; nothing there is fine."""
     store, path = _resolve(uri)

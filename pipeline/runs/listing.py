@@ -10,6 +10,7 @@ from idxpipe.components.core import storage
 from idxpipe.components.core.errors import DataError, UsageError
 from idxpipe.pipeline import state
 from idxpipe.pipeline.catalogue import PARAMETERS, is_ours, shown
+from idxpipe.pipeline.runs.kept import keep, read_kept
 from idxpipe.pipeline.state import RunRecord
 
 # Requests to a bucket at a time; local files are read one after the other.
@@ -60,11 +61,27 @@ def rows(root: str) -> list[Row]:
             where=root,
             remedy="name the root that the runs were given with --root, or make one: idxpipe run",
         )
+    ids.reverse()
+    if not storage.is_local(root):
+        return _remote(root, ids)
+    return [read_row(root, run_id) for run_id in ids]
 
-    if storage.is_local(root):
-        return [read_row(root, run_id) for run_id in reversed(ids)]
+
+def _remote(root: str, ids: Sequence[str]) -> list[Row]:
+    """Return the runs of a bucket; only what is new or still runs is read."""
+    known = {run_id: Row(record, run_id) for run_id, record in read_kept(root).items()}
+    new = [run_id for run_id in ids if run_id not in known]
     with ThreadPoolExecutor(_READERS) as pool:
-        return list(pool.map(lambda run_id: read_row(root, run_id), reversed(ids)))
+        known.update(zip(new, pool.map(lambda run_id: read_row(root, run_id), new), strict=True))
+    # One that only begins has a folder, and no record yet.
+    rows = [row for run_id in ids if (row := known[run_id]).record or _has_record(root, run_id)]
+    if new:
+        keep(root, [row.record for row in rows if row.record])
+    return rows
+
+
+def _has_record(root: str, run_id: str) -> bool:
+    return storage.exists(storage.join(state.run_folder(root, run_id), "run.json"))
 
 
 def read_row(root: str, run_id: str) -> Row:

@@ -52,6 +52,12 @@ def test_list_is_sorted_and_relative_and_hides_temporary_files(tmp_path):
     (tmp_path / ".tmp-1-x").write_bytes(b"")
     assert storage.list_files(str(tmp_path)) == {"a": 1, "b": 1, "sub/c": 5}
     assert storage.list_files(str(tmp_path / "none")) == {}
+    assert storage.list_folders(str(tmp_path)) == ["sub"]
+    assert (
+        storage.list_folders(str(tmp_path / "none"))
+        == storage.list_folders(str(tmp_path / "a"))
+        == []
+    )
 
 
 def test_delete_takes_files_and_folders_and_nothing(tmp_path):

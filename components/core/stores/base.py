@@ -30,6 +30,9 @@ class Store(Protocol):
     def list(self, path: str) -> dict[str, int]:
         """Return the size in bytes of every file below `path`, by its name relative to it."""
 
+    def folders(self, path: str) -> set[str]:
+        """Return the names of the folders in `path` itself; none if there is no such folder."""
+
     def delete(self, path: str) -> None:
         """Delete a file, or everything below a folder; missing ones are fine."""
 

@@ -148,6 +148,23 @@ class FsspecStore:
 
         return self._try(path, look)
 
+    def folders(self, path: str) -> set[str]:
+        """Return the names of the folders in `path` itself."""
+
+        def look() -> set[str]:
+            base = self._name(path).rstrip("/")
+            try:
+                found = self._files.ls(base, detail=True)
+            except FileNotFoundError as error:
+                ours = self._of_missing(error, path)
+                if isinstance(ours, DataError):
+                    return set()
+                raise ours from None
+            folders = [info["name"] for info in found if info["type"] == "directory"]
+            return {name.rstrip("/").rpartition("/")[2] for name in folders}
+
+        return self._try(path, look)
+
     def delete(self, path: str) -> None:
         """Delete a file, or everything below a folder; missing ones are fine."""
         self._check_writable(path)

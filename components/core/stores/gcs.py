@@ -38,6 +38,8 @@ _CHUNK_BYTES = 16 << 20
 _UPLOAD_ATTEMPTS = 5
 _CONNECTIONS = 32
 _DELETES_AT_A_TIME = 8
+# Of a listing, where only folders are asked for.
+_PREFIXES = "prefixes,nextPageToken"
 
 _stores: dict[int, "GcsStore"] = {}
 _lock = threading.Lock()
@@ -134,6 +136,22 @@ class GcsStore:
     def list(self, path: str) -> dict[str, int]:
         """Return the size in bytes of every object below `path`, but not of folder markers."""
         return {name: size for name, size in self._below(path).items() if not name.endswith("/")}
+
+    def folders(self, path: str) -> set[str]:
+        """Return the names of the folders in `path` itself."""
+        from google.api_core.exceptions import NotFound
+
+        bucket, _, name = path.partition("/")
+        prefix = f"{name.rstrip('/')}/" if name.strip("/") else ""
+        with gcs_faults(_uri(path)):
+            try:
+                found = self._client.list_blobs(
+                    bucket, prefix=prefix or None, delimiter="/", fields=_PREFIXES, **self._how
+                )
+                names = {name for page in found.pages for name in page.prefixes}
+            except NotFound:
+                raise no_such_bucket(_uri(path)) from None
+        return {name.removeprefix(prefix).rstrip("/") for name in names}
 
     def delete(self, path: str) -> None:
         """Delete an object, and everything below it as a folder; missing ones are fine."""

@@ -79,6 +79,12 @@ class LocalStore:
                             found[os.path.relpath(full, path)] = os.stat(full).st_size
         return found
 
+    def folders(self, path: str) -> set[str]:
+        """Return the names of the folders in `path` itself."""
+        with _faults(path), suppress(FileNotFoundError, NotADirectoryError):
+            return {entry.name for entry in os.scandir(path) if entry.is_dir()}
+        return set()
+
     def delete(self, path: str) -> None:
         """Delete a file, or everything below a folder; missing ones are fine."""
         with _faults(path):

@@ -55,6 +55,9 @@ def test_list_and_delete_keep_to_their_folder(folder):
     assert storage.list_files(f"{folder}/d") == {"a": 3, "sub/b": 7}
     assert storage.list_files(f"{folder}/none") == {}
     assert storage.list_files(f"{folder}/dd") == {}
+    assert storage.list_folders(f"{folder}/d") == ["sub"]
+    assert storage.list_folders(folder) == ["d"]
+    assert storage.list_folders(f"{folder}/none") == []
     assert not storage.exists(f"{folder}/d")
     storage.delete(f"{folder}/d")
     assert storage.list_files(folder) == {"dd": 2}

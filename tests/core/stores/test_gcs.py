@@ -55,6 +55,9 @@ def test_list_and_delete_keep_to_their_folder(gcs):
         storage.write(f"{gcs}/{name}", name.encode())
     assert storage.list_files(f"{gcs}/d") == {"a": 3, "sub/b": 7}
     assert storage.list_files(f"{gcs}/d/") == {"a": 3, "sub/b": 7}
+    assert storage.list_folders(f"{gcs}/d") == storage.list_folders(f"{gcs}/d/") == ["sub"]
+    assert storage.list_folders(gcs) == ["d"]
+    assert storage.list_folders(f"{gcs}/none") == []
     assert storage.list_files(f"{gcs}/none") == {}
     storage.delete(f"{gcs}/d")
     assert storage.list_files(gcs) == {"dd": 2}

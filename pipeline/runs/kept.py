@@ -1,0 +1,44 @@
+"""Records of a bucket's runs kept on this machine: one that has ended never changes."""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable
+from contextlib import suppress
+
+from idxpipe.components.core import storage
+from idxpipe.components.core.errors import IdxpipeError
+from idxpipe.pipeline.state import RunRecord, Status, parse
+
+_VERSION = 1
+
+
+def read_kept(root: str) -> dict[str, RunRecord]:
+    """Return the records of a root that are kept, by the run's id; none if there are none."""
+    found: dict[str, RunRecord] = {}
+    with suppress(OSError, ValueError, KeyError, TypeError, RecursionError, IdxpipeError):
+        with open(_path(root)) as stream:
+            value = json.load(stream)
+        if value["version"] == _VERSION and value["root"] == root:
+            for record in value["records"]:
+                found[record["run_id"]] = parse(record, root)
+    return found
+
+
+def keep(root: str, records: Iterable[RunRecord]) -> None:
+    """Keep the records of runs that have ended; what was kept of this root before is forgotten."""
+    ended = [record.to_json() for record in records if record.status is not Status.RUNNING]
+    # Without a place for it, the next look reads all of them again.
+    with suppress(OSError, IdxpipeError):
+        content = json.dumps({"version": _VERSION, "root": root, "records": ended})
+        os.makedirs(os.path.dirname(_path(root)), mode=0o700, exist_ok=True)
+        storage.write(_path(root), content.encode())
+
+
+def _path(root: str) -> str:
+    """Return the file for a root. Source: https://specifications.freedesktop.org/basedir/."""
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    if not os.path.isabs(base):
+        base = os.path.join(os.path.expanduser("~"), ".cache")
+    name = hashlib.sha256(root.encode()).hexdigest()[:20]
+    return os.path.join(base, "idxpipe", "runs", f"{name}.json")
