@@ -1,6 +1,7 @@
 """Make the shards a dataset: the manifest comes last, and what is stale goes."""
 
 import functools
+import json
 import os
 import re
 from concurrent.futures import ThreadPoolExecutor
@@ -13,34 +14,57 @@ from idxpipe.components.convert.plan import Part
 from idxpipe.components.convert.shard import RECEIPTS, in_the_way, read_receipt
 from idxpipe.components.convert.source import Source
 from idxpipe.components.core import storage
-from idxpipe.components.core.dataset.manifest import MANIFEST, Dataset, read_dataset, shard_uris
+from idxpipe.components.core.dataset.manifest import (
+    MANIFEST,
+    VALIDATION,
+    Dataset,
+    read_dataset,
+    shard_uris,
+)
 from idxpipe.components.core.errors import DataError, UsageError
 from idxpipe.components.core.fingerprint import Fingerprint
 from idxpipe.components.core.idx.layout import upright
 
 # Two requests each, where the output is in a bucket.
 _READERS = 16
+# Among the receipts: the shards of the dataset that was here before.
+_REPLACED = "replaced.json"
 _SHARD = re.compile(r"[A-Za-z0-9_]+-[A-Za-z0-9_]+\.(?:tfrecord|array_record)-\d{5}-of-\d{5}")
 
 
-def check_folder(part: Part) -> None:
-    """Refuse a folder that holds another split: it would be replaced.
+def check_folder(part: Part, dataset_name: str) -> None:
+    """Refuse a folder that holds another split or another data set: it would be replaced.
 
     Raises:
         UsageError: If it does.
     """
-    try:
-        held = read_dataset(part.output).split
-    except DataError:
+    held = _held(part.output)
+    if held is None:
         return
-    if held != part.split:
-        raise UsageError(
-            "folder holds a different split",
-            where=part.output,
-            expected=f"an empty or new folder, or the split {part.split!r}",
-            found=f"the split {held!r}",
-            remedy="give each split a folder of its own",
-        )
+    header = part.tasks[0].images.header
+    shape = upright(header.record_shape, part.tasks[0].images.transposed)
+    facts = {
+        "split": (held.split, part.split),
+        "data set": (held.dataset_name, dataset_name),
+        "shape of images": (held.image_shape, shape),
+        "type of pixels": (held.image_dtype, header.dtype),
+    }
+    for what, (found, wanted) in facts.items():
+        if found != wanted:
+            raise UsageError(
+                f"folder holds a different {what}",
+                where=part.output,
+                expected=f"an empty or new folder, or the {what} {wanted!r}",
+                found=f"the {what} {found!r}",
+                remedy="give each split of each data set a folder of its own, or delete this one",
+            )
+
+
+def _held(folder: str) -> Dataset | None:
+    try:
+        return read_dataset(folder)
+    except DataError:
+        return None
 
 
 def publish(part: Part, sources: tuple[Source, Source], config: ConvertConfig) -> Dataset:
@@ -82,6 +106,11 @@ def made_by_another(
 
 def unpublish(folder: str) -> None:
     """Delete what makes shards a dataset; from now on they may be replaced one by one."""
+    held = _held(folder)
+    if held:
+        # Whoever completes this must know which shards are left over from it.
+        names = [shard.name for shard in held.shards]
+        storage.write(storage.join(folder, RECEIPTS, _REPLACED), json.dumps(names).encode())
     for name in (MANIFEST, *tfds.FILES):
         storage.delete(storage.join(folder, name))
 
@@ -93,6 +122,12 @@ def clear(folder: str) -> None:
     if storage.is_local(folder):
         with suppress(OSError):
             os.rmdir(storage.local_path(folder))
+
+
+def is_validation_set(folder: str) -> bool:
+    """Tell whether what is in a folder `validation`, if anything, is of the split above it."""
+    held = _held(folder)
+    return held is None or held.split == VALIDATION
 
 
 def _assemble(part: Part, sources: tuple[Source, Source], config: ConvertConfig) -> Dataset:
@@ -137,8 +172,21 @@ def _content(source: Source, ranges: list[Fingerprint]) -> Fingerprint:
 
 
 def _delete_stale(output: str, current: set[str]) -> None:
-    """Delete the receipts, the shards of earlier conversions, and what killed runs left."""
-    for name in storage.list_files(output):
+    """Delete the receipts, the shards of earlier conversions, and what killed runs left.
+
+    Other people's files may be called as shards are: only what a manifest or a receipt of this
+    folder names is an earlier conversion's.
+    """
+    files = storage.list_files(output)
+    begun = f"{RECEIPTS}/"
+    known = {
+        name.removeprefix(begun).removesuffix(".json") for name in files if name.startswith(begun)
+    }
+    replaced = storage.join(output, RECEIPTS, _REPLACED)
+    if f"{begun}{_REPLACED}" in files:
+        with suppress(ValueError):
+            known.update(map(str, json.loads(storage.read(replaced))))
+    for name in known & files.keys():
         if _SHARD.fullmatch(name) and name not in current:
             storage.delete(storage.join(output, name))
     storage.delete(storage.join(output, RECEIPTS))

@@ -12,6 +12,7 @@ from idxpipe.components.convert.plan import Part, plan
 from idxpipe.components.convert.publish import (
     check_folder,
     clear,
+    is_validation_set,
     made_by_another,
     publish,
     unpublish,
@@ -97,7 +98,7 @@ def convert(
                 if not access.whole:
                     for source in sources:
                         source.check_still()
-                if len(parts) == 1:
+                if len(parts) == 1 and is_validation_set(storage.join(output, VALIDATION)):
                     clear(storage.join(output, VALIDATION))
                 # The split itself comes last: when it is there, all is.
                 return [_publish_or_find(part, sources, config) for part in reversed(parts)][-1]
@@ -123,12 +124,13 @@ def _make(
     """Make all shards; leave none of a source that proves damaged."""
     tasks = [task for part in parts for task in part.tasks]
     for part in parts:
-        check_folder(part)
+        check_folder(part, config.dataset_name)
     if config.runner != DIRECT_RUNNER or config.beam_options:
         beam_pipeline.result().check_runner(config, tasks)
     # Until the new manifest is there, there is no dataset: shards may be replaced one by one, and
     # must not be read under the manifest of an earlier conversion.
-    for folder in (parts[0].output, storage.join(parts[0].output, VALIDATION)):
+    validation = storage.join(parts[0].output, VALIDATION)
+    for folder in (parts[0].output, *([validation] if is_validation_set(validation) else [])):
         unpublish(folder)
     try:
         beam_pipeline.result().run_pipeline(tasks, config, f"convert {split}")

@@ -14,7 +14,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
 
@@ -59,12 +59,14 @@ class Look:
 
     Attributes:
         entry: The result, if it is whole.
-        gone: Artifacts of a result that have changed or are not there.
+        gone: Artifacts of a result that have changed or are not there, or not wholly.
+        changed: URIs of those of them with a file that is not as it was, by name.
         begun: Whether there are files of an attempt that did not finish.
     """
 
     entry: Entry | None = None
     gone: tuple[str, ...] = ()
+    changed: Mapping[str, str] = field(default_factory=dict)
     begun: bool = False
 
 
@@ -77,12 +79,14 @@ class Claim:
         look: What there was of its work.
         entry: The result to take; None where there is work to do.
         lock: File descriptor of the lock that is held on it, if any is.
+        stands_for: The folder whose damaged result the new one takes the place of, if it does.
     """
 
     folder: str
     look: Look
     entry: Entry | None = None
     lock: int | None = None
+    stands_for: str | None = None
 
 
 @contextmanager
@@ -117,16 +121,34 @@ def claim(
         return
     with lock(f"{folder}.lock", stopped, waiting) as held:
         found = look(folder)
+        if found.gone and held is None:
+            # Another run may be at work there: without a lock nobody can tell.
+            yield Claim(fresh, found, stands_for=folder)
+            return
         if found.gone:
-            if held is None:
-                # Another run may be at work there: without a lock nobody can tell.
-                folder = fresh
-            else:
-                storage.delete(folder)
+            _give_up(folder, found.changed, f"{fresh}-aside")
         if found.entry is None or policy is Policy.REUSE:
             yield Claim(folder, found, found.entry, held)
             return
     yield Claim(fresh, found)
+
+
+def _give_up(folder: str, changed: Mapping[str, str], aside: str) -> None:
+    """Make a finished task's folder one of a task that did not finish.
+
+    What is there is work: a missing file is made again from the others, as from a checkpoint. What
+    somebody changed is moved aside, not deleted, and is made again from nothing.
+
+    Args:
+        folder: Of a local root, locked.
+        changed: URIs of the artifacts that were changed, by name.
+        aside: Where they are moved to.
+    """
+    storage.delete(storage.join(folder, RECORD))
+    for name, uri in changed.items():
+        place = storage.local_path(storage.join(aside, name))
+        os.makedirs(os.path.dirname(place), exist_ok=True)
+        os.replace(storage.local_path(uri), place)
 
 
 def folder_of(root: str, task: str, name: str) -> str:
@@ -140,9 +162,16 @@ def look(folder: str) -> Look:
     if entry is None:
         begun = storage.is_local(folder) and os.path.isdir(storage.local_path(folder))
         return Look(begun=begun or bool(storage.list_files(folder)))
-    artifacts = entry.outputs.artifacts
-    gone = [n for n, a in artifacts.items() if a.inventory() != entry.inventory.get(n)]
-    return Look(gone=tuple(gone)) if gone else Look(entry)
+    gone, changed = [], {}
+    for name, artifact in entry.outputs.artifacts.items():
+        found, recorded = artifact.inventory(), entry.inventory.get(name, {})
+        # What else lies there is somebody's own, and no harm.
+        differing = [file for file, size in recorded.items() if found.get(file) != size]
+        if differing:
+            gone.append(name)
+        if any(file in found for file in differing):
+            changed[name] = artifact.uri
+    return Look(gone=tuple(gone), changed=changed) if gone else Look(entry)
 
 
 def find(folder: str) -> Entry | None:
@@ -173,8 +202,8 @@ def read_record(folder: str) -> dict[str, Any] | None:
         return None
 
 
-def publish(folder: str, run_id: str, outputs: Values, parts: Parts) -> Entry:
-    """Record that a task finished in `folder`.
+def publish(place: Claim, run_id: str, outputs: Values, parts: Parts) -> Entry:
+    """Record that a task finished in its place.
 
     Raises:
         SetupError: If the place cannot be written.
@@ -183,12 +212,15 @@ def publish(folder: str, run_id: str, outputs: Values, parts: Parts) -> Entry:
     record = {
         "version": VERSION,
         "run_id": run_id,
-        "folder": folder,
+        "folder": place.folder,
         "outputs": outputs.to_json(),
         "inventory": inventory,
         "parts": parts,
     }
-    storage.write(storage.join(folder, RECORD), json.dumps(record, indent=1).encode())
+    storage.write(storage.join(place.folder, RECORD), json.dumps(record, indent=1).encode())
+    if place.stands_for:
+        # Or it would be made again in every later run.
+        _refer(place.stands_for, storage.name_of(place.folder), [])
     return Entry(run_id, outputs, inventory)
 
 
@@ -205,9 +237,13 @@ def accept(root: str, task: str, old: str, new: str, differences: Sequence[str])
     Raises:
         SetupError: If the place cannot be written.
     """
-    record = {"version": VERSION, "accepted": old, "differences": list(differences)}
-    uri = storage.join(folder_of(root, task, new), RECORD)
-    storage.write(uri, json.dumps(record, indent=1).encode())
+    _refer(folder_of(root, task, new), old, differences)
+
+
+def _refer(folder: str, name: str, differences: Sequence[str]) -> None:
+    """Record in a folder that the result is that of the folder `name` beside it."""
+    record = {"version": VERSION, "accepted": name, "differences": list(differences)}
+    storage.write(storage.join(folder, RECORD), json.dumps(record, indent=1).encode())
 
 
 @contextmanager

@@ -257,7 +257,7 @@ class _Step:
         produced = outputs.collect(self.task, message)
         Path(report).unlink(missing_ok=True)
         artifact_copies.send(produced.artifacts.values(), mount)
-        cache.publish(folder, self.run.run_id, produced, self.parts)
+        cache.publish(self.place, self.run.run_id, produced, self.parts)
         return replace(record, status=Status.SUCCEEDED, outputs=produced)
 
     def _programs(self, record: TaskRecord, scratch: str, log: BinaryIO) -> str | None:

@@ -20,7 +20,7 @@ from idxpipe.pipeline.state import RunRecord, Status
 
 PIN = "pinned"
 # ROOT/artifacts/TASK/KEY or KEY-RUN; nothing else there is ours.
-_KEY = re.compile(r"[0-9a-f]{20}(-\d{8}-\d{9}-[0-9a-f]{4})?")
+_KEY = re.compile(r"[0-9a-f]{20}(-\d{8}-\d{9}-[0-9a-f]{4}(-aside)?)?")
 _AGE = re.compile(r"(\d+)([dhm])")
 _UNITS = {"d": "days", "h": "hours", "m": "minutes"}
 

@@ -1,5 +1,6 @@
 """What passes between tasks: artifacts and parameter values, as a record keeps them."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
@@ -7,6 +8,10 @@ from typing import Any, Self
 from idxpipe.components.core import storage
 
 _EVENTS = "events.out.tfevents."
+_LITTER = re.compile(
+    r"\.DS_Store|\._.*|\.nfs[0-9a-f]+|\.ipynb_checkpoints|__MACOSX|Thumbs\.db|desktop\.ini|"
+    r".*~|\..*\.sw[a-p]"
+)
 
 
 @dataclass(frozen=True)
@@ -46,18 +51,23 @@ class Artifact:
     def inventory(self) -> dict[str, int]:
         """Return the size of each file, by its name relative to the URI; "" is the URI itself.
 
-        TensorBoard's event files are left out: every attempt adds one of its own.
+        TensorBoard's event files are left out: every attempt adds one of its own. So is what
+        desktops, editors and NFS leave wherever somebody looked.
         """
         if storage.exists(self.uri):
             return {"": storage.size(self.uri)}
         files = storage.list_files(self.uri)
-        return {name: size for name, size in files.items() if _EVENTS not in name}
+        return {name: size for name, size in files.items() if not _is_foreign(name)}
 
     def moved(self, before: str, after: str) -> "Artifact":
         """Return the artifact as it is called when the folder `before` has become `after`."""
         if self.uri != before and not self.uri.startswith(f"{before}/"):
             return self
         return replace(self, uri=after + self.uri.removeprefix(before))
+
+
+def _is_foreign(name: str) -> bool:
+    return _EVENTS in name or any(_LITTER.fullmatch(part) for part in name.split("/"))
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,9 @@ import pytest
 from idxpipe.components.core import storage
 from idxpipe.components.core.dataset.manifest import read_dataset
 from idxpipe.components.core.errors import DataError, TransientError, UsageError
+from idxpipe.components.core.idx.layout import LayoutConfig
 from tests.convert.conftest import ARRAYS, read_back, run, tree
+from tests.idxfiles import write_idx
 
 IMAGES = ARRAYS["train_images"]
 
@@ -113,3 +115,53 @@ def test_another_split_in_the_folder_is_not_replaced(files, tmp_path):
     with pytest.raises(UsageError, match="folder holds a different split"):
         run(files, tmp_path, 2, split="test")
     assert tree(tmp_path) == before
+
+
+def test_shards_of_somebody_else_are_left_alone(files, tmp_path):
+    names = [
+        "mnist-train.tfrecord-00000-of-00001",
+        "letters-train.tfrecord-00000-of-00001",
+        "validation/letters-train.tfrecord-00000-of-00001",
+    ]
+    for name in names:
+        storage.write(str(tmp_path / name), b"mine")
+    run(files, tmp_path, 2)
+    run(files, tmp_path, 3)
+    (tmp_path / "bad").write_bytes(b"\0\0\x08\x03")
+    with pytest.raises(DataError):
+        run({**files, "train_images": str(tmp_path / "bad")}, tmp_path, 4)
+    assert [(tmp_path / name).read_bytes() for name in names] == [b"mine"] * 3
+    assert len(list(tmp_path.glob("*-of-00003"))) == 3
+
+
+def test_another_data_set_in_the_folder_is_not_replaced(files, tmp_path):
+    run(files, tmp_path, 2, config={"dataset_name": "letters"})
+    before = tree(tmp_path)
+    with pytest.raises(UsageError, match="folder holds a different data set"):
+        run(files, tmp_path, 2)
+    wide = write_idx(tmp_path.parent / "wide", np.zeros((3000, 28, 30), np.uint8))
+    with pytest.raises(UsageError, match="folder holds a different shape of images"):
+        shaped = {**files, "train_images": wide}
+        any_shape = LayoutConfig(image_shape="auto")
+        run(shaped, tmp_path, 2, config={"dataset_name": "letters"}, layout=any_shape)
+    assert tree(tmp_path) == before
+
+
+def test_another_split_in_the_folder_validation_is_left_alone(files, tmp_path):
+    run(files, tmp_path / "validation", 2, split="test")
+    before = tree(tmp_path / "validation")
+    run(files, tmp_path, 2)
+    assert tree(tmp_path / "validation") == before
+    with pytest.raises(UsageError, match="folder holds a different split"):
+        run(files, tmp_path, 2, config={"validation_fraction": 0.1, "shuffle_seed": 1})
+    assert tree(tmp_path / "validation") == before
+    assert read_dataset(str(tmp_path)).num_examples == 3000
+
+
+def test_a_conversion_killed_while_it_replaces_leaves_no_litter_in_the_end(files, tmp_path):
+    from idxpipe.components.convert.publish import unpublish
+
+    run(files, tmp_path, 5)
+    unpublish(str(tmp_path))
+    run(files, tmp_path, 2)
+    assert len(list(tmp_path.glob("*.tfrecord-*"))) == 2
