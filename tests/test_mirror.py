@@ -25,6 +25,7 @@ COVERED_BY = {
     "validate/label_statistics.py": "validate/test_stage.py",
     "validate/split.py": "validate/test_stage.py",
     "validate/validation.py": "validate/test_stage.py",
+    "train/export/model_folder.py": "train/test_stage.py",
     "pipeline/cli/runs/clean.py": "pipeline/runs/test_clean.py",
     "pipeline/cli/runs/sweep.py": "pipeline/runs/test_sweep.py",
     "pipeline/cli/runs/tensorboard.py": "pipeline/runs/test_trainings.py",

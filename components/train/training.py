@@ -75,8 +75,22 @@ def train(
         in_memory: Whether all examples are held, or streamed.
     """
     check_batch_size(config.batch_size, strategy.num_replicas_in_sync)
-    check_folder(folders.model)
+    with storage.lock(folders.checkpoints):
+        return _train(folders, dataset, config, device, strategy, in_memory=in_memory)
+
+
+def _train(
+    folders: Folders,
+    dataset: Dataset,
+    config: TrainConfig,
+    device: DeviceConfig,
+    strategy: tf.distribute.Strategy,
+    *,
+    in_memory: bool,
+) -> TrainResult:
+    """Do the same, alone in the folder of the checkpoints."""
     config, reason = _with_precision(config, folders, dataset, strategy)
+    check_folder(folders.model, config, dataset)
     with strategy.scope():
         network = build_model(config, dataset.image_shape, dataset.num_classes)
         optimizer = build_optimizer(config, network.trainable_variables)

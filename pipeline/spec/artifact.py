@@ -1,17 +1,13 @@
 """What passes between tasks: artifacts and parameter values, as a record keeps them."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 from idxpipe.components.core import storage
+from idxpipe.components.core.stores.litter import is_litter
 
 _EVENTS = "events.out.tfevents."
-_LITTER = re.compile(
-    r"\.DS_Store|\._.*|\.nfs[0-9a-f]+|\.ipynb_checkpoints|__MACOSX|Thumbs\.db|desktop\.ini|"
-    r".*~|\..*\.sw[a-p]"
-)
 
 
 @dataclass(frozen=True)
@@ -57,17 +53,17 @@ class Artifact:
         if storage.exists(self.uri):
             return {"": storage.size(self.uri)}
         files = storage.list_files(self.uri)
-        return {name: size for name, size in files.items() if not _is_foreign(name)}
+        return {
+            name: size
+            for name, size in files.items()
+            if _EVENTS not in name and not is_litter(name)
+        }
 
     def moved(self, before: str, after: str) -> "Artifact":
         """Return the artifact as it is called when the folder `before` has become `after`."""
         if self.uri != before and not self.uri.startswith(f"{before}/"):
             return self
         return replace(self, uri=after + self.uri.removeprefix(before))
-
-
-def _is_foreign(name: str) -> bool:
-    return _EVENTS in name or any(_LITTER.fullmatch(part) for part in name.split("/"))
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,12 @@
+import errno
 import os
+import threading
 
 import pytest
 
 from idxpipe.components.core import storage
 from idxpipe.components.core.errors import DataError, UsageError
+from idxpipe.components.core.stores import local
 
 
 def test_write_then_read(tmp_path):
@@ -103,3 +106,33 @@ def test_a_secret_in_a_uri_is_refused_and_not_shown(uri):
 @pytest.mark.parametrize("uri", ["a@b?sig=1", "https://host/x?download=1", "gs://b/a@b"])
 def test_other_uris_are_not_taken_for_secrets(uri):
     storage.refuse_secrets(uri)
+
+
+def test_who_waits_for_a_lock_is_told_so(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(local, "_SECONDS_BEFORE_A_WORD", 0.0)
+    monkeypatch.setattr(local, "_POLL_SECONDS", 0.01)
+    first, second = threading.Event(), threading.Event()
+
+    def wait():
+        first.wait()
+        with storage.lock(str(tmp_path)):
+            second.set()
+
+    waiter = threading.Thread(target=wait)
+    waiter.start()
+    with storage.lock(str(tmp_path)):
+        first.set()
+        while "waiting for another process" not in capsys.readouterr().err:
+            assert not second.is_set()
+    waiter.join()
+    assert second.is_set()
+
+
+def test_a_file_system_without_locks_is_said(tmp_path, monkeypatch, capsys):
+    def unsupported(*_):
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(local.fcntl, "flock", unsupported)
+    with storage.lock(str(tmp_path)):
+        pass
+    assert "cannot be locked: No locks available" in capsys.readouterr().err

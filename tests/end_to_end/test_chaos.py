@@ -153,23 +153,30 @@ def test_a_stopped_training_loses_no_step(place):
         root = f"stop{number}"
         changed = {"iterations": 10**6, "checkpoint_steps": 10**6, "train_steps": 10**6}
         child = start(folder, root, "run", *words(**changed), "--verbose")
-        log = folder / f"{root}.log"
-        wait_for("compiling the step", log, child)
-        time.sleep(rng.uniform(0, seconds / 2))
-        given = rng.choice(SIGNALS)
-        asked = time.monotonic()
-        child.send_signal(given)
-        wait_for("stopping: train", log, child)
-        answered = time.monotonic() - asked
-        assert child.wait() != 0
-        text = said(folder, root)
-        stopped = re.search(r"stopped: +train: .* step (\d+) of \d+, checkpoint saved", text)
-        assert stopped, text
-        assert "idxpipe resume" in text
-        (checkpoint,) = (folder / root).rglob("ckpt-*.index")
-        assert checkpoint.name == f"ckpt-{stopped[1]}.index"
-        print(f"{given.name} at step {stopped[1]}: answered after {answered:.2f} s")
+        try:
+            check_stop(rng, child, folder, root, seconds)
+        finally:
+            child.kill()
         shutil.rmtree(folder / root)
+
+
+def check_stop(rng, child, folder, root, seconds):
+    log = folder / f"{root}.log"
+    wait_for("compiling the step", log, child)
+    time.sleep(rng.uniform(0, seconds / 2))
+    given = rng.choice(SIGNALS)
+    asked = time.monotonic()
+    child.send_signal(given)
+    wait_for("stopping: train", log, child)
+    answered = time.monotonic() - asked
+    assert child.wait() != 0
+    text = said(folder, root)
+    stopped = re.search(r"stopped: +train: .* step (\d+) of \d+, checkpoint saved", text)
+    assert stopped, text
+    assert "idxpipe resume" in text
+    (checkpoint,) = (folder / root).rglob("ckpt-*.index")
+    assert checkpoint.name == f"ckpt-{stopped[1]}.index"
+    print(f"{given.name} at step {stopped[1]}: answered after {answered:.2f} s")
 
 
 def wait_for(words, log, child, limit=120.0):

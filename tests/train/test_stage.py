@@ -1,11 +1,16 @@
 import json
 import os
+import shutil
+import threading
 from pathlib import Path
 
 import pytest
 import tensorflow as tf
 
-from idxpipe.components.core.errors import SetupError, UsageError
+from idxpipe.components.core import storage
+from idxpipe.components.core.errors import DataError, SetupError, UsageError
+from idxpipe.components.train.export import saved_model
+from idxpipe.components.train.state.checkpoints import list_checkpoints
 
 
 def test_learns_and_says_what_it_came_to(finished):
@@ -49,12 +54,59 @@ def test_model_card_tells_the_facts(finished):
     assert card["parameters"] == result.parameters
 
 
-def test_folder_with_other_files_is_not_replaced(new_run):
+def test_other_files_in_the_folder_stay(new_run):
     os.makedirs(new_run.model)
     Path(f"{new_run.model}/thesis.txt").write_text("years of work")
+    for steps in (5, 10):
+        new_run.train(train_steps=steps)
+        assert Path(f"{new_run.model}/thesis.txt").read_text() == "years of work"
+    assert not [name for name in os.listdir(new_run.model) if "replaced" in name]
+
+
+def test_somebody_elses_model_is_not_replaced(new_run):
+    os.makedirs(new_run.model)
+    Path(f"{new_run.model}/model.json").write_text("{}")
     with pytest.raises(UsageError, match="holds something else"):
         new_run.train()
-    assert os.listdir(new_run.model) == ["thesis.txt"]
+    assert os.listdir(new_run.model) == ["model.json"]
+    assert not list_checkpoints(new_run.checkpoints)
+
+
+def test_the_model_of_another_training_is_not_replaced(new_run):
+    new_run.train(train_steps=5)
+    before = Path(f"{new_run.model}/saved_model.pb").read_bytes()
+    shutil.rmtree(new_run.checkpoints)
+    with pytest.raises(UsageError, match="holds the model of another training") as caught:
+        new_run.train(train_steps=5, seed=9)
+    assert "seed" in str(caught.value)
+    assert Path(f"{new_run.model}/saved_model.pb").read_bytes() == before
+    # The same training once more may.
+    assert new_run.train(train_steps=6).step == 6
+
+
+def test_an_export_that_was_cut_off_is_made_again(new_run, monkeypatch):
+    new_run.train(train_steps=5)
+    with monkeypatch.context() as patch:
+        patch.setattr(saved_model, "write_card", lambda card: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            new_run.train(train_steps=10)
+    assert not os.path.exists(f"{new_run.model}/model.json")
+    assert new_run.train(train_steps=10).resumed_from == 10
+    assert json.loads(Path(f"{new_run.model}/model.json").read_text())["step"] == 10
+
+
+def test_two_trainings_in_one_folder_do_not_mix(new_run):
+    """The second waits for the first, and is told then that the checkpoints are not its own."""
+    waiting = threading.Thread(target=new_run.train, kwargs={"train_steps": 5})
+    with storage.lock(new_run.checkpoints):
+        waiting.start()
+        waiting.join(2)
+        assert waiting.is_alive()
+        assert not list_checkpoints(new_run.checkpoints)
+    waiting.join()
+    assert list(list_checkpoints(new_run.checkpoints)) == [5]
+    with pytest.raises(DataError, match="checkpoints were made with a different seed"):
+        new_run.train(train_steps=5, seed=9)
 
 
 def test_full_disk_says_what_could_not_be_written(new_run, monkeypatch):

@@ -5,6 +5,7 @@ import fcntl
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -12,9 +13,13 @@ from pathlib import Path
 from typing import IO, Any, BinaryIO, cast
 
 from idxpipe.components.core.errors import DataError, IdxpipeError, SetupError
+from idxpipe.components.core.narration import say
 
 TEMPORARY = ".tmp-"
 _SYNC_BYTES = 16 << 20
+_POLL_SECONDS = 0.2
+_SECONDS_BEFORE_A_WORD = 3.0
+_SECONDS_BETWEEN_WORDS = 30.0
 
 
 class LocalStore:
@@ -130,15 +135,41 @@ def names_in(path: str) -> list[str]:
 
 @contextmanager
 def lock_folder(path: str) -> Iterator[None]:
-    """Hold the folder `path`, which is made if need be, until the block or the process ends."""
+    """Hold the folder `path`, which is made if need be, until the block or the process ends.
+
+    Who has to wait is told so; where a file system has no locks, that is said, and nobody waits.
+    """
     with _faults(path):
         os.makedirs(path, exist_ok=True)
         descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        _hold(descriptor, path)
         yield
     finally:
         os.close(descriptor)
+
+
+def _hold(descriptor: int, path: str) -> None:
+    began = time.monotonic()
+    told = began - _SECONDS_BETWEEN_WORDS + _SECONDS_BEFORE_A_WORD
+    try:
+        while not _is_free(descriptor):
+            if time.monotonic() - told >= _SECONDS_BETWEEN_WORDS:
+                told = time.monotonic()
+                waited = round(told - began)
+                say(f"waiting for another process that works in {path}, {waited} s so far")
+            time.sleep(_POLL_SECONDS)
+    except OSError as error:
+        say(f"warning: {path} cannot be locked: {error.strerror}; run one at a time there")
+
+
+def _is_free(descriptor: int) -> bool:
+    """Tell whether nobody held the lock of a file, which is held now."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 class _Writer:

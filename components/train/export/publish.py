@@ -14,7 +14,8 @@ from idxpipe.components.core.model import ModelCard
 from idxpipe.components.train.config import TrainConfig
 from idxpipe.components.train.export.formats import CHECKED, check_convertible, save_formats
 from idxpipe.components.train.export.model_card import MODEL_CARD, render
-from idxpipe.components.train.export.saved_model import check_folder, export_model
+from idxpipe.components.train.export.model_folder import check_folder
+from idxpipe.components.train.export.saved_model import export_model
 from idxpipe.components.train.network.model import in_float32
 
 # What a training needs of publishing, before and after.

@@ -1,19 +1,15 @@
 """The trained network as a SavedModel that needs neither Keras nor the optimizer."""
 
-import os
-import tempfile
 from collections.abc import Callable
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-from idxpipe.components.core import storage
-from idxpipe.components.core.errors import SetupError, UsageError
-from idxpipe.components.core.model import CARD, ModelCard, write_card
-from idxpipe.components.core.stores.local import TEMPORARY
-from idxpipe.components.core.transfer import upload
+from idxpipe.components.core.errors import SetupError
+from idxpipe.components.core.model import ModelCard, write_card
 from idxpipe.components.train.export.canonical import renumber_functions
+from idxpipe.components.train.export.model_folder import forget_replaced, replace
 from idxpipe.components.train.network.model import (
     call_model,
     is_random_state,
@@ -67,17 +63,14 @@ def export_model(save: Callable[[str], ModelCard], uri: str) -> None:
 
     Args:
         save: Writes the files into a local folder that is there, and returns the card.
-        uri: Folder of its own; an earlier model there is replaced.
+        uri: Its folder, which `check_folder` has seen; an earlier model there is replaced.
 
     Raises:
-        UsageError: If the folder holds something else.
         SetupError: If it cannot be written.
         TransientError: If a remote store fails again and again.
         IdxpipeError: Whatever `save` raises.
     """
-    check_folder(uri)
     try:
-        replace = _replace_folder if storage.is_local(uri) else _replace_remote
         card = replace(save, uri)
     except (tf.errors.OpError, OSError) as error:
         raise SetupError(
@@ -87,50 +80,7 @@ def export_model(save: Callable[[str], ModelCard], uri: str) -> None:
             remedy="free disk space, or give another folder; training is not lost",
         ) from None
     write_card(card)
-
-
-def check_folder(uri: str) -> None:
-    """Check that replacing the folder `uri` destroys nothing but an earlier model.
-
-    Raises:
-        UsageError: If it holds other files.
-    """
-    files = storage.list_files(uri)
-    if files and not {CARD, "saved_model.pb"} & set(files):
-        raise UsageError(
-            "the model's folder holds something else",
-            where=uri,
-            expected="an empty or new folder, or an earlier model",
-            found=", ".join(list(files)[:3]),
-            remedy="give the model a folder of its own",
-        )
-
-
-def _replace_folder(save: Callable[[str], ModelCard], uri: str) -> ModelCard:
-    path = storage.local_path(uri).rstrip("/")
-    parent, name = os.path.split(os.path.abspath(path))
-    temporary = os.path.join(parent, f"{TEMPORARY}{name}")
-    storage.delete(temporary)
-    try:
-        os.makedirs(temporary)
-        card = save(temporary)
-        storage.delete(storage.join(uri, CARD))
-        storage.delete(path)
-        os.replace(temporary, path)
-    finally:
-        storage.delete(temporary)
-    return card
-
-
-def _replace_remote(save: Callable[[str], ModelCard], uri: str) -> ModelCard:
-    with tempfile.TemporaryDirectory(prefix="idxpipe-model-") as folder:
-        card = save(folder)
-        files = storage.list_files(folder)
-        storage.delete(storage.join(uri, CARD))
-        upload(folder, uri, files)
-    for name in storage.list_files(uri).keys() - files.keys():
-        storage.delete(storage.join(uri, name))
-    return card
+    forget_replaced(uri)
 
 
 def save_servable(servable: Servable, path: str) -> None:

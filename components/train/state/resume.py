@@ -6,6 +6,7 @@ from typing import Any
 from idxpipe.components.core import storage
 from idxpipe.components.core.dataset.manifest import Dataset
 from idxpipe.components.core.errors import DataError
+from idxpipe.components.core.model import ModelCard
 from idxpipe.components.train.config import TrainConfig
 from idxpipe.components.train.network.own_source import source_digest
 
@@ -47,6 +48,21 @@ def recipe_of(config: TrainConfig, dataset: Dataset) -> dict[str, Any]:
         "num_examples": dataset.num_examples,
         "sources": dataset.sources,
     }
+
+
+def other_training(card: ModelCard, config: TrainConfig, dataset: Dataset) -> str:
+    """Return what tells a model's training from this one first; empty if nothing does.
+
+    How far it was trained does not, nor what does not change what a step does.
+    """
+    for name in ("sources", "num_classes", "image_shape", "image_dtype"):
+        if getattr(card, name) != getattr(dataset, name):
+            return name
+    facts = config.to_json()
+    for name in sorted((facts.keys() | card.config.keys()) - set(_FREE)):
+        if facts.get(name) != card.config.get(name):
+            return name
+    return ""
 
 
 def check_recipe(uri: str, recipe: dict[str, Any], resuming: bool) -> None:

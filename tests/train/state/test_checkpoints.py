@@ -80,6 +80,7 @@ def test_checkpoint_that_is_half_there_is_skipped(of_10_and_12, new_run, capsys,
 def test_checkpoint_of_another_model_is_refused(new_run, tmp_path, monkeypatch):
     new_run.train(train_steps=5)
     other = Run(write_dataset(tmp_path / "o", *spots(50, num_classes=3), 3), new_run.folder)
-    monkeypatch.setattr("idxpipe.components.train.training.check_recipe", lambda *_: None)
+    for name in ("check_recipe", "check_folder"):
+        monkeypatch.setattr(f"idxpipe.components.train.training.{name}", lambda *_: None)
     with pytest.raises(DataError, match="a different model"):
         other.train()
