@@ -56,7 +56,6 @@ def run(
     if step >= config.train_steps:
         return rates
     stream = TimedBatches(batches(step, config.train_steps))
-    periods = config.checkpoint_steps, config.validation_steps
     total, count = saved.partial
     emit(Event("train", doing="compiling the step"))
     with noticed_preemption(lambda: _answer(stop)) as preempted, history:
@@ -75,23 +74,35 @@ def run(
                 saved.save(loss, (total, count))
                 raise _stopped(at, config)
             last = end == config.train_steps
-            due = [every for every in periods if last or end // every > step // every]
+            scored = validate and is_due(config, config.validation_steps, end)
             history.add(
                 end,
                 loss=loss,
                 learning_rate=saved.learning_rate,
                 examples_per_second=rates[-1],
                 input_wait=stream.take_seconds() / seconds,
-                **(validate() if validate and config.validation_steps in due else {}),
+                **(validate() if validate and scored else {}),
             )
             ask = preempted() and not last
-            if config.checkpoint_steps in due or ask:
+            if is_due(config, config.checkpoint_steps, end) or ask:
                 history.save()
                 saved.save(loss)
             step, total, count = end, 0.0, 0
             if ask:
                 raise _stopped(step, config)
     return rates
+
+
+def is_due(config: TrainConfig, every: int, step: int) -> bool:
+    """Tell whether what is done every so many steps is done at the end of a loop.
+
+    It does not matter where the loop began: a training that was stopped within may have resumed
+    there.
+    """
+    if step == config.train_steps:
+        return True
+    at_end = step % config.iterations == 0
+    return at_end and step // every > (step - config.iterations) // every
 
 
 def _answer(stop: tf.Variable) -> None:

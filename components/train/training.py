@@ -1,6 +1,7 @@
 """The training itself, from the checkpoints that there are to the published model."""
 
 import dataclasses
+import functools
 import statistics
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -38,7 +39,7 @@ from idxpipe.components.train.network.model import build_model, count_weights
 from idxpipe.components.train.network.precision import choose_precision
 from idxpipe.components.train.optimizer import build_optimizer
 from idxpipe.components.train.result import Folders, TrainResult
-from idxpipe.components.train.run import run
+from idxpipe.components.train.run import is_due, run
 from idxpipe.components.train.state.checkpoints import Checkpoints, list_checkpoints
 from idxpipe.components.train.state.history import History
 from idxpipe.components.train.state.points import read_points
@@ -94,7 +95,8 @@ def _train(
     with strategy.scope():
         network = build_model(config, dataset.image_shape, dataset.num_classes)
         optimizer = build_optimizer(config, network.trainable_variables)
-    saved = Checkpoints(folders.checkpoints, network, optimizer, config.keep_checkpoints)
+    lasts = functools.partial(is_due, config, config.checkpoint_steps)
+    saved = Checkpoints(folders.checkpoints, network, optimizer, config.keep_checkpoints, lasts)
     resumed_from = saved.restore()
     _check_not_beyond(saved.step, config.train_steps, folders.checkpoints)
     parameters = count_weights(network)

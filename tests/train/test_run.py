@@ -1,5 +1,6 @@
 """The loop over a training's calls: what stops it."""
 
+import dataclasses
 import os
 import signal
 import threading
@@ -11,10 +12,11 @@ import tensorflow as tf
 
 from idxpipe.components.core.errors import DataError, TransientError
 from idxpipe.components.core.model import read_card
+from idxpipe.components.train.run import is_due
 from idxpipe.components.train.state.checkpoints import list_checkpoints
 from idxpipe.components.train.timed_batches import TimedBatches
 from tests.datasets import spots, write_dataset
-from tests.train.conftest import Run
+from tests.train.conftest import CONFIG, Run
 from tests.train.test_processes import python
 
 
@@ -73,12 +75,14 @@ def test_a_signal_saves_and_asks_to_try_again(new_run, finished, monkeypatch, nu
     assert not os.path.exists(new_run.model)
     assert new_run.train().resumed_from == 15
     assert new_run.weights() == finished[0].weights()
+    # What was saved for the signal alone is gone again.
+    assert sorted(list_checkpoints(new_run.checkpoints)) == [10, 20]
 
 
 TWICE = """
 import os, signal, sys, time
 from idxpipe.components.train.state.history import History
-from tests.train.conftest import Run
+from tests.train.conftest import CONFIG, Run
 
 def add(self, step, **values):
     os.kill(os.getpid(), signal.SIGINT)
@@ -128,6 +132,20 @@ def test_a_signal_ends_the_loop_after_the_step(new_run, finished, monkeypatch, c
     # Not a bit is lost: neither of the weights nor of the loss, a mean over the whole loop.
     assert new_run.weights() == finished[0].weights()
     assert read_card(new_run.model).loss == read_card(finished[0].model).loss
+    assert sorted(list_checkpoints(new_run.checkpoints)) == [10, 20]
+
+
+@pytest.mark.parametrize("every", [5, 7, 10, 12, 1000])
+def test_what_is_due_does_not_depend_on_where_a_loop_began(every):
+    config = dataclasses.replace(CONFIG, train_steps=103, iterations=5)
+    due = [step for step in range(1, 104) if is_due(config, every, step)]
+    ends = [*range(5, 103, 5), 103]
+    before = [0, *ends]
+    assert due == [
+        end
+        for start, end in zip(before, ends, strict=False)
+        if end == 103 or end // every > start // every
+    ]
 
 
 def test_an_ignored_signal_stays_ignored(new_run, monkeypatch):

@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Callable
 
 import keras
 import tensorflow as tf
@@ -27,10 +28,17 @@ class Checkpoints:
         model: Its weights are saved and restored.
         optimizer: Its state, with the global step, is saved and restored.
         keep: How many of the newest stay.
+        lasts: Whether a checkpoint of a step is one of those; one that was saved on a signal is
+            there only until the next.
     """
 
     def __init__(
-        self, uri: str, model: keras.Model, optimizer: keras.optimizers.Optimizer, keep: int
+        self,
+        uri: str,
+        model: keras.Model,
+        optimizer: keras.optimizers.Optimizer,
+        keep: int,
+        lasts: Callable[[int], bool],
     ) -> None:
         self._uri = uri
         storage.sweep(uri)
@@ -39,6 +47,7 @@ class Checkpoints:
         self._model = model
         self._optimizer = optimizer
         self._keep = keep
+        self._lasts = lasts
         # The mean loss of the last loop, so that a finished training can be exported again.
         self._loss = tf.Variable(0.0, trainable=False, dtype=tf.float32)
         # Sum and number of the losses of a loop that was stopped within.
@@ -148,7 +157,8 @@ class Checkpoints:
             TransientError: If a remote store fails again and again.
         """
         # A later one than the state in memory was not readable, or training would be there.
-        steps = sorted(s for s in list_checkpoints(self._mirror.path) if s <= self.step)
+        found = [s for s in list_checkpoints(self._mirror.path) if s <= self.step]
+        steps = sorted(s for s in found if s == max(found) or self._lasts(s))
         kept = [_name(step) for step in steps[-self._keep :]]
         if kept:
             self._list(kept)
