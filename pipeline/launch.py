@@ -59,6 +59,7 @@ def part(
     data: str | None,
     assignments: Iterable[str],
     given: Mapping[str, Any] | None = None,
+    trust_record: bool = False,
 ) -> Rerun:
     """Prepare to run some stages of an earlier run again.
 
@@ -71,9 +72,11 @@ def part(
         data: Folder with the data set, if it is another.
         assignments: `NAME=VALUE`, for changed parameters.
         given: Typed values, likewise; assignments come before them.
+        trust_record: Run the recorded commands even if somebody else may have written them.
 
     Raises:
-        UsageError: If run, stage or parameter do not exist, or the run lacks what is needed.
+        UsageError: If run, stage or parameter do not exist, the run lacks what is needed, or its
+            commands may be somebody else's.
         DataError: If the record of the run is damaged.
     """
     assigned = [*assignments, *([f"data={data}"] if data is not None else [])]
@@ -85,6 +88,7 @@ def part(
         assignments=[_absolute_assignment(text) for text in assigned],
         values=_absolute(given or {}),
         pipeline=load_compiled(pipeline) if pipeline else None,
+        trust_record=trust_record,
     )
 
 

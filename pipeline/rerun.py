@@ -10,14 +10,14 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from idxpipe.components.core import storage
 from idxpipe.components.core.errors import UsageError
 from idxpipe.pipeline import failure, state
 from idxpipe.pipeline.spec import params
 from idxpipe.pipeline.spec.artifact import Artifact
 from idxpipe.pipeline.spec.graph import Pipeline, PipelineInput, require_plain
-from idxpipe.pipeline.spec.parse import from_document, load
+from idxpipe.pipeline.spec.parse import from_document
 from idxpipe.pipeline.state import LATEST, Earlier, RunRecord
+from idxpipe.pipeline.trust import trusted_pipeline
 
 GoOn = Callable[[RunRecord, str | None], str]
 
@@ -48,6 +48,7 @@ def rerun(
     assignments: Iterable[str] = (),
     values: Mapping[str, Any] | None = None,
     pipeline: Pipeline | None = None,
+    trust_record: bool = False,
 ) -> Rerun:
     """Prepare to run some stages of an earlier run again.
 
@@ -59,13 +60,15 @@ def rerun(
         assignments: `NAME=VALUE`, to change parameters of the earlier run.
         values: Typed values, likewise; assignments come before them.
         pipeline: The pipeline, if it has changed since; by default the one that the run ran.
+        trust_record: Take that one even if somebody else may have written it.
 
     Raises:
-        UsageError: If run, stage or parameter do not exist, or the run lacks what is needed.
+        UsageError: If run, stage or parameter do not exist, the run lacks what is needed, or its
+            commands may be somebody else's.
         DataError: If the record of the run is damaged.
     """
     record = state.find(root, run_id)
-    whole = pipeline or pipeline_of(record)
+    whole = pipeline or trusted_pipeline(record, trust=trust_record)
     require_plain(whole)
     return plan(
         record, whole, stages_from=stages_from, only=only, assignments=assignments, values=values
@@ -158,13 +161,6 @@ def _kept(
     finished = {task.name for task in record.tasks.values() if task.status.finished}
     left = whole.tasks.keys() - finished - whole.upstream(stages)
     return whole.downstream(stages) | left
-
-
-def pipeline_of(record: RunRecord) -> Pipeline:
-    """Return the whole pipeline that a run, or what it went on from, is a run of."""
-    names = ("whole.yaml", "pipeline.yaml")
-    files = [storage.join(record.folder, name) for name in names]
-    return load(files[0] if storage.exists(files[0]) else files[1])
 
 
 def _check_used(

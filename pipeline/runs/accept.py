@@ -3,9 +3,10 @@
 from idxpipe.components.core.errors import UsageError
 from idxpipe.pipeline.local import cache
 from idxpipe.pipeline.local.identity import differences, key_of, parts_of
-from idxpipe.pipeline.rerun import pipeline_of, select
+from idxpipe.pipeline.rerun import select
 from idxpipe.pipeline.spec.graph import Container
 from idxpipe.pipeline.state import RunRecord
+from idxpipe.pipeline.trust import pipeline_of
 
 # Another input or parameter is another result, whatever anybody thinks of it.
 _OF_CODE = ("code", "versions", "component", "image", "env")

@@ -36,6 +36,10 @@ def load(uri: str) -> Pipeline:
     return parse(storage.read(uri), uri)
 
 
+# What anybody may serve, and on the way anybody may change.
+_PUBLIC = {"http", "https", "ftp"}
+
+
 def load_compiled(path: str) -> Pipeline:
     """Read the pipeline that a command runs.
 
@@ -43,6 +47,12 @@ def load_compiled(path: str) -> Pipeline:
         UsageError: If there is no such file.
         DataError: If it is not a compiled pipeline.
     """
+    if storage.scheme(path) in _PUBLIC:
+        raise UsageError(
+            "a pipeline from the web is not run: its commands are a program",
+            where=path,
+            remedy="fetch it, look at it, and name the local file",
+        )
     if not storage.exists(path):
         raise UsageError(
             "no compiled pipeline here",

@@ -11,11 +11,12 @@ HELP = "go on with a run that failed or was stopped"
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Add the run, and how it goes on."""
-    from idxpipe.pipeline.cli.runs.run import add_running
+    from idxpipe.pipeline.cli.runs.run import add_running, add_trust
 
     add_run(parser)
     add_assignments(parser)
     add_no_cache(parser)
+    add_trust(parser)
     add_running(parser)
 
 
@@ -45,5 +46,6 @@ def run(args: argparse.Namespace) -> Outcome:
         pipeline="",
         data=None,
         assignments=args.set,
+        trust_record=args.trust_record,
     )
     return start(job, args)

@@ -54,8 +54,15 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--plan", action="store_true", help=what)
     what = "with --plan: exit with code 4 if a stage would run, other than one that always does"
     parser.add_argument("--check", action="store_true", help=what)
+    add_trust(parser)
     add_running(parser)
     add_pipeline(parser, "; for --from and --only, the one that the earlier run ran")
+
+
+def add_trust(parser: argparse.ArgumentParser) -> None:
+    """Add whether the recorded commands of somebody else may run."""
+    what = "run an earlier run's recorded commands even if somebody else may have written them"
+    parser.add_argument("--trust-record", action="store_true", help=what)
 
 
 def add_running(parser: argparse.ArgumentParser) -> None:
@@ -90,6 +97,7 @@ def run(args: argparse.Namespace) -> Outcome:
             data=args.data,
             assignments=args.set,
             given=given,
+            trust_record=args.trust_record,
         )
     else:
         job = launch.whole(args.pipeline, args.data, args.set, given)
