@@ -116,3 +116,47 @@ def test_a_project_may_have_packages_of_these_names(tmp_path):
     small = ("train_steps=5", "batch_size=16", "num_shards=2")
     settings = [word for setting in small for word in ("--set", setting)]
     assert "test accuracy" in run(idxpipe, "run", "--data", "data", *settings)
+
+
+SHADOWS = """
+apache_beam argparse asyncio base64 csv google gzip idna jinja2 json kfp keras logging
+numpy random requests rich socket tempfile tensorflow urllib3 yaml
+""".split()
+COMMANDS = [
+    "--version",
+    "--help",
+    "params",
+    "doctor --root gs://bucket/r --project project-1 --region us-central1",
+    "compile --check",
+    "validate --data data",
+    "convert --images data/train-images-idx3-ubyte --labels data/train-labels-idx1-ubyte "
+    "--output made",
+    "run --data data --plan",
+    "run --data data --until convert-test",
+    "runs",
+    "show latest",
+    "clean --keep-last 1",
+]
+
+
+def test_nothing_in_the_current_folder_is_imported(tmp_path):
+    """A folder may hold anything, such as what somebody unpacked there."""
+    for name in SHADOWS:
+        code = f"open({str(tmp_path / 'IMPORTED')!r}, 'a').write({name!r} + ' ')\n"
+        (tmp_path / f"{name}.py").write_text(code)
+    write_data_set(tmp_path / "data", make_arrays(train=200, test=50))
+    shutil.copy("pipeline.yaml", tmp_path)
+    idxpipe = str(Path(sys.executable).with_name("idxpipe"))
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    for words in COMMANDS:
+        done = subprocess.run(
+            [idxpipe, *words.split()],
+            cwd=tmp_path,
+            env=environment,
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+        assert "Traceback" not in done.stderr, done.stderr
+        assert words.startswith("doctor") or done.returncode == 0, done.stderr
+        assert not (tmp_path / "IMPORTED").exists(), words

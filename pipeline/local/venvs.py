@@ -72,7 +72,7 @@ def prepare(
             return programs
         # Left by a run that was killed.
         shutil.rmtree(place, ignore_errors=True)
-        if run([sys.executable, "-m", "venv", str(place)], ""):
+        if run([sys.executable, "-P", "-m", "venv", str(place)], ""):
             raise _error(container, "a virtual environment cannot be made")
         for script in scripts:
             # The component itself is left out.

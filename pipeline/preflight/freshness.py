@@ -33,7 +33,7 @@ def check_fresh(path: str, pipeline: Pipeline) -> Check:
     words = compile_words(path, pipeline)
     if words is None:
         return unknown(what, "its train stage is on a machine that this version does not know")
-    command = [sys.executable, "-m", "idxpipe", *words]
+    command = [sys.executable, "-P", "-m", "idxpipe", *words]
     try:
         done = subprocess.run(
             [*command, "--check"],

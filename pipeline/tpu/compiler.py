@@ -107,7 +107,7 @@ def compile_all(
             "replicas": {path: p.replicas for path, p in zip(paths, programs, strict=True)},
         }
         # As a file, not a module: nothing of this process is loaded there.
-        command = [sys.executable, worker.__file__]
+        command = [sys.executable, "-P", worker.__file__]
         with subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True
         ) as process:

@@ -42,7 +42,7 @@ def test_a_component_without_packages_keeps_this_interpreter(prepare):
 def test_it_is_made_once_for_a_set_of_packages(prepare):
     programs = prepare(container())
     (make, _), install = prepare.commands
-    assert make == [sys.executable, "-m", "venv", str(Path(programs).parent)]
+    assert make == [sys.executable, "-P", "-m", "venv", str(Path(programs).parent)]
     # Of the script only the installation runs: what follows it is `true`.
     assert install == (["sh", "-c", SCRIPT, "true"], programs)
     assert prepare(container()) == programs
