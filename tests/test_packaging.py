@@ -118,10 +118,30 @@ def test_a_project_may_have_packages_of_these_names(tmp_path):
     assert "test accuracy" in run(idxpipe, "run", "--data", "data", *settings)
 
 
-SHADOWS = """
-apache_beam argparse asyncio base64 csv google gzip idna jinja2 json kfp keras logging
-numpy random requests rich socket tempfile tensorflow urllib3 yaml
-""".split()
+SHADOWS = [
+    "apache_beam",
+    "argparse",
+    "asyncio",
+    "base64",
+    "csv",
+    "google",
+    "gzip",
+    "idna",
+    "jinja2",
+    "json",
+    "kfp",
+    "keras",
+    "logging",
+    "numpy",
+    "random",
+    "requests",
+    "rich",
+    "socket",
+    "tempfile",
+    "tensorflow",
+    "urllib3",
+    "yaml",
+]
 COMMANDS = [
     "--version",
     "--help",

@@ -5,11 +5,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, urlencode
 
 from idxpipe.components.core.errors import UnreachableError, UsageError
 from idxpipe.components.core.google.auth import find_credentials
-from idxpipe.components.core.google.rest import Client, is_loopback
+from idxpipe.components.core.google.rest import Client, check_endpoint, is_loopback
 
 OVERRIDE = "IDXPIPE_API_ENDPOINT"
 
@@ -26,8 +26,7 @@ def base_url(service: str) -> str:
     override = os.environ.get(OVERRIDE, "")
     if not override:
         return f"https://{service}.googleapis.com"
-    parts = urlsplit(override)
-    if parts.scheme != "http" or not is_loopback(parts.hostname or ""):
+    if not override.startswith("http://") or not is_loopback(check_endpoint(override, plain=True)):
         raise UsageError(
             "only a server on this machine can stand in for Google's",
             where=f"${OVERRIDE}",

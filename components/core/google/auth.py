@@ -50,6 +50,15 @@ def anonymous() -> Any:
     return AnonymousCredentials()
 
 
+def ignore_netrc(session: Any) -> None:
+    """Have a session of requests send the credentials that it was made with, and no others.
+
+    Without an `auth` of its own, requests puts what ~/.netrc has for a host in place of a token,
+    over plain http, too. Source: `Session.prepare_request` of requests 2.32.
+    """
+    session.auth = lambda request: request
+
+
 def no_credentials(found: str) -> SetupError:
     """Return the error that says how to get credentials."""
     return SetupError(

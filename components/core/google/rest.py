@@ -2,6 +2,7 @@
 
 import ipaddress
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,6 +23,9 @@ ATTEMPTS = 5
 PAUSE_SECONDS = 1.0
 MAX_PAUSE_SECONDS = 30.0
 TIMEOUT_SECONDS = (10.0, 60.0)  # to connect, and between bytes of the answer
+
+_NETLOC = re.compile(r"(?:[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?")
+_REGION = re.compile(r"[a-z]+(?:-[a-z]+\d+)?")
 
 ENDPOINT_VARIABLE = "IDXPIPE_VERTEX_ENDPOINT"
 
@@ -159,6 +163,7 @@ class Client:
                 credentials = google_auth.anonymous() if plain else self.login()
             options: dict[str, Any] = {"refresh_status_codes": ()} if plain else {}
             session = AuthorizedSession(credentials, **options)
+            google_auth.ignore_netrc(session)
             adapter = HTTPAdapter(max_retries=_retry(repeatable=repeatable))
             for scheme in ("http://", "https://"):
                 session.mount(scheme, adapter)
@@ -229,9 +234,8 @@ def vertex_client(
     """
     address = endpoint or os.environ.get(ENDPOINT_VARIABLE, "")
     if address and not endpoint:
-        check_endpoint(address)
-        parts = urlsplit(address)
-        if parts.scheme == "https" and not (parts.hostname or "").endswith(".googleapis.com"):
+        host = check_endpoint(address)
+        if not is_loopback(host) and not host.endswith(".googleapis.com"):
             raise UsageError(
                 "not an address of Google's",
                 where=f"${ENDPOINT_VARIABLE}",
@@ -239,13 +243,17 @@ def vertex_client(
                 found=address,
                 remedy="unset it, or name the address with --endpoint",
             )
+    if not address and not _REGION.fullmatch(region):
+        raise UsageError(
+            "invalid value", where="region", expected="a region, such as us-central1", found=region
+        )
     return Client(
         address or f"https://{region}-aiplatform.googleapis.com", "Vertex AI", advise=advise
     )
 
 
-def check_endpoint(endpoint: str, *, plain: bool = False) -> None:
-    """Check the address of a service.
+def check_endpoint(endpoint: str, *, plain: bool = False) -> str:
+    """Check the address of a service, and return its host.
 
     Args:
         endpoint: The address.
@@ -257,10 +265,14 @@ def check_endpoint(endpoint: str, *, plain: bool = False) -> None:
     try:
         parts = urlsplit(endpoint)
         host = parts.hostname or ""
-        right = parts.scheme in {"http", "https"} and bool(host) and parts.port != 0
+        # Strictly: of anything else urllib3, which connects, may take another part for the host.
+        right = parts.scheme in {"http", "https"} and bool(_NETLOC.fullmatch(parts.netloc))
+        right = right and parts.port != 0 and not (parts.query or parts.fragment)
+        # Tabs and line ends are dropped by urlsplit.
+        right = right and endpoint.isprintable()
     except ValueError:
         right, host = False, ""
-    if not right or "@" in parts.netloc or parts.query or parts.fragment:
+    if not right:
         raise UsageError(
             "not the address of a service",
             where="endpoint",
@@ -275,6 +287,7 @@ def check_endpoint(endpoint: str, *, plain: bool = False) -> None:
             found=endpoint,
             remedy="use https, or forward a port to http://localhost",
         )
+    return host
 
 
 def is_loopback(host: str) -> bool:

@@ -13,11 +13,15 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from typing import IO, Any, BinaryIO, cast
+from urllib.parse import urlsplit
 
 import google_crc32c
 
 from idxpipe.components.core.errors import TransientError
-from idxpipe.components.core.google.auth import find_credentials
+from idxpipe.components.core.google.auth import find_credentials, ignore_netrc
+from idxpipe.components.core.google.rest import is_loopback
+from idxpipe.components.core.narration import say
+from idxpipe.components.core.printable import printable
 from idxpipe.components.core.stores.gcs_errors import (
     gcs_faults,
     no_such_bucket,
@@ -309,11 +313,14 @@ def _make_client() -> Any:
 
     emulator = os.environ.get("STORAGE_EMULATOR_HOST")
     if emulator:
+        if not is_loopback(urlsplit(emulator).hostname or emulator.partition(":")[0]):
+            say(f"warning: STORAGE_EMULATOR_HOST sends all of gs:// to {printable(emulator)}")
         client = Client(project="emulator", credentials=AnonymousCredentials())
     else:
         credentials, project = find_credentials()
         # Reading and writing objects takes no project, but the client asks for one.
         client = Client(project=project or "none", credentials=credentials)
+    ignore_netrc(client._http)
     for kind in ("https://", "http://"):
         client._http.mount(kind, HTTPAdapter(pool_connections=4, pool_maxsize=_CONNECTIONS))
     return client

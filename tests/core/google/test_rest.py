@@ -58,6 +58,11 @@ def test_the_token_is_asked_for_once(certificate, monkeypatch):
         "http://10.0.0.1",
         "http://127.0.0.1.x.com",
         "https://host?x=1",
+        "https://evil.com\\.googleapis.com",
+        "https://evil.com%2f.googleapis.com",
+        "https://evil.com\t.googleapis.com",
+        "https://evil com",
+        "https://evil.com#.googleapis.com",
         "file:///etc/passwd",
         "http://[::1",
         "http://localhost.evil.com",
@@ -67,6 +72,30 @@ def test_addresses_that_are_refused(endpoint):
     with pytest.raises(UsageError) as caught:
         rest.Client(endpoint, "service")
     assert "u:p" not in str(caught.value)
+
+
+def test_netrc_does_not_replace_a_token(certificate, tmp_path, monkeypatch):
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate / "certificate.pem", certificate / "key.pem")
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate / "certificate.pem"))
+    (tmp_path / "netrc").write_text("default login me password mine\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    with Echo(tls=context) as server:
+        answer = rest.Client(server.url, "echo", Login("secret")).call("GET", "/x")
+    assert answer["authorization"] == "Bearer secret"
+    with Echo() as server:
+        answer = rest.Client(server.url, "echo", Login("secret")).call("GET", "/x")
+    assert answer["authorization"] is None
+
+
+@pytest.mark.parametrize(
+    "region", ["evil/x", "evil.com/", "us-central1.evil.com", "", "US-central1"]
+)
+def test_a_region_is_no_part_of_an_address(region, monkeypatch):
+    monkeypatch.delenv(rest.ENDPOINT_VARIABLE, raising=False)
+    with pytest.raises(UsageError, match="region"):
+        rest.vertex_client(region)
+    assert rest.vertex_client("europe-west4").endpoint.startswith("https://europe-west4-ai")
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "localhost", "[::1]"])

@@ -7,6 +7,7 @@ import urllib.request
 
 import google_crc32c
 import pytest
+import requests
 
 from idxpipe.components.core import storage
 from idxpipe.components.core.errors import DataError, SetupError, TransientError, UsageError
@@ -182,3 +183,14 @@ def test_objects_stored_as_packed_are_read_as_they_are_stored(fake_gcs, tmp_path
         assert storage.stored_crc32c(f"gs://bucket/{name}") == int.from_bytes(
             base64.b64decode(checksum), "big"
         )
+
+
+def test_an_emulator_elsewhere_is_said_and_netrc_is_ignored(monkeypatch, tmp_path, capsys):
+    for host, said in (("http://127.0.0.1:1", False), ("http://10.1.2.3:80", True)):
+        monkeypatch.setenv("STORAGE_EMULATOR_HOST", host)
+        client = gcs_store._make_client()
+        assert ("STORAGE_EMULATOR_HOST sends all of gs://" in capsys.readouterr().err) is said
+    (tmp_path / "netrc").write_text("default login me password mine\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    request = client._http.prepare_request(requests.Request("GET", "http://10.1.2.3:80/x"))
+    assert "authorization" not in request.headers
