@@ -24,6 +24,16 @@ from idxpipe.pipeline.vertex.custom_job import as_custom_job
 from idxpipe.pipeline.vertex.targets import Target
 
 NAME = "idxpipe"
+# How files are to be read; validate says the rest of their layout itself.
+_LAYOUT = (
+    "label_column",
+    "transposed",
+    "one_hot",
+    "label_offset",
+    "channels_first",
+    "flattened",
+    "pixel_range",
+)
 
 
 def _named(component, name):
@@ -99,8 +109,7 @@ def _convert(given, validated, split):
         split=split,
         num_classes=outputs["classes"],
         image_shape=outputs["shape"],
-        label_column=given["label_column"],
-        transposed=given["transposed"],
+        **{name: given[name] for name in _LAYOUT},
         **parameters,
     )
 

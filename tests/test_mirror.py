@@ -9,6 +9,7 @@ NOT_MODULES = {"__init__.py", "__main__.py", "component.py"}
 COVERED_BY = {
     "convert/beam/pipeline.py": "convert/beam/test_runners.py",
     "convert/beam/worker_package.py": "convert/beam/test_runners_dataflow.py",
+    "core/idx/folders.py": "core/idx/test_files.py",
     "core/stores/ranged_stream.py": "core/stores/test_gcs.py",
     "evaluate/config.py": "evaluate/test_component.py",
     "evaluate/metrics/figures.py": "evaluate/test_stage.py",
@@ -21,6 +22,8 @@ COVERED_BY = {
     "intake/write.py": "intake/test_stage.py",
     "train/preemption.py": "train/test_run.py",
     "train/lowering/tracing_strategy.py": "train/lowering/test_programs.py",
+    "validate/comparison.py": "validate/test_stage.py",
+    "validate/meaning.py": "validate/test_stage.py",
     "validate/file_check.py": "validate/test_stage.py",
     "validate/label_statistics.py": "validate/test_stage.py",
     "validate/split.py": "validate/test_stage.py",

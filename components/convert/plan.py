@@ -14,7 +14,6 @@ from idxpipe.components.convert.source import Source
 from idxpipe.components.core import storage
 from idxpipe.components.core.dataset.manifest import VALIDATION
 from idxpipe.components.core.errors import UsageError
-from idxpipe.components.core.idx.labels import label_column
 
 # TFRecord readers like files of 100 to 200 MB.
 # Source: https://www.tensorflow.org/guide/data_performance, and the TFDS default shard sizes.
@@ -53,6 +52,24 @@ class ShardTask:
 
 
 @dataclasses.dataclass(frozen=True)
+class Meaning:
+    """What a manifest says of what the data mean.
+
+    Attributes:
+        pixel_range: The pixels that become 0 and 1; None is to be found out.
+        layout: What of the source's layout is not the usual.
+        class_names: A name for each class; empty if none are known.
+    """
+
+    pixel_range: tuple[float, float] | None = None
+    layout: dict[str, Any] = dataclasses.field(default_factory=dict)
+    class_names: tuple[str, ...] = ()
+
+
+_USUAL = Meaning()
+
+
+@dataclasses.dataclass(frozen=True)
 class Part:
     """One dataset that comes of a source.
 
@@ -61,12 +78,14 @@ class Part:
         output: URI of its folder.
         examples: Examples in it.
         tasks: Its shards.
+        meaning: What its manifest says of what the data mean.
     """
 
     split: str
     output: str
     examples: int
     tasks: list[ShardTask]
+    meaning: Meaning = _USUAL
 
 
 def plan(
@@ -159,7 +178,8 @@ def _part(
 def _all_labels(source: Source) -> NDArray[np.integer[Any]]:
     """Return the labels of the whole source, in as few bytes each as they have there."""
     data = storage.read(source.plain, source.header.data_offset)
-    return label_column(data, source.header, source.column).astype(source.header.dtype)
+    labels = source.labels(data)
+    return labels.astype(labels.dtype.newbyteorder("="))
 
 
 def shard_sizes(num_examples: int, num_shards: int) -> list[int]:

@@ -10,8 +10,9 @@ from contextlib import suppress
 from idxpipe import __version__
 from idxpipe.components.convert import tfds
 from idxpipe.components.convert.config import ConvertConfig
+from idxpipe.components.convert.look import FULL_RANGE
 from idxpipe.components.convert.plan import Part
-from idxpipe.components.convert.shard import RECEIPTS, in_the_way, read_receipt
+from idxpipe.components.convert.shard import RECEIPTS, Receipt, in_the_way, read_receipt
 from idxpipe.components.convert.source import Source
 from idxpipe.components.core import storage
 from idxpipe.components.core.dataset.manifest import (
@@ -23,7 +24,7 @@ from idxpipe.components.core.dataset.manifest import (
 )
 from idxpipe.components.core.errors import DataError, UsageError
 from idxpipe.components.core.fingerprint import Fingerprint
-from idxpipe.components.core.idx.layout import upright
+from idxpipe.components.core.idx.labels import is_sorted
 
 # Two requests each, where the output is in a bucket.
 _READERS = 16
@@ -99,6 +100,8 @@ def made_by_another(
         and dataset.num_classes == part.tasks[0].num_classes
         and dataset.shuffle_seed == config.shuffle_seed
         and dataset.compression == config.compression
+        and dataset.layout == part.meaning.layout
+        and part.meaning.pixel_range in (None, dataset.pixel_range)
         and [dataset.sources["images"], dataset.sources["labels"]] == expected
     )
     return dataset if same else None
@@ -147,7 +150,7 @@ def _assemble(part: Part, sources: tuple[Source, Source], config: ConvertConfig)
         }
     return Dataset(
         split=part.split,
-        image_shape=upright(images.header.record_shape, images.transposed),
+        image_shape=images.order.upright(images.header.record_shape),
         image_dtype=images.header.dtype,
         num_classes=part.tasks[0].num_classes,
         class_counts=tuple(map(sum, zip(*(r.class_counts for r in receipts), strict=True))),
@@ -160,7 +163,34 @@ def _assemble(part: Part, sources: tuple[Source, Source], config: ConvertConfig)
         compression=config.compression,
         shuffle_seed=config.shuffle_seed,
         source_examples=images.header.records,
+        pixel_range=_range(part.meaning.pixel_range, images.header.dtype, receipts),
+        layout=part.meaning.layout,
+        sorted_by_class=_is_sorted(receipts),
+        class_names=part.meaning.class_names,
     )
+
+
+def _range(
+    asked: tuple[float, float] | None, dtype: str, receipts: list[Receipt]
+) -> tuple[float, float] | None:
+    """Return the pixels that become 0 and 1; None stands for the range of uint8."""
+    found = [receipt.pixel_range for receipt in receipts if receipt.pixel_range]
+    bounds = asked or FULL_RANGE.get(dtype)
+    if bounds is None:
+        low = min((low for low, _ in found), default=0.0)
+        high = max((high for _, high in found), default=1.0)
+        # Of a single value nothing can be scaled.
+        bounds = (low, high if high > low else low + 1.0)
+    return None if dtype == "uint8" and bounds == FULL_RANGE[dtype] else bounds
+
+
+def _is_sorted(receipts: list[Receipt]) -> bool:
+    """Tell whether the records stand in the order of their classes, shards apart."""
+    by_class = zip(*(receipt.class_counts for receipt in receipts), strict=True)
+    classes = sum(any(counts) for counts in by_class)
+    examples = sum(receipt.shard.examples for receipt in receipts)
+    runs = sum(receipt.runs for receipt in receipts)
+    return is_sorted(runs - (len(receipts) - 1), classes, examples)
 
 
 def _content(source: Source, ranges: list[Fingerprint]) -> Fingerprint:

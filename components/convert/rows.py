@@ -22,7 +22,6 @@ from idxpipe.components.core import storage
 from idxpipe.components.core.errors import DataError
 from idxpipe.components.core.fingerprint import Fingerprint
 from idxpipe.components.core.idx.header import Header
-from idxpipe.components.core.idx.labels import label_column
 
 # About 1.7 MB of 28x28 images: rows and records stay in the second-level cache.
 CHUNK_ROWS = 2048
@@ -116,7 +115,7 @@ def _scattered(task: ShardTask, stack: ExitStack) -> Reader:
         indices = task.selection.indices(positions)
         label_bytes = labels.read(indices)
         if not task.selection.keeps_all:
-            values = label_column(label_bytes, task.labels.header, task.labels.column)
+            values = task.labels.labels(label_bytes)
             kept = task.selection.keeps(positions, indices, values.astype(np.int64))
             indices, label_bytes = indices[kept], labels.read(indices[kept])
         return Chunk(images.read(indices), label_bytes, None)

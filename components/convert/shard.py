@@ -8,16 +8,16 @@ from typing import Any
 
 import numpy as np
 
+from idxpipe.components.convert.look import ShardLook
 from idxpipe.components.convert.plan import ShardTask
 from idxpipe.components.convert.rows import CHUNK_BYTES, Bytes, chunk_rows, numbers, read_chunks
+from idxpipe.components.convert.source import Source
 from idxpipe.components.convert.writers import open_shard
 from idxpipe.components.core import storage
 from idxpipe.components.core.dataset.manifest import Shard
 from idxpipe.components.core.dataset.tfrecord import ExampleEncoder
 from idxpipe.components.core.errors import DataError, TransientError
 from idxpipe.components.core.fingerprint import Fingerprint
-from idxpipe.components.core.idx.header import Header
-from idxpipe.components.core.idx.labels import label_column
 
 RECEIPTS = "_receipts"
 
@@ -34,6 +34,8 @@ class Receipt:
         images: Fingerprint of the range of the images file that it was made from.
         labels: The same of the labels file.
         recipe: What the shard was made by; another recipe makes another shard.
+        pixel_range: Its smallest and largest finite pixel; None if they are not looked for.
+        runs: Runs of equal labels in it.
     """
 
     shard: Shard
@@ -41,6 +43,8 @@ class Receipt:
     images: Fingerprint
     labels: Fingerprint
     recipe: str
+    pixel_range: tuple[float, float] | None = None
+    runs: int = 0
 
     def dumps(self) -> bytes:
         """Return the receipt as JSON."""
@@ -56,6 +60,8 @@ class Receipt:
             images=Fingerprint(**body["images"]),
             labels=Fingerprint(**body["labels"]),
             recipe=body["recipe"],
+            pixel_range=body["pixel_range"] and tuple(body["pixel_range"]),
+            runs=body["runs"],
         )
 
 
@@ -93,20 +99,21 @@ def make_shard(task: ShardTask, advance: Advance = lambda examples, bytes_read: 
 def _write(task: ShardTask, advance: Advance) -> Receipt:
     counts = np.zeros(task.num_classes, np.int64)
     images, labels = Fingerprint(), Fingerprint()
+    look = ShardLook(task.images.header.dtype)
     uri = storage.join(task.output, task.name)
     with open_shard(uri, task.file_format, task.compression) as shard:
         encoder = ExampleEncoder(task.images.header.record_bytes, chunk_rows(task.images.header))
         for chunk in read_chunks(task):
             images = images.extend(chunk.images)
             labels = labels.extend(chunk.labels)
-            stored = label_column(chunk.labels, task.labels.header, task.labels.column)
-            values = stored.astype(np.int64)
-            pixels = _little_endian(chunk.images, task.images.header, task.images.transposed)
+            values = task.labels.labels(chunk.labels).astype(np.int64)
+            pixels = _little_endian(chunk.images, task.images)
             if chunk.kept is not None:
                 values, pixels = values[chunk.kept], pixels[chunk.kept]
             if not len(values):
                 continue
             counts += _count(values, task)
+            look(pixels, values)
             shard.write(encoder.encode(pixels, values), partial(encoder.lengths, values))
             advance(len(values), len(chunk.images))
     receipt = Receipt(
@@ -115,6 +122,8 @@ def _write(task: ShardTask, advance: Advance) -> Receipt:
         images,
         labels,
         _recipe(task),
+        look.pixel_range,
+        look.runs,
     )
     storage.write(receipt_uri(task), receipt.dumps())
     return receipt
@@ -153,11 +162,12 @@ def _recipe(task: ShardTask) -> str:
     return json.dumps(values)
 
 
-def _little_endian(data: Bytes, header: Header, transposed: bool) -> np.ndarray:
+def _little_endian(data: Bytes, source: Source) -> np.ndarray:
     """Return uint8 [rows, record_bytes]: the pixels as TensorFlow decodes them, upright."""
+    header = source.header
     values = numbers(data, header)
-    if transposed:
-        values = values.reshape(-1, *header.record_shape).swapaxes(1, 2).ravel()
+    if not source.order.is_usual:
+        values = source.order.turn(values, header.record_shape).ravel()
     if values.dtype.itemsize > 1:
         values = values.astype(values.dtype.newbyteorder("<"))
     return values.view(np.uint8).reshape(-1, header.record_bytes)

@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext, suppress
+from typing import TYPE_CHECKING, Any
 
 from idxpipe.components.convert.feed import Feed, feed
 from idxpipe.components.core import storage
@@ -23,11 +24,20 @@ from idxpipe.components.core.idx.checks import (
 )
 from idxpipe.components.core.idx.content import is_gzip
 from idxpipe.components.core.idx.header import Header
+from idxpipe.components.core.idx.labels import label_column
 from idxpipe.components.core.idx.layout import LayoutConfig
+from idxpipe.components.core.idx.pixel_order import PixelOrder
 from idxpipe.components.core.stores.local import scratch
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from idxpipe.components.core.idx.labels import Buffer
 
 STAGING = "_staging"
 _PREFIX = "idxpipe-staging-"
+_USUAL = PixelOrder()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,7 +50,8 @@ class Source:
         header: What it holds.
         expected: The fingerprint that its content must have; empty accepts any.
         column: Of labels, which number of a record is the label.
-        transposed: Of images, whether they are stored column by column.
+        order: Of images, how their pixels are stored.
+        label_offset: Of labels, the label of class 0.
     """
 
     uri: str
@@ -48,7 +59,8 @@ class Source:
     header: Header
     expected: str
     column: int = 0
-    transposed: bool = False
+    order: PixelOrder = _USUAL
+    label_offset: int = 0
 
     def checked(self, found: Fingerprint) -> "Source":
         """Return this source, from now on expected to have the content that was found.
@@ -66,6 +78,10 @@ class Source:
             DataError: If it is not.
         """
         check_content(self.uri, self.expected, found)
+
+    def labels(self, data: "Buffer") -> "NDArray[np.integer[Any]]":
+        """Return the classes in some whole records of a labels file: [records]."""
+        return label_column(data, self.header, self.column, self.label_offset)
 
     def check_still(self) -> None:
         """Read a file that is not a copy once more, as the workers may have seen another one.
@@ -138,11 +154,11 @@ def open_images(
         DataError: If it is not in order, not the expected one, or its images have
             another shape.
     """
-    check = check_images(layout.stored_shape)
+    check = check_images(layout.shape, layout.order)
     header = read_header(uri)
     check(uri, header)
     plain = storage.join(staging, "images")
-    source = Source(uri, plain, header, expected, transposed=layout.transposed)
+    source = Source(uri, plain, header, expected, order=layout.order)
     if not access.copies(uri):
         source = dataclasses.replace(source, plain=uri)
         if not access.whole:
@@ -187,12 +203,12 @@ def open_labels(
         DataError: If it is not in order, not the expected one, or a label is not in
             [0, num_classes).
     """
-    header, column = read_header(uri), layout.label_column
+    header, column = read_header(uri), layout.column
     check_labels(uri, header, column)
     plain = storage.join(staging, "labels") if access.copies(uri) else uri
-    source = Source(uri, plain, header, expected, column)
+    source = Source(uri, plain, header, expected, column, label_offset=layout.label_offset)
     with _copy_to(source, access.local) if plain != uri else nullcontext() as look:
-        file, largest = scan_labels(uri, layout.num_classes, look, column)
+        file, largest = scan_labels(uri, layout.num_classes, look, column, layout.label_offset)
     return source.checked(file.fingerprint), largest
 
 

@@ -8,7 +8,7 @@ from importlib import import_module
 from types import ModuleType
 
 from idxpipe.components.convert.config import DIRECT_RUNNER, ConvertConfig, check_name
-from idxpipe.components.convert.plan import Part, plan
+from idxpipe.components.convert.plan import Meaning, Part, plan
 from idxpipe.components.convert.publish import (
     check_folder,
     clear,
@@ -45,6 +45,7 @@ def convert(
     *,
     split: str = "train",
     expected: tuple[str, str] = ("", ""),
+    class_names: tuple[str, ...] = (),
 ) -> Dataset:
     """Write the split as TFRecord shards of `tf.train.Example` under `output`.
 
@@ -62,6 +63,7 @@ def convert(
             `auto` accepts any. Transposed images are turned upright.
         split: Name of the split.
         expected: Fingerprints of images and labels, as validate took them; empty accepts any.
+        class_names: Names of the classes; those of a different number are left out.
 
     Raises:
         DataError: If a source is not in order, or not the one that was validated.
@@ -92,6 +94,8 @@ def convert(
             check_pair(image_source, label_source)
             sources = (image_source, label_source)
             parts = plan(sources, output, split, config, layout.num_classes or largest + 1)
+            meaning = _meaning(layout, class_names, parts[0].tasks[0].num_classes)
+            parts = [dataclasses.replace(part, meaning=meaning) for part in parts]
             with storage.lock(output):
                 _make(parts, config, split, beam_pipeline, whole_source)
                 sources = (whole_source.result(), label_source)
@@ -102,6 +106,11 @@ def convert(
                     clear(storage.join(output, VALIDATION))
                 # The split itself comes last: when it is there, all is.
                 return [_publish_or_find(part, sources, config) for part in reversed(parts)][-1]
+
+
+def _meaning(layout: LayoutConfig, class_names: tuple[str, ...], num_classes: int) -> Meaning:
+    names = class_names if len(class_names) == num_classes else ()
+    return Meaning(layout.bounds, layout.recorded(), names)
 
 
 def _once_through(config: ConvertConfig) -> bool:

@@ -41,11 +41,15 @@ class Code(enum.Enum):
     LABEL_COLUMN = ("IDX035", ERROR, "Label records have no column of that number")
     IMAGE_SHAPE = ("IDX036", ERROR, "Images are not of the shape that was asked for")
     LABEL_RANGE = ("IDX037", ERROR, "Labels are negative, or not below the number of classes")
+    ONE_HOT = ("IDX038", ERROR, "Labels are one-hot rows, and were not said to be, or the reverse")
+    CHANNELS_FIRST = ("IDX039", ERROR, "Images are stored channels first, and not said to be")
     # Files against each other.
     COUNTS = ("IDX040", ERROR, "Images and labels of a split differ in number")
     SPLIT_SHAPES = ("IDX041", ERROR, "Test images differ in shape from training images")
     SPLIT_TYPES = ("IDX042", ERROR, "Test images differ in type from training images")
     UNSEEN_LABELS = ("IDX043", ERROR, "Test labels have classes that training labels have not")
+    SPLIT_SCALES = ("IDX044", ERROR, "Test pixels are of another scale than training pixels")
+    SPLIT_LOOKS = ("IDX045", WARNING, "One split looks transposed or inverted, the other does not")
     # What the bytes hold; nothing that a format could forbid.
     IMBALANCE = ("IDX050", WARNING, "The largest class has many times the examples of the smallest")
     MISSING_CLASSES = ("IDX051", WARNING, "Some classes have no example")
@@ -62,6 +66,12 @@ class Code(enum.Enum):
     BASELINE_TYPE = ("IDX061", ERROR, "Images differ in type from the baseline")
     BASELINE_CLASSES = ("IDX062", ERROR, "The number of classes differs from the baseline's")
     BASELINE_SHARES = ("IDX063", WARNING, "A class's share has moved away from the baseline")
+
+    # What the bytes mean.
+    PIXEL_RANGE = ("IDX070", WARNING, "Pixels lie far outside their range, or fill little of it")
+    SORTED = ("IDX071", WARNING, "Examples are sorted by class")
+    LABEL_BASE = ("IDX072", WARNING, "Labels begin at 1: class 0 would have no example")
+    LABEL_ROWS = ("IDX073", WARNING, "Label records have several columns, of which one is taken")
 
     def __init__(self, code: str, severity: str, meaning: str) -> None:
         self.code = code

@@ -9,14 +9,17 @@ import math
 from typing import Any
 
 from idxpipe.components.core import storage
-from idxpipe.components.core.dataset.manifest import Dataset
+from idxpipe.components.core.codes import Code
+from idxpipe.components.core.dataset.manifest import Dataset, check_meaning
 from idxpipe.components.core.errors import NO_CACHE, DataError
 from idxpipe.components.core.idx.header import ITEM_BYTES
+from idxpipe.components.core.idx.look import scales_differ
 
 CARD = "model.json"
 SCHEMA_VERSION = 1
 # No stage relies on them.
-_OPTIONAL = ("device", "num_examples", "config", "files")
+_MEANING = ("pixel_range", "layout", "class_names", "look")
+_OPTIONAL = ("device", "num_examples", "config", "files", *_MEANING)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,6 +40,10 @@ class ModelCard:
         num_examples: How many examples it was trained on.
         config: Every parameter of the training, with the recipe's values.
         files: The formats that lie beside the SavedModel, by file name.
+        pixel_range: The pixels that the model takes for 0 and 1; None is the range of uint8.
+        layout: What of the layout of its training's IDX files is not the usual.
+        class_names: A name for each class; empty if none are known.
+        look: What its training images look like: see `look.look_of`.
     """
 
     uri: str
@@ -52,6 +59,10 @@ class ModelCard:
     num_examples: int = 0
     config: dict[str, Any] = dataclasses.field(default_factory=dict)
     files: tuple[str, ...] = ()
+    pixel_range: tuple[float, float] | None = None
+    layout: dict[str, Any] = dataclasses.field(default_factory=dict)
+    class_names: tuple[str, ...] = ()
+    look: dict[str, float] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Check what the rest relies on.
@@ -70,10 +81,12 @@ class ModelCard:
             "sources": isinstance(self.sources, dict)
             and all(isinstance(value, str) for value in self.sources.values()),
             "version": isinstance(self.version, str),
+            "look": isinstance(self.look, dict),
         }
         for name, good in checks.items():
             if not good:
                 raise ValueError(f"{name}: {getattr(self, name)!r}")
+        check_meaning(self.pixel_range, self.layout, self.class_names, self.num_classes)
 
     def to_json(self) -> dict[str, Any]:
         """Return what model.json holds."""
@@ -91,6 +104,7 @@ class ModelCard:
             "sources": self.sources,
             "config": self.config,
             "files": list(self.files),
+            **{name: value for name in _MEANING if (value := getattr(self, name))},
         }
 
 
@@ -128,8 +142,10 @@ def read_card(uri: str) -> ModelCard:
             for field in dataclasses.fields(ModelCard)
             if field.name != "uri" and (field.name in body or field.name not in _OPTIONAL)
         }
-        for name in ("image_shape", "files"):
+        for name in ("image_shape", "files", "class_names"):
             values[name] = tuple(values.get(name, ()))
+        if values.get("pixel_range"):
+            values["pixel_range"] = tuple(values["pixel_range"])
         return ModelCard(found[0], **values)
     except (KeyError, TypeError) as error:
         raise DataError(
@@ -157,6 +173,25 @@ def check_match(card: ModelCard, dataset: Dataset, records: str) -> None:
                 found=holds,
                 remedy="evaluate on a split of the data set that the model was trained on",
             )
+    _check_scale(card, dataset, records)
+
+
+def _check_scale(card: ModelCard, dataset: Dataset, records: str) -> None:
+    """Check that pixels of the dataset are of the scale of the training's.
+
+    Raises:
+        DataError: If they are not.
+    """
+    takes, holds = card.pixel_range, dataset.pixel_range
+    if takes and holds and scales_differ(takes, holds):
+        raise DataError(
+            "pixels are of another scale than those of the training",
+            where=records,
+            expected="about {:g} to {:g}, as in the training".format(*takes),
+            found="{:g} to {:g}".format(*holds),
+            remedy="scale both splits alike, then validate and convert them again",
+            code=Code.SPLIT_SCALES,
+        )
 
 
 def _positive(value: Any) -> bool:

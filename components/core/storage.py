@@ -4,6 +4,7 @@ A URI is a local path, `file:///path`, or `SCHEME://bucket/path`. A file written
 or not at all, on every store.
 """
 
+import os
 import posixpath
 import re
 from collections.abc import Iterator
@@ -31,8 +32,9 @@ def is_local(uri: str) -> bool:
 
 
 def local_path(uri: str) -> str:
-    """Return the file system path of a local `uri`."""
-    return unquote(urlsplit(uri).path) if "://" in uri else uri
+    """Return the file system path of a local `uri`; a shell leaves `~` alone in quotes."""
+    path = unquote(urlsplit(uri).path) if "://" in uri else uri
+    return os.path.expanduser(path) if path.startswith("~") else path
 
 
 def join(base: str, *names: str) -> str:

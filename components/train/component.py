@@ -27,6 +27,7 @@ def train(
     warmup: float,
     dropout: float,
     label_smoothing: float,
+    class_weights: str,
     augment_shift: float,
     augment_rotate: float,
     augment_scale: float,

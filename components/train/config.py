@@ -133,6 +133,11 @@ class TrainConfig(Config):
         minimum=0.0,
         maximum=0.99,
     )
+    class_weights: str = parameter(
+        "none",
+        "what an example counts in the training loss: balanced makes all classes count the same",
+        choices=("none", "balanced"),
+    )
     augment_shift: float = _hyperparameter(
         "each image is moved, down and across, by up to this share of its side",
         seed=0.0,

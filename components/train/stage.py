@@ -9,6 +9,7 @@ from idxpipe.components.core.device import DeviceConfig
 from idxpipe.components.core.narration import say
 from idxpipe.components.core.tf_host import quiet_import
 from idxpipe.components.core.tpu_runtime import accelerator_type, check_present, chips, prepare
+from idxpipe.components.train.classes import check_mixed
 from idxpipe.components.train.config import TrainConfig
 from idxpipe.components.train.input.examples import fit_in_memory
 from idxpipe.components.train.result import Folders, TrainResult
@@ -39,16 +40,17 @@ def train(
         What it came to.
 
     Raises:
-        UsageError: If the batch cannot be split over the replicas, or the newest checkpoint is
-            beyond `train_steps`.
+        UsageError: If the batch cannot be split over the replicas, the newest checkpoint is beyond
+            `train_steps`, or examples are sorted by class and would stay so.
         DataError: If the dataset is damaged, the checkpoints belong to a different recipe, or the
-            loss is no longer a finite number.
+            loss is no longer a finite number, or far above where it began.
         SetupError: If the accelerator is absent, memory is short, or an output cannot be written.
         TransientError: If SIGTERM came, and a checkpoint has been saved; or if a remote store
             failed again and again.
     """
     config = config.resolved()
     dataset = read_dataset(records)
+    check_mixed(records, dataset, config.shuffle_buffer)
     in_memory = fit_in_memory(records, dataset, config.shuffle_buffer, config.memory_bytes)
     _prepare_tpu(device)
     with quiet_import("train"):

@@ -1,6 +1,6 @@
 """One training step on one replica, and the loop of steps that the device runs by itself."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -19,6 +19,8 @@ def make_step(
     config: TrainConfig,
     *,
     tpu: bool = False,
+    pixel_range: tuple[float, float] | None = None,
+    class_weights: Sequence[float] = (),
 ) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
     """Return the step that one replica takes.
 
@@ -31,6 +33,8 @@ def make_step(
         optimizer: Built for the model's trainable variables; sums gradients over the replicas.
         config: A resolved recipe.
         tpu: Whether the replica is a TPU's core.
+        pixel_range: See `to_unit`.
+        class_weights: What an example of each class counts; empty is 1 for all.
 
     Returns:
         A function from the replica's images and labels to its share of the loss: the mean over the
@@ -43,7 +47,7 @@ def make_step(
     def step(images: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
         context = tf.distribute.get_replica_context()
         replica, number = context.replica_id_in_sync_group, optimizer.iterations.value
-        inputs = to_unit(images)
+        inputs = to_unit(images, pixel_range)
         if augment:
             inputs = augment(inputs, number, replica)
         states = _with_dropout_seeds(others, config.seed, number, replica)
@@ -52,6 +56,8 @@ def make_step(
             tape.watch(values)
             logits, changed, added = call_model(model, values, states, inputs, training=True)
             losses = _cross_entropy(labels, logits, config.label_smoothing)
+            if len(class_weights):
+                losses *= tf.gather(tf.constant(class_weights, tf.float32), labels)
             loss = tf.reduce_sum(losses) / config.batch_size
             if added:
                 loss += tf.add_n(added) / context.num_replicas_in_sync

@@ -22,8 +22,10 @@ from idxpipe.components.core.dataset.manifest import (
 from idxpipe.components.core.dataset.staging import staged_shards
 from idxpipe.components.core.device import DeviceConfig
 from idxpipe.components.core.errors import UsageError
+from idxpipe.components.core.idx.look import look_of
 from idxpipe.components.core.model import ModelCard
 from idxpipe.components.core.narration import say
+from idxpipe.components.train.classes import check_converged, class_weights
 from idxpipe.components.train.config import TrainConfig
 from idxpipe.components.train.export.publish import (
     CHECKED,
@@ -109,17 +111,27 @@ def _train(
     check_convertible(network, config, dataset.image_shape, dataset.image_dtype)
     with tf.device("CPU:0"):
         stop = tf.Variable(False, trainable=False)
-    loop = make_loop(strategy, make_step(network, optimizer, config, tpu=is_tpu(strategy)), stop)
+    step = make_step(
+        network,
+        optimizer,
+        config,
+        tpu=is_tpu(strategy),
+        pixel_range=dataset.pixel_range,
+        class_weights=class_weights(config.class_weights, dataset.class_counts),
+    )
+    loop = make_loop(strategy, step, stop)
     with ExitStack() as stack:
         uris = shard_uris(folders.records, dataset)
         paths = stack.enter_context(staged_shards(uris, dataset, device.stage_bytes))
         some = first_images(paths, dataset, CHECKED)
         batches = _batches(stack, paths, dataset, config, strategy, in_memory=in_memory)
         history = History(folders.logs, resumed_from)
-        validate = _validation(network, folders.records, config)
+        validate = _validation(network, folders.records, dataset, config)
         rates = run(config, loop, batches, saved, history, stop, validate)
     device_facts = describe_device(strategy)
-    card = _card(folders.model, saved, parameters, device_facts, config, dataset)
+    look = look_of(some, dataset.pixel_range)
+    card = _card(folders.model, saved, parameters, device_facts, config, dataset, look)
+    check_converged(read_points(folders.logs), dataset.class_counts, saved.newest)
     publish_model(network, config, dataset, some, card, read_points(folders.logs))
     return TrainResult(
         step=saved.step,
@@ -170,14 +182,15 @@ def _batches(
 
 
 def _validation(
-    network: keras.Model, records: str, config: TrainConfig
+    network: keras.Model, records: str, trained_on: Dataset, config: TrainConfig
 ) -> Callable[[], dict[str, float]] | None:
     """Return what scores the network on the dataset's own validation set, if it has one."""
     folder = storage.join(records, VALIDATION)
     if not storage.exists(storage.join(folder, MANIFEST)):
         return None
     dataset = read_dataset(folder)
-    return make_validation(network, shard_uris(folder, dataset), dataset, config.batch_size)
+    uris = shard_uris(folder, dataset)
+    return make_validation(network, uris, dataset, config.batch_size, trained_on.pixel_range)
 
 
 def _card(
@@ -187,6 +200,7 @@ def _card(
     device: dict[str, Any],
     config: TrainConfig,
     dataset: Dataset,
+    look: dict[str, float],
 ) -> ModelCard:
     return ModelCard(
         uri=model,
@@ -201,6 +215,10 @@ def _card(
         device=device,
         num_examples=dataset.num_examples,
         config=config.to_json(),
+        pixel_range=dataset.pixel_range,
+        layout=dataset.layout,
+        class_names=dataset.class_names,
+        look=look,
     )
 
 

@@ -14,7 +14,11 @@ Scores = dict[str, float]
 
 
 def make_validation(
-    model: keras.Model, uris: list[str], dataset: Dataset, batch_size: int
+    model: keras.Model,
+    uris: list[str],
+    dataset: Dataset,
+    batch_size: int,
+    pixel_range: tuple[float, float] | None = None,
 ) -> Callable[[], Scores]:
     """Return a function that scores the model as it is now; it changes nothing of the training.
 
@@ -25,19 +29,23 @@ def make_validation(
         uris: The shards of the validation set.
         dataset: Their manifest.
         batch_size: Examples at a time.
+        pixel_range: That of the training; None takes the dataset's own.
 
     Returns:
         A function to `validation_loss`, the mean cross entropy in nats without label smoothing, and
         `validation_accuracy`, over every example once.
     """
     size = min(batch_size, dataset.num_examples)
+    pixel_range = pixel_range or dataset.pixel_range
 
     def score(images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         weights, others = (
             [tf.convert_to_tensor(variable.value) for variable in variables]
             for variables in (model.trainable_variables, model.non_trainable_variables)
         )
-        logits, _, _ = call_model(model, weights, others, to_unit(images), training=False)
+        logits, _, _ = call_model(
+            model, weights, others, to_unit(images, pixel_range), training=False
+        )
         losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
         return losses, tf.argmax(logits, axis=-1, output_type=tf.int64) == labels
 

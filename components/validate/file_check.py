@@ -71,7 +71,7 @@ def inspect_head(uri: str, faults: Faults) -> Inspection:
         file.head = read_head(uri)
         file.faults += faults(uri, file.header)
         # Header and bytes may both be right, and only the file be the wrong one.
-        wrong_kind = {Code.IMAGE_SHAPE, Code.LABEL_COLUMN}
+        wrong_kind = {Code.IMAGE_SHAPE, Code.CHANNELS_FIRST, Code.LABEL_COLUMN, Code.ONE_HOT}
         file.fits = all(fault.code in wrong_kind for fault in file.faults)
         fault = None if file.has(Code.ABSURD) else length_fault(file.head)
         if fault:

@@ -21,16 +21,21 @@ class LabelStatistics:
     Args:
         header: Of the labels file.
         column: Which number of a record is the label.
+        label_offset: The label of class 0.
 
     Attributes:
+        runs: Runs of equal labels so far.
         first: Numbers of the first `SAMPLES_PER_CLASS` examples of each class below
             `SAMPLED_CLASSES`.
     """
 
-    def __init__(self, header: Header, column: int) -> None:
+    def __init__(self, header: Header, column: int, label_offset: int = 0) -> None:
         self.first: dict[int, list[int]] = {}
         self._header = header
         self._column = column
+        self._label_offset = label_offset
+        self.runs = 0
+        self._last: int | None = None
         # 2 bytes for each image that is compared with others: no label is above `MAX_CLASSES`.
         self._kept = np.empty(min(header.records, MAX_COMPARED), np.int16)
         self._seen = 0
@@ -50,7 +55,10 @@ class LabelStatistics:
         return self._kept[: self._seen]
 
     def _take(self, data: memoryview, first: int) -> None:
-        labels = label_column(data, self._header, self._column)
+        labels = label_column(data, self._header, self._column, self._label_offset)
+        self.runs += int(np.count_nonzero(labels[1:] != labels[:-1]))
+        self.runs += int(labels[0]) != self._last
+        self._last = int(labels[-1])
         kept = self._kept[first : first + len(labels)]
         kept[:] = np.clip(labels[: len(kept)], -1, MAX_CLASSES)
         self._seen = first + len(labels)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from idxpipe.components.core.idx.header import Header
+from idxpipe.components.core.idx.pixel_order import PixelOrder
 from idxpipe.components.core.idx.rows import Rows
 
 Array = NDArray[Any]
@@ -35,6 +36,9 @@ _MOST_PIXELS = 1 << 20
 # Longer side of the samples that are kept: 800 of them are 80 MB at the very most.
 THUMBNAIL = 64
 _HASHED_WORDS = 1 << 18
+
+
+_USUAL = PixelOrder()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,10 +81,15 @@ class Pixels:
     Args:
         header: Of the images file.
         wanted: Numbers of the images to keep.
+        order: How pixels are stored. Means and samples come channels last, but as they are stored
+            otherwise: not turned upright.
     """
 
-    def __init__(self, header: Header, wanted: Sequence[int] = ()) -> None:
-        self._shape = header.record_shape
+    def __init__(
+        self, header: Header, wanted: Sequence[int] = (), order: PixelOrder = _USUAL
+    ) -> None:
+        self._shape = order.unflattened(header.record_shape)
+        self._channels_first = order.channels_first and len(self._shape) == 3
         self._dtype = np.dtype(header.dtype)
         self._record_bytes = header.record_bytes
         block = min(_BLOCK_BYTES, _MOST_ROWS * header.record_bytes)
@@ -121,8 +130,8 @@ class Pixels:
             minimum=float(self._low) if self._low <= self._high else 0.0,
             maximum=float(self._high) if self._low <= self._high else 0.0,
             averaged=self._averaged,
-            mean=mean.reshape(self._figured[1:]),
-            std=np.sqrt(variance).reshape(self._figured[1:]),
+            mean=self._channels_last(mean.reshape(self._figured[1:])),
+            std=self._channels_last(np.sqrt(variance).reshape(self._figured[1:])),
             histogram=self._histogram,
             edges=edges,
             constant=self._constant,
@@ -157,11 +166,16 @@ class Pixels:
         self._blocks += 1
 
     def _thinned(self, pixels: Array, step: int) -> Array:
-        return pixels.reshape(-1, *self._shape)[:, ::step, ::step]
+        images = pixels.reshape(-1, *self._shape)
+        return images[:, :, ::step, ::step] if self._channels_first else images[:, ::step, ::step]
+
+    def _channels_last(self, image: Array) -> Array:
+        return np.moveaxis(image, 0, -1) if self._channels_first else image
 
     def _thumbnail(self, pixels: Array) -> Array:
-        step = math.ceil(max(self._shape[:2]) / THUMBNAIL)
-        image: Array = self._thinned(pixels, step)[0]
+        sides = self._shape[1:] if self._channels_first else self._shape[:2]
+        step = math.ceil(max(sides) / THUMBNAIL)
+        image: Array = self._channels_last(self._thinned(pixels, step)[0])
         return image[..., :3].copy() if image.ndim == 3 else image.copy()
 
     def _finite(self, pixels: Array, first: int) -> Array:

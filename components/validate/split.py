@@ -8,7 +8,8 @@ from idxpipe.components.core.errors import DataError
 from idxpipe.components.core.idx.checks import check_pair, image_faults, label_faults
 from idxpipe.components.core.idx.labels import LabelCount
 from idxpipe.components.core.idx.layout import LayoutConfig
-from idxpipe.components.validate import appearance, duplicates
+from idxpipe.components.core.idx.pixel_order import PixelOrder
+from idxpipe.components.validate import appearance, duplicates, meaning
 from idxpipe.components.validate.file_check import Inspection, inspect_content, inspect_head
 from idxpipe.components.validate.label_statistics import LabelStatistics
 from idxpipe.components.validate.pixels import PixelFacts, Pixels
@@ -49,8 +50,10 @@ class Split:
         """
         split = cls(
             name,
-            inspect_head(images, lambda u, header: image_faults(u, header, layout.stored_shape)),
-            inspect_head(labels, lambda u, header: label_faults(u, header, layout.label_column)),
+            inspect_head(
+                images, lambda u, header: image_faults(u, header, layout.shape, layout.order)
+            ),
+            inspect_head(labels, lambda u, header: label_faults(u, header, layout.column)),
         )
         if split.images.fits and split.labels.fits:
             try:
@@ -59,20 +62,21 @@ class Split:
                 split.labels.faults.append(error)
         return split
 
-    def read_labels(self, num_classes: int, column: int, keep: bool) -> None:
+    def read_labels(self, num_classes: int, layout: LayoutConfig, keep: bool) -> None:
         """Read all labels.
 
         Args:
             num_classes: They must be below; 0 allows all.
-            column: Which number of a record is the label.
+            layout: Which number of a record is the label, and which is that of class 0.
             keep: Whether to keep them, to say which images they belong to.
         """
-        if not self.labels.fits or self.labels.has(Code.LABEL_COLUMN):
+        if not self.labels.fits or self.labels.has(Code.LABEL_COLUMN, Code.ONE_HOT):
             inspect_content(self.labels, None)
             return
         header = self.labels.header
-        count = LabelCount(self.labels.uri, header, num_classes, column)
-        statistics = LabelStatistics(header, column) if keep else None
+        rule = layout.column, layout.label_offset
+        count = LabelCount(self.labels.uri, header, num_classes, *rule)
+        statistics = LabelStatistics(header, *rule) if keep else None
 
         def look(data: bytes, offset: int) -> None:
             count(data, offset)
@@ -83,30 +87,34 @@ class Split:
         if statistics:
             statistics.flush()
         self.class_counts, self.label_statistics = count.counts, statistics
-        fault = count.fault()
-        if fault:
-            self.labels.faults.append(fault)
+        for fault in (count.rows_fault(), count.fault()):
+            if fault:
+                self.labels.faults.append(fault)
 
-    def read_images(self, look: bool) -> None:
+    def read_images(self, look: bool, order: PixelOrder) -> None:
         """Read all images.
 
         Args:
             look: Whether to look at the pixels, too, besides the bytes' number and checksum.
+            order: How pixels are stored.
         """
         if not look or not self.images.fits:
             inspect_content(self.images, None)
             return
         first = self.label_statistics.first if self.label_statistics else {}
         wanted = [number for numbers in first.values() for number in numbers]
-        pixels = Pixels(self.images.header, wanted or range(64))
+        pixels = Pixels(self.images.header, wanted or range(64), order)
         inspect_content(self.images, pixels)
         self.pixels = pixels.facts()
 
-    def label_warnings(self, num_classes: int) -> Iterator[DataError]:
+    def label_warnings(self, num_classes: int, layout: LayoutConfig) -> Iterator[DataError]:
         """Yield what is remarkable about the labels."""
         counts = self.class_counts
-        if not counts or self.labels.has(Code.LABEL_RANGE):
+        if not counts or self.labels.has(Code.LABEL_RANGE, Code.ONE_HOT):
             return
+        yield from meaning.label_warnings(
+            self.labels, counts, self.label_statistics, num_classes, layout
+        )
         where = self.labels.uri
         if len(counts) == 1 and num_classes > 1:
             yield DataError(
@@ -120,6 +128,8 @@ class Split:
             )
             return
         missing = [c for c in range(num_classes) if c >= len(counts) or not counts[c]]
+        if meaning.begins_at_one(counts, num_classes, layout):
+            missing.remove(0)
         if missing:
             yield DataError(
                 "classes without an example",
@@ -137,15 +147,16 @@ class Split:
                 expected=f"at most {IMBALANCE_RATIO} times as many of one class as of another",
                 found=f"{most} of class {counts.index(most)}, {least} of class "
                 f"{counts.index(least)}",
-                remedy="weigh or resample the classes, or judge by figures of each class",
+                remedy="train with class_weights balanced, or judge by figures of each class",
                 code=Code.IMBALANCE,
             )
 
-    def pixel_warnings(self, transposed: bool) -> Iterator[DataError]:
+    def pixel_warnings(self, layout: LayoutConfig, odd: bool) -> Iterator[DataError]:
         """Yield what is remarkable about the images.
 
         Args:
-            transposed: Whether they are known to be stored column by column.
+            layout: What they should be.
+            odd: Whether they look different from those of the other split.
         """
         facts = self.pixels
         if not facts:
@@ -177,7 +188,9 @@ class Split:
                     code=code,
                 )
         yield from self._repeats(facts)
-        yield from self._appearance(facts, transposed)
+        yield from meaning.pixel_warnings(self.images, facts, layout)
+        if not odd:
+            yield from self._appearance(facts, layout.transposed)
 
     def _appearance(self, facts: PixelFacts, transposed: bool) -> Iterator[DataError]:
         where = self.images.uri

@@ -8,7 +8,7 @@ from idxpipe.components.core import storage
 from idxpipe.components.core.codes import Code
 from idxpipe.components.core.errors import DataError
 from idxpipe.components.core.idx.files import DataFiles
-from idxpipe.components.validate import duplicates
+from idxpipe.components.validate import comparison, duplicates
 from idxpipe.components.validate.config import AUTO, FULL, HEADERS, ValidateConfig
 from idxpipe.components.validate.drift import drift, read_baseline
 from idxpipe.components.validate.file_check import Inspection
@@ -84,12 +84,14 @@ def _look(files: DataFiles, config: ValidateConfig, fingerprints: bool) -> Valid
         train, test = (split.result() for split in begun)
         num_classes = config.num_classes or None
         if wanted(train.labels) or num_classes is None:
-            train.read_labels(num_classes or 0, config.label_column, full)
+            train.read_labels(num_classes or 0, config, full)
             num_classes = num_classes or len(train.class_counts or []) or None
         if wanted(test.labels):
-            test.read_labels(num_classes or 0, config.label_column, full)
+            test.read_labels(num_classes or 0, config, full)
         read = [
-            pool.submit(split.read_images, full) for split in (train, test) if wanted(split.images)
+            pool.submit(split.read_images, full, config.order)
+            for split in (train, test)
+            if wanted(split.images)
         ]
         for done in read:
             done.result()
@@ -107,7 +109,7 @@ def _faults(found: Validation) -> Iterator[DataError]:
             ("shape", Code.SPLIT_SHAPES, 8, train.header.record_shape, test.header.record_shape),
         ):
             # Of two shapes, one was asked for, and the other is wrong by that.
-            known = train.has(Code.IMAGE_SHAPE) or test.has(Code.IMAGE_SHAPE)
+            known = any(split.has(Code.IMAGE_SHAPE, Code.CHANNELS_FIRST) for split in (train, test))
             if one != other and not (code is Code.SPLIT_SHAPES and known):
                 yield DataError(
                     f"{what} of the test images differs from the training images'",
@@ -119,6 +121,7 @@ def _faults(found: Validation) -> Iterator[DataError]:
                     code=code,
                 )
     yield from _unseen(found.train, found.test)
+    yield from comparison.scales(found.train, found.test)
 
 
 def _unseen(train: Split, test: Split) -> Iterator[DataError]:
@@ -142,9 +145,13 @@ def _unseen(train: Split, test: Split) -> Iterator[DataError]:
 
 
 def _warnings(found: Validation) -> Iterator[DataError]:
+    looks = list(comparison.looks(found.train, found.test))
+    yield from looks
+    # Which of the two is the odd one is said once, and nothing that would turn both.
+    odd = bool(looks)
     for split in found.splits.values():
-        yield from split.label_warnings(found.num_classes or 0)
-        yield from split.pixel_warnings(found.config.transposed)
+        yield from split.label_warnings(found.num_classes or 0, found.config)
+        yield from split.pixel_warnings(found.config, odd)
     train, test = found.train, found.test
     if not train.pixels or not test.pixels:
         return

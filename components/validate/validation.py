@@ -6,7 +6,6 @@ from typing import Any
 
 from idxpipe import __version__
 from idxpipe.components.core.idx.files import ROLES
-from idxpipe.components.core.idx.layout import upright
 from idxpipe.components.core.shapes import format_shape
 from idxpipe.components.validate.config import ValidateConfig
 from idxpipe.components.validate.file_check import Inspection
@@ -53,9 +52,10 @@ class Validation:
     def image_shape(self) -> tuple[int, ...] | None:
         """(height, width) or (height, width, channels), upright; None without any images."""
         images = self.train.images
-        if images.head is None or len(images.header.shape) not in (3, 4):
+        if images.head is None:
             return None
-        return upright(images.header.record_shape, self.config.transposed)
+        shape = self.config.order.upright(images.header.record_shape)
+        return shape if len(shape) in (2, 3) else None
 
     @property
     def image_dtype(self) -> str | None:

@@ -223,4 +223,85 @@ def test_the_manifest_is_what_others_rely_on(files, tmp_path):
     assert body["image_dtype"] == "uint8"
     assert body["num_examples"] == 3000
     assert body["shards"][0]["bytes"] == 3000 * 838
-    assert {f.name for f in dataclasses.fields(read_dataset(str(tmp_path)))} <= set(body)
+    # What most data sets have not is not written, so that their manifests are what they were.
+    seldom = {"pixel_range", "layout", "sorted_by_class", "class_names"}
+    assert {f.name for f in dataclasses.fields(read_dataset(str(tmp_path)))} - seldom <= set(body)
+    assert not seldom & set(body)
+
+
+def stored(folder, images, labels, **layout):
+    sources = [write_idx(folder / "images", images), write_idx(folder / "labels", labels)]
+    layout = LayoutConfig(**{"image_shape": "auto"} | layout)
+    return convert(*sources, str(folder / "made"), ConvertConfig(), layout)
+
+
+@pytest.mark.parametrize(
+    ("how", "layout"),
+    [
+        (lambda images: images.swapaxes(1, 2), {"transposed": True}),
+        (lambda images: np.moveaxis(images, -1, 1), {"channels_first": True}),
+        (
+            lambda images: images.reshape(len(images), -1),
+            {"flattened": True, "image_shape": "5x6x3"},
+        ),
+        (
+            lambda images: np.moveaxis(images, -1, 1).reshape(len(images), -1),
+            {"channels_first": True, "flattened": True, "image_shape": "5x6x3"},
+        ),
+    ],
+)
+def test_every_order_of_pixels_becomes_upright_channels_last(tmp_path, how, layout):
+    images = np.random.default_rng(0).integers(0, 256, (30, 5, 6, 3)).astype(np.uint8)
+    labels = (np.arange(30) % 10).astype(np.uint8)
+    dataset = stored(tmp_path, how(images), labels, **layout)
+    assert dataset.image_shape == (5, 6, 3)
+    recorded = {name: value for name, value in layout.items() if name != "image_shape"}
+    assert dataset.layout == recorded
+    made, _ = read_back(tmp_path / "made")
+    np.testing.assert_array_equal(made.reshape(images.shape), images)
+
+
+def test_one_hot_rows_are_refused_and_taken_if_said(tmp_path):
+    labels = np.arange(30) % 10
+    rows = np.eye(10, dtype=np.uint8)[labels]
+    with pytest.raises(DataError, match="one-hot"):
+        stored(tmp_path, IMAGES[:30], rows)
+    stored(tmp_path, IMAGES[:30], rows, one_hot=True)
+    np.testing.assert_array_equal(read_back(tmp_path / "made")[1], labels)
+
+
+def test_labels_from_1_on_become_classes_from_0_on(tmp_path):
+    labels = (np.arange(52) % 26 + 1).astype(np.uint8)
+    dataset = stored(tmp_path, IMAGES[:52], labels, label_offset=1, num_classes=26)
+    assert (dataset.num_classes, dataset.layout) == (26, {"label_offset": 1})
+    assert dataset.class_counts == (2,) * 26
+    np.testing.assert_array_equal(read_back(tmp_path / "made")[1], labels - 1)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "asked", "recorded"),
+    [
+        ("uint8", "auto", None),
+        ("uint8", "0,255", None),
+        ("uint8", "0,1", (0.0, 1.0)),
+        ("int8", "auto", (-128.0, 127.0)),
+        ("int16", "auto", (0.0, 99.0)),
+        ("int32", "auto", (0.0, 99.0)),
+        ("float32", "auto", (0.0, 99.0)),
+        ("float64", "auto", (0.0, 99.0)),
+        ("float64", "-1,300", (-1.0, 300.0)),
+    ],
+)
+def test_the_pixels_that_become_0_and_1_are_recorded(tmp_path, dtype, asked, recorded):
+    images = (np.arange(30 * 6).reshape(30, 2, 3) % 100).astype(dtype)
+    made = stored(tmp_path, images, (np.arange(30) % 10).astype(np.uint8), pixel_range=asked)
+    assert made.pixel_range == recorded
+    assert read_dataset(str(tmp_path / "made")) == made
+
+
+def test_sorted_examples_are_recorded(tmp_path):
+    labels = np.repeat(np.arange(10), 20).astype(np.uint8)
+    assert stored(tmp_path, IMAGES[:200], labels).sorted_by_class
+    sources = [str(tmp_path / "images"), str(tmp_path / "labels")]
+    mixed = convert(*sources, str(tmp_path / "mixed"), ConvertConfig(shuffle_seed=0))
+    assert not mixed.sorted_by_class

@@ -217,6 +217,49 @@ def label_conflicts(files):
     change(files, "train_images", twice)
 
 
+def one_hot(files):
+    for split in ("train", "test"):
+        change(files, f"{split}_labels", lambda labels: np.eye(10, dtype=np.uint8)[labels])
+
+
+def channels_first(files):
+    for split in ("train", "test"):
+        change(files, f"{split}_images", lambda images: np.stack([images, images, images], 1))
+    return {"image_shape": "auto"}
+
+
+def split_scales(files):
+    change(files, "train_images", lambda images: (images / 255).astype(np.float32))
+    change(files, "test_images", lambda images: images.astype(np.float32))
+
+
+def split_looks(files):
+    change(files, "train_images", lambda images: blob(images, 10, 5))
+    # As many as it takes to tell.
+    write_idx(Path(files["test_images"]), blob(make_arrays(60, 60, seed=1)["test_images"], 4, 12))
+    write_idx(Path(files["test_labels"]), make_arrays(60, 60, seed=1)["test_labels"])
+
+
+def pixel_range(files):
+    for split in ("train", "test"):
+        change(files, f"{split}_images", lambda images: images // 32)
+
+
+def is_sorted(files):
+    change(files, "train_labels", np.sort)
+
+
+def label_base(files):
+    for split in ("train", "test"):
+        change(files, f"{split}_labels", lambda labels: labels + 1)
+    return {"num_classes": 11}
+
+
+def label_rows(files):
+    for split in ("train", "test"):
+        change(files, f"{split}_labels", lambda labels: np.stack([labels, labels // 2], 1))
+
+
 def baseline_shape(files):
     return baseline(files, image_shape=[32, 32])
 
@@ -301,10 +344,14 @@ CASES = {
     "IDX035": label_column,
     "IDX036": image_shape,
     "IDX037": label_range,
+    "IDX038": one_hot,
+    "IDX039": channels_first,
     "IDX040": counts,
     "IDX041": split_shapes,
     "IDX042": split_types,
     "IDX043": unseen_labels,
+    "IDX044": split_scales,
+    "IDX045": split_looks,
     "IDX050": imbalance,
     "IDX051": missing_classes,
     "IDX052": constant_images,
@@ -319,4 +366,8 @@ CASES = {
     "IDX061": baseline_type,
     "IDX062": baseline_classes,
     "IDX063": baseline_shares,
+    "IDX070": pixel_range,
+    "IDX071": is_sorted,
+    "IDX072": label_base,
+    "IDX073": label_rows,
 }

@@ -18,6 +18,7 @@ FILE_ORDER = -1
 # Folder below a dataset that holds its validation set.
 VALIDATION = "validation"
 _QUESTIONS_AT_A_TIME = 8
+_SELDOM = ("pixel_range", "layout", "sorted_by_class", "class_names")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,6 +68,11 @@ class Dataset:
         compression: Of a whole TFRecord file: `none` or `gzip`.
         shuffle_seed: Seed of the records' order; -1 is the order of the source.
         source_examples: Examples in the source, of which this may be a part.
+        pixel_range: The pixels that become 0 and 1 for a network; None is the range of uint8, and
+            in datasets of earlier versions that of the type.
+        layout: What of the source's layout is not the usual: see `LayoutConfig.recorded`.
+        sorted_by_class: Whether the records stand in the order of their classes.
+        class_names: A name for each class; empty if none are known.
     """
 
     split: str
@@ -83,6 +89,10 @@ class Dataset:
     compression: str = NO_COMPRESSION
     shuffle_seed: int = FILE_ORDER
     source_examples: int = 1
+    pixel_range: tuple[float, float] | None = None
+    layout: dict[str, Any] = dataclasses.field(default_factory=dict)
+    sorted_by_class: bool = False
+    class_names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Check every value, and that the images fit into the shards.
@@ -105,6 +115,7 @@ class Dataset:
             _check_whole("image_shape", size, least=1)
         for role, fingerprint in self.sources.items():
             _check_text(f"sources.{role}", fingerprint)
+        check_meaning(self.pixel_range, self.layout, self.class_names, self.num_classes)
         _check_whole("num_classes", self.num_classes, least=1)
         if len(self.class_counts) != self.num_classes:
             raise ValueError(f"class_counts: {len(self.class_counts)} of {self.num_classes}")
@@ -135,7 +146,12 @@ class Dataset:
         body = {
             "schema_version": SCHEMA_VERSION,
             "num_examples": self.num_examples,
-            **dataclasses.asdict(self),
+            **{
+                name: value
+                for name, value in dataclasses.asdict(self).items()
+                # What most data sets have not changes no byte of their manifests.
+                if value or name not in _SELDOM
+            },
         }
         return (json.dumps(body, indent=2) + "\n").encode()
 
@@ -150,7 +166,14 @@ class Dataset:
         body = _parse(data, where)
         try:
             total = body["num_examples"]
-            values = {field.name: body[field.name] for field in dataclasses.fields(cls)}
+            values = {
+                field.name: body[field.name]
+                for field in dataclasses.fields(cls)
+                if field.name in body or field.name not in _SELDOM
+            }
+            for name in ("pixel_range", "class_names"):
+                if name in values:
+                    values[name] = tuple(values[name])
             values["shards"] = tuple(Shard(**shard) for shard in body["shards"])
             values["image_shape"] = tuple(body["image_shape"])
             values["class_counts"] = tuple(body["class_counts"])
@@ -186,11 +209,19 @@ def read_dataset(uri: str) -> Dataset:
     """
     manifest = storage.join(uri, MANIFEST)
     if not storage.exists(manifest):
+        below = [
+            storage.join(uri, name)
+            for name in ("train", "test", VALIDATION)
+            if storage.exists(storage.join(uri, name, MANIFEST))
+        ]
         raise DataError(
             "no dataset here",
             where=uri,
             expected=f"a finished conversion with its {MANIFEST}",
-            remedy=f"run `idxpipe convert` to the end, or check the path; {NO_CACHE}",
+            found=f"the folder of {' and '.join(below)}" if below else None,
+            remedy=f"give {' or '.join(below)}"
+            if below
+            else f"run `idxpipe convert` to the end, or check the path; {NO_CACHE}",
         )
     return Dataset.loads(storage.read(manifest), manifest)
 
@@ -203,7 +234,7 @@ def shard_uris(uri: str, dataset: Dataset) -> list[str]:
     """
     uris = [storage.join(uri, shard.name) for shard in dataset.shards]
     with ThreadPoolExecutor(_QUESTIONS_AT_A_TIME) as pool:
-        sizes = list(pool.map(storage.size, uris))
+        sizes = list(pool.map(_size, uris))
     for shard, shard_uri, found in zip(dataset.shards, uris, sizes, strict=True):
         if found != shard.bytes:
             raise DataError(
@@ -214,6 +245,45 @@ def shard_uris(uri: str, dataset: Dataset) -> list[str]:
                 remedy=CONVERT_AGAIN,
             )
     return uris
+
+
+def _size(shard: str) -> int:
+    try:
+        return storage.size(shard)
+    except DataError:
+        raise DataError(
+            "a shard of the dataset is missing",
+            where=shard,
+            expected=f"a file that {MANIFEST} lists",
+            found="no such file",
+            remedy=CONVERT_AGAIN,
+        ) from None
+
+
+def check_meaning(
+    pixel_range: tuple[float, float] | None,
+    layout: dict[str, Any],
+    class_names: tuple[str, ...],
+    num_classes: int,
+) -> None:
+    """Check what dataset.json and model.json say of what the data mean.
+
+    Raises:
+        ValueError: Naming the first value that cannot be.
+    """
+    numbers = pixel_range is None or (
+        len(pixel_range) == 2
+        and all(type(n) in (int, float) and math.isfinite(n) for n in pixel_range)
+        and pixel_range[0] < pixel_range[1]
+    )
+    if not numbers:
+        raise ValueError(f"pixel_range: {pixel_range!r} is not two numbers, the smaller first")
+    if not isinstance(layout, dict):
+        raise ValueError(f"layout: {layout!r} is not an object")  # noqa: TRY004
+    if class_names and len(class_names) != num_classes:
+        raise ValueError(f"class_names: {len(class_names)} for {num_classes} classes")
+    for name in class_names:
+        _check_text("class_names", name)
 
 
 def _check_text(name: str, value: Any) -> None:

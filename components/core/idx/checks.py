@@ -5,6 +5,7 @@ raises the first fault; the functions named `..._faults` give all of them.
 """
 
 import dataclasses
+import math
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
@@ -19,13 +20,18 @@ from idxpipe.components.core.idx.header import (
     MAX_RECORD_BYTES,
     Header,
 )
-from idxpipe.components.core.idx.labels import LABEL_TYPES, LabelCount
+from idxpipe.components.core.idx.labels import LABEL_TYPES, ONE_HOT, LabelCount
+from idxpipe.components.core.idx.pixel_order import PixelOrder
 from idxpipe.components.core.shapes import format_shape
 
 # Enough for any header, packed or not; a remote file costs what is asked for.
 _HEADER_READ_BYTES = 4096
 # A little more than the header says is counted, to say how much; more than that is not unpacked.
 _SURPLUS_BYTES = 1 << 20
+
+_USUAL = PixelOrder()
+# What channels can be, where the first of three sizes is meant as their number.
+_CHANNELS = (1, 3, 4)
 
 Look = Callable[[bytes, int], None]
 
@@ -180,29 +186,36 @@ def _checked_head(uri: str) -> Head:
     return head
 
 
-def check_images(shape: tuple[int, ...] | None) -> Callable[[str, Header], None]:
+def check_images(
+    shape: tuple[int, ...] | None, order: PixelOrder = _USUAL
+) -> Callable[[str, Header], None]:
     """Return a check that a header is one of images, of `shape` if it is given.
 
     Args:
-        shape: (height, width) or (height, width, channels) of one image; None accepts any.
+        shape: (height, width) or (height, width, channels) of one image, upright; None accepts any.
+        order: How its pixels are stored.
     """
 
     def check(uri: str, header: Header) -> None:
-        for fault in image_faults(uri, header, shape):
+        for fault in image_faults(uri, header, shape, order):
             raise fault
 
     return check
 
 
-def image_faults(uri: str, header: Header, shape: tuple[int, ...] | None) -> Iterator[DataError]:
+def image_faults(
+    uri: str, header: Header, shape: tuple[int, ...] | None, order: PixelOrder = _USUAL
+) -> Iterator[DataError]:
     """Yield what is wrong with the header of an images file.
 
     Args:
         uri: The file.
         header: Its header.
-        shape: (height, width) or (height, width, channels) of one image; None accepts any.
+        shape: (height, width) or (height, width, channels) of one image, upright; None accepts any.
+        order: How its pixels are stored.
     """
-    rank = len(header.shape)
+    stored = order.unflattened(header.record_shape)
+    rank = 1 + len(stored)
     if rank not in (3, 4):
         labels = rank == 1
         yield DataError(
@@ -210,22 +223,61 @@ def image_faults(uri: str, header: Header, shape: tuple[int, ...] | None) -> Ite
             where=uri,
             offset=3,
             expected="3 dimensions (images, height, width) or 4 (and channels)",
-            found=f"{rank} dimension{'s' if rank > 1 else ''}",
-            remedy="swap the two files" if labels else "give the images file",
+            found=f"{rank} dimension{'s' if rank > 1 else ''}" + _rows_found(header),
+            remedy="swap the two files" if labels else _rank_remedy(header),
             code=Code.LABELS_AS_IMAGES if labels else Code.IMAGES_RANK,
         )
     sizes = list(size_faults(uri, header))
     yield from sizes
-    if rank in (3, 4) and not sizes and shape is not None and header.record_shape != shape:
+    if rank in (3, 4) and not sizes:
+        yield from _shape_faults(uri, header, stored, shape, order)
+
+
+def _shape_faults(
+    uri: str,
+    header: Header,
+    stored: tuple[int, ...],
+    shape: tuple[int, ...] | None,
+    order: PixelOrder,
+) -> Iterator[DataError]:
+    first = len(stored) == 3 and stored[0] in _CHANNELS and min(stored[1:]) > max(_CHANNELS)
+    if first and not order.channels_first and shape != stored:
+        turned = dataclasses.replace(order, channels_first=True).upright(header.record_shape)
+        yield DataError(
+            "images are stored channels first",
+            where=uri,
+            offset=8,
+            expected="HEIGHTxWIDTHxCHANNELS",
+            found=format_shape(stored),
+            remedy=f"set channels_first to true, and image_shape to {format_shape(turned)}; if the "
+            f"images are {stored[0]} high, set image_shape to {format_shape(stored)}",
+            code=Code.CHANNELS_FIRST,
+        )
+    elif shape is not None and stored != order.stored(shape):
+        upright = order.upright(header.record_shape)
         yield DataError(
             "images have the wrong shape",
             where=uri,
             offset=8,
-            expected=format_shape(shape),
-            found=format_shape(header.record_shape),
-            remedy="give the right file, or set image_shape to the shape of all your images",
+            expected=format_shape(order.stored(shape)),
+            found=format_shape(stored),
+            remedy=f"give the right file, or set image_shape to {format_shape(upright)} if all "
+            "your images have that shape",
             code=Code.IMAGE_SHAPE,
         )
+
+
+def _rows_found(header: Header) -> str:
+    return f", of {header.shape[1]} numbers a record" if len(header.shape) == 2 else ""
+
+
+def _rank_remedy(header: Header) -> str:
+    side = math.isqrt(header.shape[1]) if len(header.shape) == 2 else 0
+    if side > 1 and side * side == header.shape[1]:
+        return f"if records are images of {side}x{side}, set flattened to true"
+    if side:
+        return "give the images file; if records are images, set flattened and image_shape"
+    return "give the images file"
 
 
 def check_labels(uri: str, header: Header, column: int = 0) -> None:
@@ -269,6 +321,16 @@ def label_faults(uri: str, header: Header, column: int = 0) -> Iterator[DataErro
         )
     yield from size_faults(uri, header)
     columns = header.shape[1] if rank == 2 else 1
+    if column == ONE_HOT and rank == 1:
+        yield DataError(
+            "labels are no one-hot rows",
+            where=uri,
+            offset=3,
+            expected="2 dimensions, as one_hot says",
+            found="1 dimension",
+            remedy="leave out one_hot",
+            code=Code.ONE_HOT,
+        )
     if rank in (1, 2) and columns and column >= columns:
         yield DataError(
             "labels have no such column",
@@ -312,22 +374,28 @@ def check_pair(images: WithHeader, labels: WithHeader) -> None:
 
 
 def scan_labels(
-    uri: str, num_classes: int, look: Look | None = None, column: int = 0
+    uri: str,
+    num_classes: int,
+    look: Look | None = None,
+    column: int = 0,
+    label_offset: int = 0,
 ) -> tuple[IdxFile, int]:
-    """Scan a labels file; return it with its largest label.
+    """Scan a labels file; return it with its largest class.
 
     Args:
         uri: An IDX file, plain or gzip.
         num_classes: Labels must be below; 0 allows as many as `MAX_CLASSES`.
         look: Called with each piece of the labels, as by `scan`.
         column: Which number of a record is the label.
+        label_offset: The label of class 0.
 
     Raises:
-        DataError: If the file is not in order, or a label is not in [0, num_classes).
+        DataError: If the file is not in order, a label is not in [0, num_classes), or records are
+            one-hot rows and were not said to be.
     """
     header = read_header(uri)
     check_labels(uri, header, column)
-    labels = LabelCount(uri, header, num_classes, column)
+    labels = LabelCount(uri, header, num_classes, column, label_offset)
 
     def look_at(data: bytes, offset: int) -> None:
         labels(data, offset)
@@ -337,7 +405,11 @@ def scan_labels(
         if look:
             look(data, offset)
 
-    return scan(uri, lambda uri, header: None, look_at), labels.largest
+    file = scan(uri, lambda uri, header: None, look_at)
+    fault = labels.rows_fault()
+    if fault:
+        raise fault
+    return file, labels.largest
 
 
 def size_faults(uri: str, header: Header) -> Iterator[DataError]:

@@ -6,6 +6,14 @@ import re
 from idxpipe.components.core import storage
 from idxpipe.components.core.config import Config, parameter
 from idxpipe.components.core.errors import DataError, UsageError
+from idxpipe.components.core.idx.folders import (
+    listed,
+    names_in,
+    sets_below,
+    several_sets,
+    what_is_here,
+)
+from idxpipe.components.core.narration import say
 
 ROLES = ("train_images", "train_labels", "test_images", "test_labels")
 
@@ -59,6 +67,9 @@ class DataFiles:
 def find_files(config: DataConfig) -> DataFiles:
     """Return the URIs of the four files: those given, the rest by name from the folder.
 
+    Where none of them is in the folder, folders in it and in those are looked into: torchvision
+    keeps data in NAME/raw, archives from Kaggle have each file in a folder of its name.
+
     Raises:
         DataError: If a file is not there, or more than one could be meant.
         UsageError: If neither the folder nor all four files are given.
@@ -72,38 +83,64 @@ def find_files(config: DataConfig) -> DataFiles:
             expected="a folder, or the URIs of all four files",
             found=f"no data and no {', '.join(missing)}",
         )
-    names = storage.list_names(config.data) if missing else []
-    for role in missing:
-        given[role] = storage.join(config.data, _find(role, names, config))
-    return DataFiles(**given)
+    found = _found(missing, config) if missing else {}
+    return DataFiles(**{role: given[role] or found[role] for role in ROLES})
 
 
-def _find(role: str, names: list[str], config: DataConfig) -> str:
+def _found(roles: list[str], config: DataConfig) -> dict[str, str]:
+    """Return the URIs of the files of some roles: from the folder, or the one set below it."""
+    names = names_in(config.data)
+    matches = {role: _matches(role, names, config.data_prefix) for role in roles}
+    if not any(matches.values()):
+        sets = sets_below(config.data, lambda names: _complete(roles, names, config.data_prefix))
+        if len(sets) == 1:
+            folder, found = sets[0]
+            say(f"the data set is in {folder}")
+            return found
+        if sets:
+            raise several_sets(config.data, [folder for folder, _ in sets])
+    for role in roles:
+        if len(matches[role]) != 1:
+            raise _not_one(role, matches[role], names, config)
+    return {role: storage.join(config.data, matches[role][0]) for role in roles}
+
+
+def _complete(roles: list[str], names: list[str], prefix: str) -> dict[str, str]:
+    """Return a name for each role; none if one has none or several."""
+    matches = {role: _matches(role, names, prefix) for role in roles}
+    if any(len(found) != 1 for found in matches.values()):
+        return {}
+    return {role: found[0] for role, found in matches.items()}
+
+
+def _matches(role: str, names: list[str], prefix: str) -> list[str]:
+    """Return the names that a role's file may have; of a file and its .gz the unpacked one."""
     split, kind = role.split("_")
-    prefix = re.escape(config.data_prefix) + "-" if config.data_prefix else "(?:.+-)?"
-    pattern = re.compile(rf"{prefix}{_SPLITS[split]}-{_KINDS[kind]}-?[a-z0-9]*(?:\.gz)?")
-    matches = [name for name in names if pattern.fullmatch(name)]
-    # A file and its .gz side by side are the same file; the unpacked one is quicker to read.
-    plain = [name for name in matches if f"{name}.gz" in matches]
-    if len(matches) - len(plain) != 1:
-        usual = "train" if split == "train" else "t10k"
-        rank = 3 if kind == "images" else 1
-        raise DataError(
-            f"no {split} {kind} file here" if not matches else f"several {split} {kind} files here",
-            where=config.data,
-            expected=f"one file named like {_begin(config)}{usual}-{kind}-idx{rank}-ubyte "
-            "or with .gz",
-            found=", ".join(matches or names[:8]) or "an empty or missing folder",
-            remedy=(
-                "set data_prefix to what the names of one of the data sets begin with, or "
-                if matches
-                else ""
-            )
-            + f"name the file itself: --{role.replace('_', '-')} URI of validate, "
-            f"--set {role}=URI of run",
-        )
-    return plain[0] if plain else matches[0]
+    begin = re.escape(prefix.removesuffix("-")) + "-" if prefix else "(?:.+-)?"
+    pattern = re.compile(rf"{begin}{_SPLITS[split]}-{_KINDS[kind]}-?[a-z0-9]*(?:\.gz)?")
+    matches = [name for name in names if pattern.fullmatch(storage.name_of(name))]
+    packed = {f"{name}.gz" for name in matches}
+    matches = [name for name in matches if name not in packed]
+    # The same set once with dots, as some archives unpack, and once with dashes.
+    dotted = {name.replace("-idx", ".idx") for name in matches if "-idx" in name}
+    return [name for name in matches if name not in dotted]
 
 
-def _begin(config: DataConfig) -> str:
-    return f"{config.data_prefix}-" if config.data_prefix else ""
+def _not_one(role: str, matches: list[str], names: list[str], config: DataConfig) -> DataError:
+    split, kind = role.split("_")
+    usual = "train" if split == "train" else "t10k"
+    rank = 3 if kind == "images" else 1
+    begin = f"{config.data_prefix.removesuffix('-')}-" if config.data_prefix else ""
+    here = listed(matches) if matches else what_is_here(config.data, names)
+    itself = f"name the file itself as {role}: its URI"
+    begins = {re.split(rf"{_SPLITS[split]}-{kind}", name)[0] for name in matches}
+    if len(begins) > 1:
+        prefixes = " or ".join(sorted(begin.rstrip("-") for begin in begins if begin))
+        itself = f"set data_prefix to {prefixes}, or {itself}"
+    return DataError(
+        f"no {split} {kind} file here" if not matches else f"several {split} {kind} files here",
+        where=config.data,
+        expected=f"one file named like {begin}{usual}-{kind}-idx{rank}-ubyte or with .gz",
+        found=here,
+        remedy=itself,
+    )

@@ -28,7 +28,13 @@ TOLERANCE = 1e-3
 Array = NDArray[Any]
 
 
-def save_formats(model: keras.Model, images: Array, path: str, config: TrainConfig) -> list[str]:
+def save_formats(
+    model: keras.Model,
+    images: Array,
+    path: str,
+    config: TrainConfig,
+    pixel_range: tuple[float, float] | None = None,
+) -> list[str]:
     """Write a model in every format into a folder.
 
     Args:
@@ -37,6 +43,7 @@ def save_formats(model: keras.Model, images: Array, path: str, config: TrainConf
         path: A local folder.
         config: Says whether TFLite is wanted, too, and whether the network is the user's own: one
             that Keras cannot save or load gets no Keras file, and a line that says so.
+        pixel_range: See `to_unit`.
 
     Returns:
         The files beside the SavedModel.
@@ -46,7 +53,7 @@ def save_formats(model: keras.Model, images: Array, path: str, config: TrainConf
         UsageError: If it cannot be converted to TFLite.
         IdxpipeError: If a format gives other logits than the model.
     """
-    unit = to_unit(tf.constant(images))
+    unit = to_unit(tf.constant(images), pixel_range)
     expected = model(unit, training=False).numpy()
     if not np.isfinite(expected).all():
         raise DataError(
@@ -57,7 +64,8 @@ def save_formats(model: keras.Model, images: Array, path: str, config: TrainConf
             "nothing was exported",
         )
     files = []
-    save_servable(Servable(model, images.shape[1:], images.dtype.name), path)
+    servable = Servable(model, images.shape[1:], images.dtype.name, pixel_range)
+    save_servable(servable, path)
     served = tf.saved_model.load(path)
     outputs = served.signatures["serving_default"](images=tf.constant(images))
     check_outputs("SavedModel", {n: v.numpy() for n, v in outputs.items()}, expected)

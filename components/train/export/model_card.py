@@ -74,6 +74,9 @@ def _sizes(dataset: Dataset) -> str:
 def _takes(dataset: Dataset) -> str:
     largest = _largest(dataset)
     scaled = f"; it divides them by {largest} itself" if largest else ""
+    if dataset.pixel_range:
+        low, high = dataset.pixel_range
+        scaled = f"; it scales them itself: {low:g} to 0, {high:g} to 1"
     return f"`images`: {dataset.image_dtype} [N, {_sizes(dataset)}], as in the data set{scaled}"
 
 

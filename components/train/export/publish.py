@@ -47,7 +47,7 @@ def publish_model(
     served = in_float32(network, config, dataset.image_shape, dataset.num_classes)
 
     def save(path: str) -> ModelCard:
-        files = save_formats(served, images, path, config)
+        files = save_formats(served, images, path, config, dataset.pixel_range)
         whole = dataclasses.replace(card, files=tuple(files))
         text = render(whole.to_json(), dataset, points)
         storage.write(storage.join(path, MODEL_CARD), text.encode())

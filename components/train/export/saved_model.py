@@ -25,9 +25,16 @@ class Servable(tf.Module):  # type: ignore[misc]
         model: From float32 images to logits.
         image_shape: Shape of one image.
         image_dtype: What callers send.
+        pixel_range: See `to_unit`.
     """
 
-    def __init__(self, model: keras.Model, image_shape: tuple[int, ...], image_dtype: str) -> None:
+    def __init__(
+        self,
+        model: keras.Model,
+        image_shape: tuple[int, ...],
+        image_dtype: str,
+        pixel_range: tuple[float, float] | None = None,
+    ) -> None:
         super().__init__()
         # Copies: a model that drags its optimizer along is larger, and converters stumble over it.
         self.weights = [_copy(weight) for weight in model.trainable_variables]
@@ -41,7 +48,8 @@ class Servable(tf.Module):  # type: ignore[misc]
             values, states = (
                 [tf.convert_to_tensor(v) for v in vs] for vs in (self.weights, others)
             )
-            logits, _, _ = call_model(model, values, states, to_unit(images), training=False)
+            unit = to_unit(images, pixel_range)
+            logits, _, _ = call_model(model, values, states, unit, training=False)
             return {
                 "classes": tf.argmax(logits, axis=-1, output_type=tf.int64),
                 "probabilities": tf.nn.softmax(logits),

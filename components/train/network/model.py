@@ -102,14 +102,19 @@ def count_weights(model: keras.Model) -> int:
     return sum(int(tf.size(weight.value)) for weight in model.trainable_variables)
 
 
-def to_unit(images: tf.Tensor) -> tf.Tensor:
+def to_unit(images: tf.Tensor, pixel_range: tuple[float, float] | None = None) -> tf.Tensor:
     """Scale pixels to what the network takes.
 
     Args:
-        images: Any integer or floating type; integers are divided by their type's largest value.
+        images: Any integer or floating type.
+        pixel_range: The pixels that become 0 and 1. None, which is what bytes have, divides
+            integers by their type's largest value and leaves floating ones as they are.
 
     Returns:
-        float32 of the same shape: unsigned integers in [0, 1], floating ones as they were.
+        float32 of the same shape: in [0, 1], but for pixels outside their range.
     """
     scaled = tf.cast(images, tf.float32)
-    return scaled / images.dtype.max if images.dtype.is_integer else scaled
+    if pixel_range is None:
+        return scaled / images.dtype.max if images.dtype.is_integer else scaled
+    low, high = pixel_range
+    return (scaled - low) / (high - low)

@@ -37,6 +37,11 @@ def recipe_of(config: TrainConfig, dataset: Dataset) -> dict[str, Any]:
     if config.schedule != "exponential":
         # The other schedules end where the training does.
         facts["train_steps"] = config.train_steps
+    if facts["class_weights"] == "none":
+        # As before there was a choice: earlier checkpoints go on.
+        del facts["class_weights"]
+    if dataset.pixel_range:
+        facts["pixel_range"] = list(dataset.pixel_range)
     if ":" in config.model:
         facts["model_source"] = source_digest(config.model)
     return {

@@ -21,6 +21,8 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     """Add what is converted, where to, and how."""
     what = "folder with the four files of a data set: converts both splits"
     add_text(parser, "--data", "URI", what)
+    what = "what the names of these files begin with, where the folder holds several sets"
+    add_text(parser, "--data-prefix", "TEXT", what)
     add_text(parser, "--images", "URI", "or IDX images of one split, plain or gzip")
     add_text(parser, "--labels", "URI", "and its labels")
     add_text(parser, "--split", "TEXT", "name of that split (default: train)", default="train")
@@ -41,7 +43,7 @@ def run(args: argparse.Namespace) -> Outcome:
     if not args.data:
         one = _convert(args.images, args.labels, args.output, args.split, config, layout)
         return Outcome(one, _word(one))
-    files = find_files(DataConfig(data=args.data))
+    files = find_files(DataConfig(data=args.data, data_prefix=args.data_prefix))
     made = {}
     for split in ("train", "test"):
         images, labels = (getattr(files, f"{split}_{kind}") for kind in ("images", "labels"))

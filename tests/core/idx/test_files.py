@@ -1,5 +1,6 @@
 import pytest
 
+from idxpipe.components.core import storage
 from idxpipe.components.core.errors import DataError, UsageError
 from idxpipe.components.core.idx.files import ROLES, DataConfig, find_files
 
@@ -62,12 +63,96 @@ def test_a_missing_file_is_named_with_what_is_there(tmp_path):
     with pytest.raises(DataError, match="no train labels file here") as caught:
         find_files(DataConfig(folder))
     assert "notes.txt" in str(caught.value.found)
-    assert "train_labels=URI" in caught.value.remedy
+    assert "as train_labels" in caught.value.remedy
 
 
-def test_a_missing_folder_is_said_to_be_empty_or_missing(tmp_path):
-    with pytest.raises(DataError, match="empty or missing"):
-        find_files(DataConfig(str(tmp_path / "none")))
+def test_what_is_there_instead_is_told_apart(tmp_path):
+    def found(folder):
+        with pytest.raises(DataError, match="no train images file here") as caught:
+            find_files(DataConfig(str(folder)))
+        return caught.value.found
+
+    assert found(tmp_path / "none") == "no such folder"
+    assert found(tmp_path) == "an empty folder"
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    (tmp_path / "c").mkdir()
+    assert found(tmp_path) == "only folders: a, c"
+    make(tmp_path, *(f"file{n}" for n in range(10)))
+    assert found(tmp_path).endswith("file7 and 2 more")
+    assert found(tmp_path / "file1") == "a file, not a folder"
+    assert "idxpipe import" in found(make(tmp_path / "c", "mnist.npz"))
+    assert "unpacked first" in found(make(tmp_path / "a" / "b", "x.tar.gz"))
+
+
+USUAL = [
+    f"{split}-{kind}-ubyte"
+    for split in ("train", "t10k")
+    for kind in ("images-idx3", "labels-idx1")
+]
+
+
+@pytest.mark.parametrize("folder", ["MNIST/raw", "raw", "one/two"])
+def test_the_one_set_below_is_found(tmp_path, folder, capsys):
+    inside = tmp_path / folder
+    inside.mkdir(parents=True)
+    make(inside, *USUAL, *(f"{name}.gz" for name in USUAL))
+    found = find_files(DataConfig(str(tmp_path)))
+    assert [getattr(found, role) for role in ROLES] == [f"{inside}/{name}" for name in USUAL]
+    assert f"the data set is in {inside}" in capsys.readouterr().err
+
+
+def test_each_file_in_a_folder_of_its_name(tmp_path):
+    for name in USUAL:
+        (tmp_path / "archive" / name).mkdir(parents=True)
+        make(tmp_path / "archive" / name, name)
+    for data in (tmp_path, tmp_path / "archive"):
+        found = find_files(DataConfig(str(data)))
+        assert found.test_labels == f"{tmp_path}/archive/{USUAL[3]}/{USUAL[3]}"
+
+
+def test_of_several_sets_below_none_is_taken(tmp_path):
+    for name in ("KMNIST", "MNIST"):
+        (tmp_path / name / "raw").mkdir(parents=True)
+        make(tmp_path / name / "raw", *USUAL)
+    with pytest.raises(DataError, match="several data sets are below") as caught:
+        find_files(DataConfig(str(tmp_path)))
+    assert caught.value.found == f"{tmp_path}/KMNIST/raw, {tmp_path}/MNIST/raw"
+
+
+def test_three_levels_down_nothing_is_looked_for(tmp_path):
+    (tmp_path / "a" / "b" / "c").mkdir(parents=True)
+    make(tmp_path / "a" / "b" / "c", *USUAL)
+    with pytest.raises(DataError, match="no train images"):
+        find_files(DataConfig(str(tmp_path)))
+
+
+def test_what_macos_puts_beside_files_is_no_data(tmp_path):
+    folder = make(tmp_path, *USUAL, *(f"._{name}" for name in USUAL))
+    assert find_files(DataConfig(folder)).train_images == f"{folder}/{USUAL[0]}"
+
+
+def test_dashes_are_preferred_to_dots(tmp_path):
+    folder = make(tmp_path, *USUAL, *(name.replace("-idx", ".idx") for name in USUAL))
+    assert find_files(DataConfig(folder)).train_labels == f"{folder}/{USUAL[1]}"
+
+
+def test_a_home_folder_in_quotes(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    make(tmp_path, *USUAL)
+    assert find_files(DataConfig("~")).train_images == f"~/{USUAL[0]}"
+    assert storage.exists(f"~/{USUAL[0]}")
+
+
+def test_a_prefix_with_its_dash(tmp_path):
+    folder = make(tmp_path, *(f"emnist-{name}" for name in USUAL), *USUAL)
+    assert find_files(DataConfig(folder, "emnist-")).train_images == f"{folder}/emnist-{USUAL[0]}"
+
+
+def test_where_no_prefix_tells_files_apart_none_is_advised(tmp_path):
+    folder = make(tmp_path, *USUAL, *(name.replace("t10k", "test") for name in USUAL))
+    with pytest.raises(DataError, match="several test images files") as caught:
+        find_files(DataConfig(folder))
+    assert "data_prefix" not in caught.value.remedy
 
 
 def test_two_candidates_are_not_guessed_between(tmp_path):
