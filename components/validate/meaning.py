@@ -13,6 +13,9 @@ from idxpipe.components.validate.pixels import PixelFacts
 # Share of the range that pixels fill at least, and how many times it they reach at most.
 _SLIVER = 1 / 16
 _BEYOND = 1.5
+# No picture has such pixels; floats in the other byte order have.
+_BEYOND_ANY = 1e15
+_BYTE = 256
 _RANGES = {"uint8": (0.0, 255.0), "int8": (-128.0, 127.0)}
 # Columns and type of QMNIST's labels, of which the first is the class.
 # Source: https://github.com/facebookresearch/qmnist, "The QMNIST dataset".
@@ -87,6 +90,17 @@ def pixel_warnings(
         facts: What was seen of them.
         layout: What they are taken for.
     """
+    if _is_swapped(images.header.dtype, facts):
+        yield DataError(
+            "pixels look little-endian",
+            where=images.uri,
+            offset=images.header.data_offset,
+            expected="big-endian numbers, as the format has them",
+            found=f"{facts.minimum:g} to {facts.maximum:g}",
+            remedy="write the pixels big-endian",
+            code=Code.PIXEL_RANGE,
+        )
+        return
     bounds = layout.bounds or _RANGES.get(images.header.dtype)
     if bounds is None or facts.minimum == facts.maximum:
         return
@@ -107,4 +121,19 @@ def pixel_warnings(
         remedy=f"set pixel_range to {facts.minimum:g},{facts.maximum:g}, or to what these pixels "
         "can be at least and at most",
         code=Code.PIXEL_RANGE,
+    )
+
+
+def _is_swapped(dtype: str, facts: PixelFacts) -> bool:
+    """Tell whether pixels make sense only if they are read in the other byte order."""
+    if dtype.startswith("float"):
+        return max(abs(facts.minimum), abs(facts.maximum)) > _BEYOND_ANY
+    ends = facts.minimum, facts.maximum
+    samples = facts.samples.values()
+    # Small numbers, read the wrong way round, end in a byte of zeros.
+    return (
+        dtype in ("int16", "int32")
+        and facts.minimum < facts.maximum
+        and not any(int(end) % _BYTE for end in ends)
+        and not any((sample % _BYTE).any() for sample in samples)
     )

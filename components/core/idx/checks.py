@@ -13,7 +13,8 @@ from idxpipe.components.core import storage
 from idxpipe.components.core.codes import Code
 from idxpipe.components.core.errors import DataError
 from idxpipe.components.core.fingerprint import Fingerprint
-from idxpipe.components.core.idx.content import read_chunks, read_start
+from idxpipe.components.core.idx import causes
+from idxpipe.components.core.idx.content import is_gzip, read_chunks, read_start
 from idxpipe.components.core.idx.header import (
     ITEM_BYTES,
     MAX_HEADER_BYTES,
@@ -416,26 +417,38 @@ def size_faults(uri: str, header: Header) -> Iterator[DataError]:
     """Yield what is wrong with the dimensions of a header: none of a size, or too much of it."""
     if 0 in header.shape:
         axis = header.shape.index(0)
+        found, remedy = _size_cause(uri, header)
         yield DataError(
             "IDX file is empty" if axis == 0 else "images have no pixels",
             where=uri,
             offset=4 + 4 * axis,
             expected="at least 1",
-            found=0,
-            remedy="fetch or write the file again",
+            found="0" + (found and f"; {found}"),
+            remedy=remedy or "fetch or write the file again",
             code=Code.NO_RECORDS if axis == 0 else Code.NO_PIXELS,
         )
     if header.record_bytes > MAX_RECORD_BYTES:
+        found, remedy = _size_cause(uri, header)
         yield DataError(
             "one record would be too large",
             where=uri,
             offset=8,
             expected=f"at most {MAX_RECORD_BYTES} bytes",
             # The number itself may have two thousand digits.
-            found=f"more: {format_shape(header.record_shape[:8])} of {header.dtype}",
-            remedy="fetch the file again, or correct the dimensions in its header",
+            found=f"more: {format_shape(header.record_shape[:8])} of {header.dtype}"
+            + (found and f"; {found}"),
+            remedy=remedy or "fetch the file again",
             code=Code.ABSURD,
         )
+
+
+def _size_cause(uri: str, header: Header) -> tuple[str, str]:
+    """Return why sizes are none, or too much, and what helps; empty if nothing is seen."""
+    try:
+        length = None if is_gzip(uri) else storage.size(uri)
+        return causes.of_sizes(uri, header, length) or ("", "")
+    except DataError:
+        return "", ""
 
 
 def _length_fault(uri: str, header: Header, length: int, more: bool = False) -> DataError | None:
@@ -443,15 +456,14 @@ def _length_fault(uri: str, header: Header, length: int, more: bool = False) -> 
         return None
     records = f"{header.records} x {header.record_bytes} bytes"
     short = length < header.content_bytes
+    found, remedy = (None if more else causes.of_length(uri, header, length)) or ("", "")
     return DataError(
         "file is cut short" if short else "file goes on after its last record",
         where=uri,
         offset=min(length, header.content_bytes),
         expected=f"{header.content_bytes} bytes (header {header.data_offset} + {records})",
-        found=f"{'more than ' if more else ''}{length} bytes",
-        remedy="fetch the file again"
-        if short
-        else "fetch the file again, or correct the count in its header",
+        found=f"{'more than ' if more else ''}{length} bytes" + (found and f"; {found}"),
+        remedy=remedy or "fetch the file again",
         code=Code.CUT_SHORT if short else Code.GOES_ON,
     )
 

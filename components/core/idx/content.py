@@ -16,6 +16,9 @@ CHUNK_BYTES = 1 << 20
 # What is fed first of a gzip member. It doubles as the member goes on, so that of what is fed, and
 # given back where the member ends, there is never much more than the member itself.
 _FIRST_FED_BYTES = 256
+# In packed bytes every 256th is a LF, and follows a CR by chance.
+_LOOKED_AT_BYTES = 1 << 16
+_MANY_FEEDS = 4
 _REFETCH = "fetch the file again, and compare its checksum with the publisher's"
 
 
@@ -87,7 +90,7 @@ def _unpack(
             done += len(data)
             yield data
         begin = feed.peek()
-        if not begin:
+        if not begin or feed.is_padding():
             return
         if not begin.startswith(GZIP_MAGIC[: len(begin)]):
             raise _fault(
@@ -116,7 +119,8 @@ def _member(uri: str, feed: "_Feed", size: int, done: int) -> Iterator[bytes]:
             data = member.decompress(packed, size)
         except igzip_lib.IsalError as error:  # type: ignore[misc]
             problem, expected = "gzip data is damaged", "data that fits its checksum"
-            raise _fault(uri, done, problem, expected, str(error), Code.GZIP_DAMAGED) from None
+            found = str(error) + _text_mode(uri)
+            raise _fault(uri, done, problem, expected, found, Code.GZIP_DAMAGED) from None
         done += len(data)
         if data:
             yield data
@@ -160,9 +164,27 @@ class _Feed:
         self._refill()
         return self._block[self._place : self._place + 4]
 
+    def is_padding(self) -> bool:
+        """Tell whether nothing but zeros comes, as tapes leave it; `gzip -t` accepts it, too."""
+        while True:
+            self._refill()
+            if self._place == len(self._block):
+                return True
+            if any(self._block[self._place :]):
+                return False
+            self._place = len(self._block)
+
     def _refill(self) -> None:
         if self._place == len(self._block):
             self._block, self._place = self._stream.read(self._size), 0
+
+
+def _text_mode(uri: str) -> str:
+    """Say so, if text mode seems to have put a CR before each LF of a packed file."""
+    start = storage.read_start(uri, _LOOKED_AT_BYTES)
+    feeds = start.count(b"\n")
+    as_text = feeds >= _MANY_FEEDS and start.count(b"\r\n") == feeds
+    return "; each LF follows a CR: it was transferred in text mode" if as_text else ""
 
 
 def _fault(uri: str, offset: int, problem: str, expected: str, found: str, code: Code) -> DataError:

@@ -20,7 +20,7 @@ ROLES = ("train_images", "train_labels", "test_images", "test_labels")
 # MNIST and its kin call the test split t10k; EMNIST and Kuzushiji-49 call it test.
 # Source: the file lists on the publishers' pages of MNIST, Fashion-MNIST, KMNIST, EMNIST, QMNIST.
 _SPLITS = {"train": "train", "test": "(?:test|t10k)"}
-_KINDS = {"images": r"images[-.]idx[34]", "labels": r"labels[-.]idx[12]"}
+_KINDS = {"images": r"images[-.]idx[234]", "labels": r"labels[-.]idx[12]"}
 
 # As publishers end the names of IDX files.
 # Source: the list of types on http://yann.lecun.com/exdb/mnist/, "the IDX file format".

@@ -82,14 +82,14 @@ class Header:
             DataError: If they are not the header of an IDX file, or end within it.
         """
         if data[:2] != b"\0\0":
-            code, found = _looks_like(data)
+            code, found, remedy = _looks_like(data)
             raise DataError(
                 "not an IDX file",
                 where=where,
                 offset=0,
                 expected="magic number 00 00, type, rank",
                 found=found,
-                remedy="check that the download is the IDX file itself",
+                remedy=remedy,
                 code=code,
             )
         if len(data) < 4:
@@ -101,8 +101,11 @@ class Header:
                 where=where,
                 offset=2,
                 expected=", ".join(f"0x{c:02X} {name}" for c, name in TYPE_CODES.items()),
-                found=f"0x{type_code:02X}",
-                remedy="write the file with one of these types",
+                found=f"0x{type_code:02X}"
+                + (": 16-bit numbers, it seems" if _is_wide(data) else ""),
+                remedy="write the file as bytes"
+                if _is_wide(data)
+                else "write the file with one of these types",
                 code=Code.TYPE_CODE,
             )
         if rank == 0:
@@ -120,6 +123,11 @@ class Header:
         return cls(TYPE_CODES[type_code], struct.unpack_from(f">{rank}I", data, 4))
 
 
+def _is_wide(data: bytes) -> bool:
+    """Tell whether the bytes of a header were written as little-endian numbers of 16 bits."""
+    return not any(data[1:16:2]) and len(data) > 8 and data[4] in TYPE_CODES and 0 < data[6] < 5
+
+
 def _ends_early(data: bytes, expected: int, where: str) -> DataError:
     return DataError(
         "file ends within its header",
@@ -132,20 +140,23 @@ def _ends_early(data: bytes, expected: int, where: str) -> DataError:
     )
 
 
+_ITSELF = "check that the download is the IDX file itself"
+_UNPACK = "unpack it"
+_IMPORT = "make IDX files of it: idxpipe import"
 # What is found under the name of an IDX file: by its first bytes, after white space for text.
 _SIGNATURES = (
-    (b"PK\x03\x04", "a ZIP archive"),
-    (b"\x89PNG", "a PNG image"),
-    (b"\xff\xd8\xff", "a JPEG image"),
-    (b"\x93NUMPY", "a NumPy file"),
-    (b"\x89HDF", "an HDF5 file"),
-    (b"PAR1", "a Parquet file"),
-    (b"BZh", "bzip2 data"),
-    (b"\xfd7zXZ", "xz data"),
-    (b"\x28\xb5\x2f\xfd", "Zstandard data"),
-    (GZIP_MAGIC, "gzip data inside gzip data"),
-    (b"%PDF", "a PDF document"),
-    (b"version https://git-lfs", "a Git LFS pointer"),
+    (b"PK\x03\x04", "a ZIP archive", f"{_UNPACK}: unzip"),
+    (b"\x89PNG", "a PNG image", _IMPORT),
+    (b"\xff\xd8\xff", "a JPEG image", _IMPORT),
+    (b"\x93NUMPY", "a NumPy file", _IMPORT),
+    (b"\x89HDF", "an HDF5 file", _ITSELF),
+    (b"PAR1", "a Parquet file", _ITSELF),
+    (b"BZh", "bzip2 data", f"{_UNPACK}: bunzip2"),
+    (b"\xfd7zXZ", "xz data", f"{_UNPACK}: xz -d"),
+    (b"\x28\xb5\x2f\xfd", "Zstandard data", f"{_UNPACK}: zstd -d"),
+    (GZIP_MAGIC, "gzip data inside gzip data", f"{_UNPACK} once: gunzip"),
+    (b"%PDF", "a PDF document", _ITSELF),
+    (b"version https://git-lfs", "a Git LFS pointer", "fetch what it points to: git lfs pull"),
 )
 _TEXTS = (
     (b"<!doctype", "an HTML page, such as a server's error page"),
@@ -156,16 +167,30 @@ _TEXTS = (
 )
 
 
-def _looks_like(data: bytes) -> tuple[Code, str]:
+def _looks_like(data: bytes) -> tuple[Code, str, str]:
+    """Return what the first bytes of no IDX file are: code, words, and what to do."""
     if not data:
-        return Code.EMPTY_FILE, "an empty file"
-    text = data[:64].removeprefix(b"\xef\xbb\xbf").lstrip().lower()
-    for signature, name in _SIGNATURES:
+        return Code.EMPTY_FILE, "an empty file", "fetch the file again"
+    # Source: NumPy's npyio.py, savez: a ZIP archive with a .npy file per array.
+    if data.startswith(b"PK\x03\x04") and b".npy" in data[30:300]:
+        return Code.OTHER_CONTENT, "a NumPy archive, .npz", _IMPORT
+    for signature, name, remedy in _SIGNATURES:
         if data.startswith(signature):
-            return Code.OTHER_CONTENT, name
+            return Code.OTHER_CONTENT, name, remedy
+    text = _looks_like_text(data)
+    if text:
+        return Code.OTHER_CONTENT, text, _ITSELF
+    if data[2:4] == b"\0\0" and data[1] in TYPE_CODES and 0 < data[0] < 5:
+        remedy = "write the header's numbers big-endian"
+        return Code.NOT_IDX, f"bytes {data[:4].hex(' ')}: a little-endian header", remedy
+    return Code.NOT_IDX, "bytes " + data[:4].hex(" "), _ITSELF
+
+
+def _looks_like_text(data: bytes) -> str:
+    """Return what kind of text begins so; empty if it is none."""
+    text = data[:64].removeprefix(b"\xef\xbb\xbf").lstrip().lower()
     for signature, name in _TEXTS:
         if text.startswith(signature):
-            return Code.OTHER_CONTENT, name
-    if len(data) >= 8 and all(32 <= byte < 127 or byte in b"\t\r\n" for byte in data[:64]):
-        return Code.OTHER_CONTENT, f"text: {data[:24].decode()!r}"
-    return Code.NOT_IDX, "bytes " + data[:4].hex(" ")
+            return name
+    printable = all(32 <= byte < 127 or byte in b"\t\r\n" for byte in data[:64])
+    return f"text: {data[:24].decode()!r}" if len(data) >= 8 and printable else ""

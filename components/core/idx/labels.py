@@ -46,6 +46,13 @@ def label_column(
     return labels.astype(np.int64) - label_offset if label_offset else labels
 
 
+def _swapped(value: int, size: int) -> int:
+    """Return a number read in the other byte order; -1 of a single byte."""
+    if size == 1:
+        return -1
+    return int.from_bytes(value.to_bytes(size, "big", signed=True), "little", signed=True)
+
+
 def _rows(data: "Buffer", header: Header) -> "NDArray[np.integer]":
     import numpy as np
 
@@ -191,6 +198,8 @@ class LabelCount:
             )
         if value == self._limit and not self._label_offset and not (self.counts or [0])[0]:
             return "labels begin at 1: set label_offset to 1"
+        if self._limit > _swapped(value, ITEM_BYTES[self._header.dtype]) > 0:
+            return "these are little-endian numbers: write them big-endian"
         if ord("0") <= value <= ord("9") and not any(self.counts):
             return "these are characters, '0' to '9': set label_offset to 48"
         return (

@@ -95,7 +95,7 @@ def test_damaged_data_is_refused(tmp_path):
         read(tmp_path / "f", bytes(bad))
 
 
-@pytest.mark.parametrize("after", [b"\0", b"junk", b"\x1f\x8c"])
+@pytest.mark.parametrize("after", [b"\0x", b"junk", b"\x1f\x8c"])
 def test_something_after_the_end_is_refused(tmp_path, after):
     with pytest.raises(DataError, match="followed by something else"):
         read(tmp_path / "f", PACKED + after)
