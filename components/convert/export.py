@@ -110,14 +110,20 @@ def _check_free(output: str, names: list[str]) -> None:
 
 def _parts(uri: str, dataset: Dataset, whole: bool) -> Iterator[Part]:
     """Yield places, images [rows, *image_shape] and labels [rows], some rows at a time."""
+    # As the labels' file had them.
+    first = _first_label(dataset)
     shuffled = whole and dataset.shuffle_seed != FILE_ORDER
     start = 0
     for images, labels in read_examples(shard_uris(uri, dataset), dataset):
         places = np.arange(start, start + len(labels))
         if shuffled:
             places = source_indices(places, dataset.num_examples, dataset.shuffle_seed)
-        yield places, images.reshape(-1, *dataset.image_shape), labels
+        yield places, images.reshape(-1, *dataset.image_shape), labels + first
         start += len(labels)
+
+
+def _first_label(dataset: Dataset) -> int:
+    return int(dataset.layout.get("label_offset", 0))
 
 
 def _write_arrays(paths: list[str], dataset: Dataset, target: str, parts: Iterator[Part]) -> None:
@@ -151,8 +157,10 @@ def _create(path: str, target: str, name: str, shape: tuple[int, ...]) -> "np.me
 
 def _write_png(folder: str, dataset: Dataset, parts: Iterator[Part]) -> None:
     """Write FOLDER/LABEL/NUMBER.png, which Keras and torchvision read as labelled images."""
-    label_width, width = len(str(dataset.num_classes - 1)), len(str(dataset.num_examples - 1))
-    for label in np.flatnonzero(dataset.class_counts):
+    first = _first_label(dataset)
+    label_width = len(str(dataset.num_classes - 1 + first))
+    width = len(str(dataset.num_examples - 1))
+    for label in np.flatnonzero(dataset.class_counts) + first:
         os.makedirs(os.path.join(folder, f"{label:0{label_width}d}"))
     one_channel = dataset.image_shape[2:] == (1,)
     for places, images, labels in parts:

@@ -4,6 +4,8 @@ import dataclasses
 
 from idxpipe.components.core.config import Config, parameter
 
+TRAINING, UPRIGHT = "training", "upright"
+
 
 @dataclasses.dataclass(frozen=True)
 class EvaluateConfig(Config):
@@ -52,6 +54,20 @@ class PredictConfig(Config):
     )
     batch_size: int = parameter(
         1000, "images at a time; no effect on the result", unit="images", minimum=1
+    )
+    layout: str = parameter(
+        TRAINING,
+        "how pixels stand in IDX files: as in those of the training, whose layout (transposed, "
+        "channels first, flattened) the model remembers, or upright, channels last",
+        choices=(TRAINING, UPRIGHT),
+    )
+    invert: bool = parameter(
+        default=False,
+        help="take dark for bright and the reverse, as for ink on paper where the model was "
+        "trained on a dark ground",
+    )
+    resize: bool = parameter(
+        default=False, help="scale PNG images to the size that the model takes"
     )
     accelerator: str = parameter(
         "auto",

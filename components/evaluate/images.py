@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,11 +11,26 @@ from idxpipe.components.core import storage
 from idxpipe.components.core.errors import DataError
 from idxpipe.components.core.idx.checks import check_images, read_header, scan
 from idxpipe.components.core.idx.content import is_gzip, read_chunks
+from idxpipe.components.core.idx.folders import names_in, what_is_here
 from idxpipe.components.core.idx.header import GZIP_MAGIC, Header
+from idxpipe.components.core.idx.pixel_order import PixelOrder
 from idxpipe.components.core.model import ModelCard
 from idxpipe.components.core.narration import say
 from idxpipe.components.core.shapes import format_shape
+from idxpipe.components.evaluate.config import UPRIGHT, PredictConfig
 from idxpipe.components.evaluate.png_reader import SIGNATURE, decode_png
+
+_USUAL = PixelOrder()
+_AS_IS = PredictConfig()
+# What predict does not read, by the first bytes.
+_PICTURES = (
+    (b"\xff\xd8\xff", "a JPEG image"),
+    (b"BM", "a BMP image"),
+    (b"GIF8", "a GIF image"),
+    (b"II*\0", "a TIFF image"),
+    (b"MM\0*", "a TIFF image"),
+    (b"RIFF", "a WebP image"),
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,11 +41,13 @@ class Source:
         uri: Where it is.
         count: How many it holds.
         header: What an IDX file says of itself; None is a PNG file.
+        order: How its pixels are stored.
     """
 
     uri: str
     count: int
     header: Header | None = None
+    order: PixelOrder = _USUAL
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,26 +68,31 @@ class Images:
         return len(self.names)
 
 
-def find_sources(uris: list[str], card: ModelCard) -> list[Source]:
+def find_sources(uris: list[str], card: ModelCard, config: PredictConfig = _AS_IS) -> list[Source]:
     """Return the files that are meant, in order; each is read once and checked.
 
     Args:
-        uris: IDX files, plain or gzip; PNG files; folders, whose PNG files are taken by name.
+        uris: IDX files, plain or gzip; PNG files; folders, whose PNG files are taken by name, or
+            those of the folders in it, as of one per class.
         card: What the model takes.
+        config: How pixels stand in IDX files, and whether to scale PNG images.
 
     Raises:
         DataError: If one is missing, damaged, or not of the shape and type of the model's images.
     """
-    return [_check(uri, card) for given in uris for uri in _expand(given)]
+    return [_check(uri, card, config) for given in uris for uri in _expand(given)]
 
 
-def read_batches(sources: list[Source], card: ModelCard, size: int) -> Iterator[Images]:
+def read_batches(
+    sources: list[Source], card: ModelCard, size: int, config: PredictConfig = _AS_IS
+) -> Iterator[Images]:
     """Yield the images of all sources in order, `size` at a time, in constant memory.
 
     Args:
         sources: From `find_sources`.
         card: What the model takes.
         size: Rows of each batch, the last one padded with zeros.
+        config: Whether to invert images, and to scale PNG images.
 
     Raises:
         DataError: If a file has changed since it was checked.
@@ -78,8 +101,8 @@ def read_batches(sources: list[Source], card: ModelCard, size: int) -> Iterator[
     names: list[tuple[str, int]] = []
     pixels = np.zeros((size, *card.image_shape), dtype)
     for source in sources:
-        for index, image in enumerate(_read(source, card)):
-            pixels[len(names)] = image
+        for index, image in enumerate(_read(source, card, config)):
+            pixels[len(names)] = _inverted(image, card) if config.invert else image
             names.append((source.uri, index))
             if len(names) == size:
                 yield Images(names, pixels)
@@ -91,14 +114,18 @@ def read_batches(sources: list[Source], card: ModelCard, size: int) -> Iterator[
 def _expand(uri: str) -> list[str]:
     if storage.exists(uri):
         return [uri]
-    names = storage.list_names(uri)
+    names = names_in(uri)
     pictures = [name for name in names if name.lower().endswith(".png")]
+    if not pictures:
+        below = [f"{f}/{n}" for f in storage.list_folders(uri) for n in names_in(f"{uri}/{f}")]
+        pictures = [name for name in below if name.lower().endswith(".png")]
+        names = below if pictures else names
     if not pictures:
         raise DataError(
             "no images here",
             where=uri,
             expected="an IDX file, a PNG file, or a folder of PNG files",
-            found=", ".join(names[:3]) or "no such file, or an empty folder",
+            found=what_is_here(uri, names),
             remedy="check the path; name IDX files themselves, not their folder",
         )
     if len(pictures) < len(names):
@@ -106,11 +133,11 @@ def _expand(uri: str) -> list[str]:
     return [storage.join(uri, name) for name in pictures]
 
 
-def _check(uri: str, card: ModelCard) -> Source:
+def _check(uri: str, card: ModelCard, config: PredictConfig) -> Source:
     with storage.open_read(uri) as stream:
         start = stream.read(len(SIGNATURE))
     if start == SIGNATURE:
-        decode_png(storage.read(uri), card.image_shape, card.image_dtype, uri)
+        _decode(uri, card, config)
         return Source(uri, 1)
     if start and not start.startswith((b"\0\0", GZIP_MAGIC)):
         raise DataError(
@@ -118,12 +145,12 @@ def _check(uri: str, card: ModelCard) -> Source:
             where=uri,
             offset=0,
             expected="an IDX file, plain or gzip, or a PNG file",
-            found="bytes " + start[:4].hex(" "),
-            remedy="convert it to PNG without loss",
+            found=_called(start),
+            remedy="save it as PNG, scaled and grey or coloured as the training images were",
         )
-    header = read_header(uri)
+    header, order = read_header(uri), order_of(card, config)
     for name, offset, takes, holds in (
-        ("shape", 4, format_shape(card.image_shape), _shape_of(header)),
+        ("shape", 4, format_shape(card.image_shape), _shape_of(header, order)),
         ("type", 2, card.image_dtype, header.dtype),
     ):
         if takes != holds:
@@ -133,22 +160,51 @@ def _check(uri: str, card: ModelCard) -> Source:
                 offset=offset,
                 expected=f"{takes}, which the model in {card.uri} takes",
                 found=holds,
-                remedy="give images like those of the training, or the model they are for",
+                remedy="give images like those of the training, or the model they are for"
+                + (
+                    ""
+                    if order == _USUAL
+                    else "; if they are upright already, set layout to upright"
+                ),
             )
-    check_images(None)(uri, header)
+    check_images(card.image_shape, order)(uri, header)
     if is_gzip(uri):
         # Only its end tells whether it is whole.
         scan(uri, lambda uri, header: None)
-    return Source(uri, header.records, header)
+    return Source(uri, header.records, header, order)
 
 
-def _shape_of(header: Header) -> str:
-    return format_shape(header.record_shape) or "single numbers, as labels are"
+def _called(start: bytes) -> str:
+    names = (name for signature, name in _PICTURES if start.startswith(signature))
+    return next(names, "bytes " + start[:4].hex(" "))
 
 
-def _read(source: Source, card: ModelCard) -> Iterator[NDArray[np.generic]]:
+def order_of(card: ModelCard, config: PredictConfig) -> PixelOrder:
+    """Return how pixels stand in IDX files: as in the training's, unless they are said upright."""
+    if config.layout == UPRIGHT:
+        return _USUAL
+    given = {name: bool(card.layout.get(name)) for name in ("transposed", "channels_first")}
+    flattened = bool(card.layout.get("flattened"))
+    return PixelOrder(**given, flattened=flattened, shape=card.image_shape if flattened else None)
+
+
+def _shape_of(header: Header, order: PixelOrder) -> str:
+    return format_shape(order.upright(header.record_shape)) or "single numbers, as labels are"
+
+
+def _decode(uri: str, card: ModelCard, config: PredictConfig) -> NDArray[np.uint8]:
+    data, shape = storage.read(uri), card.image_shape
+    return decode_png(data, shape, card.image_dtype, uri, resize=config.resize)
+
+
+def _inverted(image: NDArray[Any], card: ModelCard) -> NDArray[Any]:
+    low, high = card.pixel_range or (0, np.iinfo(np.uint8).max)
+    return (low + high - image.astype(np.float64)).astype(image.dtype)
+
+
+def _read(source: Source, card: ModelCard, config: PredictConfig) -> Iterator[NDArray[np.generic]]:
     if source.header is None:
-        yield decode_png(storage.read(source.uri), card.image_shape, card.image_dtype, source.uri)
+        yield _decode(source.uri, card, config)
         return
     dtype = np.dtype(card.image_dtype).newbyteorder(">")
     rest, skip, size = b"", source.header.data_offset, source.header.record_bytes
@@ -157,9 +213,8 @@ def _read(source: Source, card: ModelCard) -> Iterator[NDArray[np.generic]]:
         data = rest + chunk[skip:]
         skip = max(0, skip - len(chunk))
         whole = min(left, len(data) // size)
-        yield from np.frombuffer(data, dtype, whole * size // dtype.itemsize).reshape(
-            whole, *card.image_shape
-        )
+        pixels = np.frombuffer(data, dtype, whole * size // dtype.itemsize)
+        yield from source.order.turn(pixels, source.header.record_shape)
         left -= whole
         rest = data[whole * size :]
     if left:

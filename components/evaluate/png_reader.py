@@ -18,9 +18,13 @@ SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _IHDR = struct.Struct(">8xI4sIIB")
 # By number of channels: a PNG is grey, or has colours, or colours and transparency.
 _CHANNELS = (1, 3, 4)
+# Unpacked, 1 GiB.
+_LARGEST_SIDE = 1 << 14
 
 
-def decode_png(data: bytes, shape: tuple[int, ...], dtype: str, where: str) -> NDArray[np.uint8]:
+def decode_png(
+    data: bytes, shape: tuple[int, ...], dtype: str, where: str, *, resize: bool = False
+) -> NDArray[np.uint8]:
     """Return the pixels of a PNG file.
 
     Grey becomes three equal channels and the reverse, a palette its colours, and an opaque alpha
@@ -31,6 +35,7 @@ def decode_png(data: bytes, shape: tuple[int, ...], dtype: str, where: str) -> N
         shape: (height, width) or (height, width, channels) of the images that the model takes.
         dtype: NumPy name of their pixels' type.
         where: URI of the file, for the error.
+        resize: Whether to scale it to `shape`.
 
     Returns:
         uint8 array of `shape`.
@@ -47,8 +52,8 @@ def decode_png(data: bytes, shape: tuple[int, ...], dtype: str, where: str) -> N
             found="a PNG file: uint8, with 1, 3 or 4 channels",
             remedy="give the images as an IDX file",
         )
-    _check_header(data, shape, where)
-    rgba = _decode(data, where)
+    _check_header(data, shape, where, resize)
+    rgba = _decode(data, shape[:2], where)
     if channels == 4:
         return rgba
     if rgba[..., 3].min() < 255:
@@ -61,26 +66,28 @@ def decode_png(data: bytes, shape: tuple[int, ...], dtype: str, where: str) -> N
     return np.ascontiguousarray(grey).reshape(shape)
 
 
-def _check_header(data: bytes, shape: tuple[int, ...], where: str) -> None:
+def _check_header(data: bytes, shape: tuple[int, ...], where: str, resize: bool) -> None:
     """Check what the file says of itself, before anything is unpacked."""
     if len(data) < _IHDR.size or not data.startswith(SIGNATURE):
         raise _damaged("it ends within its header", where)
     _, kind, width, height, depth = _IHDR.unpack_from(data)
     if kind != b"IHDR":
         raise _damaged("its first chunk is not IHDR", where)
-    if (height, width) != shape[:2]:
+    if resize and max(height, width) > _LARGEST_SIDE:
+        raise _lossy(f"{height}x{width} pixels", f"at most {_LARGEST_SIDE} a side", where)
+    if (height, width) != shape[:2] and not resize:
         raise DataError(
             "image differs in size from those the model was trained on",
             where=where,
             expected=format_shape(shape[:2]),
             found=format_shape((height, width)),
-            remedy="scale it as the training images were, or give the model it is for",
+            remedy="scale it as the training images were, or set resize to true",
         )
     if depth > 8:
         raise _lossy(f"{depth} bits a channel", "8 or less", where)
 
 
-def _decode(data: bytes, where: str) -> NDArray[np.uint8]:
+def _decode(data: bytes, size: tuple[int, ...], where: str) -> NDArray[np.uint8]:
     from PIL import Image
 
     try:
@@ -88,7 +95,10 @@ def _decode(data: bytes, where: str) -> NDArray[np.uint8]:
         with Image.open(io.BytesIO(data), formats=("PNG",)) as image:
             image.verify()
         with Image.open(io.BytesIO(data), formats=("PNG",)) as image:
-            return np.asarray(image.convert("RGBA"))
+            rgba = image.convert("RGBA")
+            if rgba.size != (size[1], size[0]):
+                rgba = rgba.resize((size[1], size[0]), Image.Resampling.BOX)
+            return np.asarray(rgba)
     except (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error) as error:
         raise _damaged(str(error) or type(error).__name__, where) from None
 

@@ -13,9 +13,12 @@ from idxpipe.components.core.model import ModelCard, read_card
 from idxpipe.components.core.narration import say
 from idxpipe.components.core.tf_host import quiet_import
 from idxpipe.components.evaluate.config import PredictConfig
+from idxpipe.components.evaluate.contradictions import contradictions
 from idxpipe.components.evaluate.images import Images, Source, find_sources, read_batches
 from idxpipe.components.evaluate.metrics.metrics import softmax
 from idxpipe.components.evaluate.replicas import with_logits
+
+_FEW = 100
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,18 +29,23 @@ class Prediction:
         file: URI of its file.
         index: Number of the image in the file, from 0.
         classes: The most probable classes, most probable first; of equal ones the smaller first.
+            Numbers are those of the labels that the model was trained on.
         probabilities: Theirs.
+        names: Theirs, if the model knows them.
     """
 
     file: str
     index: int
     classes: tuple[int, ...]
     probabilities: tuple[float, ...]
+    names: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return the prediction; `top` is there if more than one class was asked for."""
         pairs = zip(self.classes, self.probabilities, strict=True)
-        top = [{"class": c, "probability": p} for c, p in pairs]
+        top: list[dict[str, Any]] = [{"class": c, "probability": p} for c, p in pairs]
+        for entry, name in zip(top, self.names, strict=False):
+            entry["name"] = name
         body = {"file": self.file, "index": self.index, **top[0]}
         return {**body, "top": top} if len(top) > 1 else body
 
@@ -75,7 +83,7 @@ def prepare(model: str, images: list[str], config: PredictConfig) -> Task:
             type that the model was trained on.
     """
     card = read_card(model)
-    return Task(card, find_sources(images, card), config)
+    return Task(card, find_sources(images, card, config), config)
 
 
 def predict(task: Task) -> Iterator[Prediction]:
@@ -85,9 +93,16 @@ def predict(task: Task) -> Iterator[Prediction]:
         DataError: If the model is damaged, or gives no finite numbers.
         SetupError: If the device is absent.
     """
+    for line in contradictions(_images(task), task.card):
+        say(line)
     size = min(task.config.batch_size, task.count)
-    batches = read_batches(task.sources, task.card, size)
+    batches = read_batches(task.sources, task.card, size, task.config)
     yield from _classify(task.card, task.config, batches, task.count)
+
+
+def _images(task: Task) -> Iterator[NDArray[np.generic]]:
+    for batch in read_batches(task.sources, task.card, _FEW, task.config):
+        yield from batch.images[: batch.real]
 
 
 def predict_array(
@@ -137,6 +152,7 @@ def _classify(
 
         devices = choose_devices(DeviceConfig(accelerator=config.accelerator))
     replicas = load_model(card, devices)
+    first = int(card.layout.get("label_offset", 0))
     say(f"predicting with step {card.step} on {', '.join(devices)}, {count} images")
     for batch, logits in with_logits(batches, replicas):
         order = np.argsort(-logits, axis=1, kind="stable")[:, : config.top_k]
@@ -144,4 +160,6 @@ def _classify(
         for (file, index), classes, probabilities in zip(
             batch.names, order.tolist(), shares.tolist(), strict=True
         ):
-            yield Prediction(file, index, tuple(classes), tuple(probabilities))
+            names = tuple(card.class_names[number] for number in classes if card.class_names)
+            labels = tuple(number + first for number in classes)
+            yield Prediction(file, index, labels, tuple(probabilities), names)

@@ -1,3 +1,4 @@
+import dataclasses
 import gzip
 import os
 import tracemalloc
@@ -11,6 +12,7 @@ from idxpipe.components.core import storage
 from idxpipe.components.core.errors import DataError
 from idxpipe.components.core.model import ModelCard
 from idxpipe.components.core.transfer import upload
+from idxpipe.components.evaluate.config import PredictConfig
 from idxpipe.components.evaluate.images import find_sources, read_batches
 from tests.idxfiles import idx_bytes, write_idx
 
@@ -118,13 +120,13 @@ def test_labels_an_empty_file_and_what_is_no_image_are_refused(tmp_path):
     assert labels.found == "single numbers, as labels are"
     assert "empty" in refused(write_idx(tmp_path / "empty", IMAGES[:0])).problem
     (tmp_path / "a.jpg").write_bytes(b"\xff\xd8\xff\xe0 a jpeg")
-    assert refused(tmp_path / "a.jpg").found == "bytes ff d8 ff e0"
+    assert refused(tmp_path / "a.jpg").found == "a JPEG image"
     (tmp_path / "nothing").write_bytes(b"")
     assert refused(tmp_path / "nothing").found == "an empty file"
 
 
 def test_no_such_file_and_a_folder_without_pictures_are_refused(tmp_path):
-    assert "no such file" in refused(tmp_path / "none").found
+    assert refused(tmp_path / "none").found == "no such folder"
     write_idx(tmp_path / "images", IMAGES)
     error = refused(tmp_path)
     assert "no images here" in error.problem
@@ -144,3 +146,46 @@ def test_a_file_that_shrinks_meanwhile_is_found(tmp_path):
     Path(uri).write_bytes(idx_bytes(IMAGES)[:-1])
     with pytest.raises(DataError, match="changed while it was read"):
         list(read_batches(sources, card(), 4))
+
+
+def test_the_layout_of_the_training_is_applied(tmp_path):
+    color = np.random.default_rng(5).integers(0, 256, (6, 3, 4, 3)).astype(np.uint8)
+    for layout, stored, images in (
+        ({"transposed": True}, IMAGES.swapaxes(1, 2), IMAGES),
+        ({"flattened": True}, IMAGES.reshape(len(IMAGES), -1), IMAGES),
+        ({"channels_first": True}, np.moveaxis(color, -1, 1), color),
+    ):
+        taken = dataclasses.replace(card(images.shape[1:]), layout=layout)
+        uri = write_idx(tmp_path / "images", stored)
+        batches = list(read_batches(find_sources([uri], taken), taken, 50))
+        np.testing.assert_array_equal(batches[0].images[: len(images)], images)
+        if "flattened" in layout:
+            continue
+        uri = write_idx(tmp_path / "upright", images)
+        with pytest.raises(DataError) as caught:
+            find_sources([uri], taken)
+        assert "set layout to upright" in caught.value.remedy
+        config = PredictConfig(layout="upright")
+        batches = list(read_batches(find_sources([uri], taken, config), taken, 50, config))
+        np.testing.assert_array_equal(batches[0].images[: len(images)], images)
+
+
+def test_images_are_inverted_and_scaled_on_request_only(tmp_path):
+    uri = write_idx(tmp_path / "images", IMAGES)
+    config = PredictConfig(invert=True)
+    (batch,) = read_batches(find_sources([uri], card(), config), card(), 11, config)
+    np.testing.assert_array_equal(batch.images, 255 - IMAGES)
+    large = str(tmp_path / "large.png")
+    Image.fromarray(np.kron(IMAGES[0], np.ones((5, 5), np.uint8))).save(large)
+    assert "set resize to true" in refused(large).remedy
+    config = PredictConfig(resize=True)
+    (batch,) = read_batches(find_sources([large], card(), config), card(), 1, config)
+    np.testing.assert_array_equal(batch.images[0], IMAGES[0])
+
+
+def test_a_folder_per_class_as_export_writes_them(tmp_path):
+    for label in ("0", "1"):
+        write_pngs(tmp_path / label, 2)
+    names, pixels = read([str(tmp_path)])
+    assert [name for name, _ in names] == [f"{tmp_path}/{c}/{n}.png" for c in "01" for n in "01"]
+    np.testing.assert_array_equal(pixels, IMAGES[[0, 1, 0, 1]])

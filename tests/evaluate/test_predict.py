@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import subprocess
 import sys
@@ -166,3 +167,15 @@ def test_a_reader_who_goes_away_is_no_error(model, images):
     assert done.returncode == 0
     assert "Traceback" not in done.stderr
     assert "Error" not in done.stderr
+
+
+def test_classes_are_called_as_the_training_called_them(model, images):
+    task = prepare(model, [images], PredictConfig(top_k=2, **CPU))
+    named = dataclasses.replace(
+        task.card, layout={"label_offset": 1}, class_names=("one", "two", "three")
+    )
+    found = list(predict(dataclasses.replace(task, card=named)))
+    assert found[6].classes == (1, 2)
+    assert found[6].names == ("one", "two")
+    assert found[6].to_json()["name"] == "one"
+    assert found[6].to_json()["top"][1]["name"] == "two"

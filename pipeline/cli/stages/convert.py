@@ -8,7 +8,8 @@ from typing import Any
 from idxpipe.components.convert.config import ConvertConfig
 from idxpipe.components.core import storage
 from idxpipe.components.core.errors import UsageError
-from idxpipe.components.core.idx.files import DataConfig, find_files
+from idxpipe.components.core.config import flag
+from idxpipe.components.core.idx.files import ROLES, DataConfig, find_files
 from idxpipe.components.core.idx.layout import LayoutConfig
 from idxpipe.pipeline.cli.command import Outcome
 from idxpipe.pipeline.cli.flags import add_config, add_required, add_text, read_config
@@ -19,16 +20,12 @@ HELP = "convert IDX files to TFRecord shards with Beam"
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Add what is converted, where to, and how."""
-    what = "folder with the four files of a data set: converts both splits"
-    add_text(parser, "--data", "URI", what)
-    what = "what the names of these files begin with, where the folder holds several sets"
-    add_text(parser, "--data-prefix", "TEXT", what)
-    add_text(parser, "--images", "URI", "or IDX images of one split, plain or gzip")
+    add_text(parser, "--images", "URI", "IDX images of one split, plain or gzip, in place of data")
     add_text(parser, "--labels", "URI", "and its labels")
     add_text(parser, "--split", "TEXT", "name of that split (default: train)", default="train")
     what = "folder of the dataset: shards and dataset.json; with --data, of train/ and test/"
     add_required(parser, "--output", what)
-    add_config(parser, ConvertConfig, LayoutConfig)
+    add_config(parser, DataConfig, ConvertConfig, LayoutConfig)
     parser.add_argument(
         "beam_arguments", nargs="*", metavar="-- BEAM OPTIONS", help="Beam's own options"
     )
@@ -40,10 +37,11 @@ def run(args: argparse.Namespace) -> Outcome:
     options = " ".join([args.beam_options, *map(shlex.quote, args.beam_arguments)])
     config = dataclasses.replace(read_config(args, ConvertConfig), beam_options=options.strip())
     layout = read_config(args, LayoutConfig)
-    if not args.data:
+    data = read_config(args, DataConfig)
+    if not data.uris:
         one = _convert(args.images, args.labels, args.output, args.split, config, layout)
         return Outcome(one, _word(one))
-    files = find_files(DataConfig(data=args.data, data_prefix=args.data_prefix))
+    files = find_files(data)
     made = {}
     for split in ("train", "test"):
         images, labels = (getattr(files, f"{split}_{kind}") for kind in ("images", "labels"))
@@ -57,15 +55,17 @@ def run(args: argparse.Namespace) -> Outcome:
 
 
 def _check_what(args: argparse.Namespace) -> None:
-    if args.data and not (args.images or args.labels):
+    whole = any(getattr(args, name) for name in ("data", *ROLES))
+    if whole and not (args.images or args.labels):
         return
-    if not args.data and args.images and args.labels:
+    if not whole and args.images and args.labels:
         return
-    given = [f"--{name}" for name in ("data", "images", "labels") if getattr(args, name)]
+    names = ("data", *ROLES, "images", "labels")
+    given = [flag(name) for name in names if getattr(args, name)]
     raise UsageError(
         "what to convert is not clear",
         where="convert",
-        expected="either --data, or --images and --labels",
+        expected="either --data or all four files, or --images and --labels",
         found=", ".join(given) or "none of them",
     )
 

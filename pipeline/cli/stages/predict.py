@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from idxpipe.components.core.printable import printable
 from idxpipe.components.evaluate.config import PredictConfig
 from idxpipe.pipeline.cli.command import Outcome
 from idxpipe.pipeline.cli.flags import add_config, add_made, add_root, read_config
@@ -22,7 +23,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     what = "folder of a SavedModel, the output of train, or a run: its id or `latest`"
     add_made(parser, "--model", what)
     add_root(parser)
-    what = "IDX files, plain or gzip; PNG files; or folders of PNG files"
+    what = "IDX files, plain or gzip; PNG files; or folders of PNG files, or of such folders"
     parser.add_argument("images", nargs="+", metavar="IMAGES", help=what)
     parser.add_argument(
         "--format",
@@ -66,4 +67,5 @@ def _table(task: "Task", predictions: "Iterator[Prediction]") -> Iterator[str]:
             head = ""
         pairs = zip(prediction.classes, prediction.probabilities, strict=True)
         shown = "".join(f"{number:>7}{share:>13.4f}" for number, share in pairs)
-        yield f"{prediction.file:<{wide}}{prediction.index:>8}{shown}"
+        names = "  " + ", ".join(map(printable, prediction.names)) if prediction.names else ""
+        yield f"{prediction.file:<{wide}}{prediction.index:>8}{shown}{names}"
