@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from idxpipe.pipeline.catalogue import STAGES
-from idxpipe.pipeline.cli.main import make_parser
+from idxpipe.pipeline.cli.main import build_parser
 
 ROOT = Path("idxpipe/components")
 # How a remedy sends somebody to another stage than the one whose error it is.
@@ -19,12 +18,13 @@ WORDS = {
 }
 # Both of these raise what the code of the format says.
 READERS = ("validate", "convert")
+SET = re.compile(r"\bset [a-z_]+ to ")
 WORD = re.compile(r"(?<![\w/.=])(?:--)?[a-z]+(?:[_-][a-z]+)+(?![\w/=(.])")
 
 
 def parameters():
     """The parameters of each command, as the command line has them."""
-    parser = make_parser()
+    parser = build_parser()
     commands = parser._subparsers._group_actions[0].choices
     return {
         name: {action.dest for action in command._actions} for name, command in commands.items()
@@ -36,12 +36,16 @@ def remedies():
     for path in sorted(ROOT.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.keyword) and node.arg == "remedy":
-                parts = [
-                    part.value
-                    for part in ast.walk(node.value)
-                    if isinstance(part, ast.Constant) and isinstance(part.value, str)
-                ]
-                yield path.relative_to(ROOT), " ".join(parts)
+                yield path.relative_to(ROOT), text_in(node.value)
+            # What is put together elsewhere.
+            elif isinstance(node, (ast.Return, ast.Assign)) and SET.search(text_in(node)):
+                yield path.relative_to(ROOT), text_in(node)
+
+
+def text_in(node):
+    """All text of an expression."""
+    found = (part.value for part in ast.walk(node) if isinstance(part, ast.Constant))
+    return " ".join(value for value in found if isinstance(value, str))
 
 
 FLAGS = parameters()

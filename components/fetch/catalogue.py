@@ -166,7 +166,12 @@ _EMNIST = DataSet(
         ),
     ),
     archive=True,
-    settings=("data_prefix=emnist-letters", "num_classes=27", "transposed=true"),
+    settings=(
+        "data_prefix=emnist-letters",
+        "num_classes=26",
+        "label_offset=1",
+        "transposed=true",
+    ),
     note="six data sets: data_prefix may also be emnist-byclass, -bymerge, -balanced, -digits or "
     "-mnist, with num_classes=0",
 )

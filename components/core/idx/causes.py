@@ -3,6 +3,7 @@
 A guess that fits to the byte is said as such; the fault itself stays what it is.
 """
 
+import codecs
 import math
 import struct
 
@@ -59,7 +60,7 @@ def of_length(uri: str, header: Header, length: int) -> Cause | None:
             f"{records} records more: the count was written in 16 bits",
             f"write the count in 32 bits: {right}",
         )
-    return of_sizes(uri, header, length) or _of_line_ends(uri, header, length)
+    return _of_line_ends(uri, header, length) or of_sizes(uri, header, length)
 
 
 def _of_line_ends(uri: str, header: Header, length: int) -> Cause | None:
@@ -115,7 +116,8 @@ def of_header(start: bytes) -> Cause | None:
 
 def _is_latin(start: bytes) -> bool:
     try:
-        text = start[:4096].decode("utf-8", "ignore").encode("latin-1")
+        # Not to its end, where a letter may be cut.
+        text = codecs.getincrementaldecoder("utf-8")().decode(start).encode("latin-1")
         header = Header.decode(text[:20], "")
     except (UnicodeError, DataError):
         return False

@@ -7,8 +7,8 @@ from typing import Any
 
 from idxpipe.components.convert.config import ConvertConfig
 from idxpipe.components.core import storage
-from idxpipe.components.core.errors import UsageError
 from idxpipe.components.core.config import flag
+from idxpipe.components.core.errors import UsageError
 from idxpipe.components.core.idx.files import ROLES, DataConfig, find_files
 from idxpipe.components.core.idx.layout import LayoutConfig
 from idxpipe.pipeline.cli.command import Outcome

@@ -27,7 +27,19 @@ def test_convert_takes_a_whole_data_set(idx_files, tmp_path, capsys):
     assert not (tmp_path / "out" / "test" / "validation").exists()
 
 
+def test_convert_names_a_set_as_validate_does(idx_files, tmp_path):
+    folder = tmp_path / "sets"
+    folder.mkdir()
+    for path in idx_files.iterdir():
+        for name in ("one", "two"):
+            (folder / f"{name}-{path.name}").write_bytes(path.read_bytes())
+    words = ["convert", "--data", str(folder), "--output"]
+    assert main([*words, str(tmp_path / "none")]) == 3
+    assert main([*words, str(tmp_path / "one"), "--data-prefix", "one"]) == 0
+    assert read_dataset(str(tmp_path / "one" / "test")).num_examples == 20
+
+
 @pytest.mark.parametrize("words", [[], ["--data", "d", "--images", "i"], ["--labels", "l"]])
 def test_convert_must_know_what(words, tmp_path, capsys):
     assert main(["convert", *words, "--output", str(tmp_path / "out")]) == 2
-    assert "either --data, or --images and --labels" in capsys.readouterr().err
+    assert "either --data or all four files, or --images and --labels" in capsys.readouterr().err
