@@ -43,7 +43,7 @@ def check_folder(part: Part, dataset_name: str) -> None:
     if held is None:
         return
     header = part.tasks[0].images.header
-    shape = upright(header.record_shape, part.tasks[0].images.transposed)
+    shape = part.tasks[0].images.order.upright(header.record_shape)
     facts = {
         "split": (held.split, part.split),
         "data set": (held.dataset_name, dataset_name),
