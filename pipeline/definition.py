@@ -107,6 +107,7 @@ def _convert(given, validated, split):
         images_fingerprint=outputs[f"{split}_images_fingerprint"],
         labels_fingerprint=outputs[f"{split}_labels_fingerprint"],
         split=split,
+        class_names=outputs["class_names"],
         num_classes=outputs["classes"],
         image_shape=outputs["shape"],
         **{name: given[name] for name in _LAYOUT},

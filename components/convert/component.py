@@ -13,6 +13,7 @@ def convert(
     images_fingerprint: str,
     labels_fingerprint: str,
     split: str,
+    class_names: str,
     num_classes: int,
     image_shape: str,
     label_column: int,
@@ -38,6 +39,7 @@ def convert(
     from idxpipe.components.convert.stage import convert
     from idxpipe.components.core.artifacts import to_write
     from idxpipe.components.core.errors import exit_on_error
+    from idxpipe.components.core.idx.class_names import loads
     from idxpipe.components.core.idx.layout import LayoutConfig
 
     with exit_on_error():
@@ -50,5 +52,6 @@ def convert(
             layout,
             split=split,
             expected=(images_fingerprint, labels_fingerprint),
+            class_names=loads(class_names),
         )
         dataset.metadata.update(split=split, num_examples=made.num_examples, **made.sources)

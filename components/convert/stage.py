@@ -30,6 +30,7 @@ from idxpipe.components.core import storage
 from idxpipe.components.core.dataset.manifest import FILE_ORDER, MANIFEST, VALIDATION, Dataset
 from idxpipe.components.core.errors import DataError, IdxpipeError, TransientError
 from idxpipe.components.core.idx.checks import check_pair
+from idxpipe.components.core.idx.class_names import class_names_beside
 from idxpipe.components.core.idx.layout import LayoutConfig
 from idxpipe.components.core.tf_host import without_gc
 
@@ -45,7 +46,7 @@ def convert(
     *,
     split: str = "train",
     expected: tuple[str, str] = ("", ""),
-    class_names: tuple[str, ...] = (),
+    class_names: tuple[str, ...] | None = None,
 ) -> Dataset:
     """Write the split as TFRecord shards of `tf.train.Example` under `output`.
 
@@ -63,7 +64,8 @@ def convert(
             `auto` accepts any. Transposed images are turned upright.
         split: Name of the split.
         expected: Fingerprints of images and labels, as validate took them; empty accepts any.
-        class_names: Names of the classes; those of a different number are left out.
+        class_names: Names of the classes, as validate found them; those of a different number are
+            left out. None looks for them beside the labels.
 
     Raises:
         DataError: If a source is not in order, or not the one that was validated.
@@ -94,7 +96,7 @@ def convert(
             check_pair(image_source, label_source)
             sources = (image_source, label_source)
             parts = plan(sources, output, split, config, layout.num_classes or largest + 1)
-            meaning = _meaning(layout, class_names, parts[0].tasks[0].num_classes)
+            meaning = _meaning(labels, layout, class_names, parts[0].tasks[0].num_classes)
             parts = [dataclasses.replace(part, meaning=meaning) for part in parts]
             with storage.lock(output):
                 _make(parts, config, split, beam_pipeline, whole_source)
@@ -108,7 +110,11 @@ def convert(
                 return [_publish_or_find(part, sources, config) for part in reversed(parts)][-1]
 
 
-def _meaning(layout: LayoutConfig, class_names: tuple[str, ...], num_classes: int) -> Meaning:
+def _meaning(
+    labels: str, layout: LayoutConfig, class_names: tuple[str, ...] | None, num_classes: int
+) -> Meaning:
+    if class_names is None:
+        class_names = class_names_beside(labels, num_classes, layout.label_offset)
     names = class_names if len(class_names) == num_classes else ()
     return Meaning(layout.bounds, layout.recorded(), names)
 

@@ -43,6 +43,7 @@ def validate(
         ("test_labels_fingerprint", str),
         ("classes", int),
         ("shape", str),
+        ("class_names", str),
     ],
 ):
     """Check the four IDX files and hand on where they are and their fingerprints."""

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from idxpipe.components.core import storage
 from idxpipe.components.core.codes import Code
 from idxpipe.components.core.errors import DataError
+from idxpipe.components.core.idx.class_names import class_names_beside
 from idxpipe.components.core.idx.files import DataFiles
 from idxpipe.components.validate import comparison, duplicates
 from idxpipe.components.validate.config import AUTO, FULL, HEADERS, ValidateConfig
@@ -48,6 +49,10 @@ def validate(
     if before:
         faults += drift(found.to_json(), before, baseline, config.max_share_change)
     findings = [Finding.of(fault) for fault in faults]
+    if found.num_classes:
+        found.class_names = class_names_beside(
+            files.train_labels, found.num_classes, config.label_offset
+        )
     found.findings = sorted(findings, key=lambda finding: not finding.is_error)
     if report:
         storage.write(report, (json.dumps(found.to_json(), indent=2) + "\n").encode())

@@ -5,6 +5,7 @@ import math
 from typing import Any
 
 from idxpipe import __version__
+from idxpipe.components.core.idx.class_names import dumps
 from idxpipe.components.core.idx.files import ROLES
 from idxpipe.components.core.shapes import format_shape
 from idxpipe.components.validate.config import ValidateConfig
@@ -28,6 +29,7 @@ class Validation:
         test: Its test split.
         num_classes: Labels run from 0 to `num_classes - 1`; None if that could not be told.
         findings: Its faults, errors first.
+        class_names: A name for each class; empty if none are known.
     """
 
     config: ValidateConfig
@@ -36,6 +38,7 @@ class Validation:
     test: Split
     num_classes: int | None
     findings: list[Finding] = dataclasses.field(default_factory=list)
+    class_names: tuple[str, ...] = ()
 
     @property
     def files(self) -> dict[str, Inspection]:
@@ -65,8 +68,8 @@ class Validation:
     def handed_on(self) -> tuple[Any, ...]:
         """Return what later stages take as parameters, of a data set without errors.
 
-        The four URIs and the four fingerprints in the order of `ROLES`, then the number of classes
-        and the image shape as `28x28`.
+        The four URIs and the four fingerprints in the order of `ROLES`, then the number of
+        classes, the image shape as `28x28` and the names of the classes.
         """
         files = self.files.values()
         return (
@@ -74,6 +77,7 @@ class Validation:
             *(str(file.fingerprint) for file in files),
             self.num_classes,
             format_shape(self.image_shape or ()),
+            dumps(self.class_names),
         )
 
     def to_json(self) -> dict[str, Any]:

@@ -305,3 +305,10 @@ def test_sorted_examples_are_recorded(tmp_path):
     sources = [str(tmp_path / "images"), str(tmp_path / "labels")]
     mixed = convert(*sources, str(tmp_path / "mixed"), ConvertConfig(shuffle_seed=0))
     assert not mixed.sorted_by_class
+
+
+def test_names_of_classes_beside_the_labels_are_recorded(tmp_path):
+    labels = (np.arange(30) % 10).astype(np.uint8)
+    names = [f"class {number}" for number in range(10)]
+    (tmp_path / "classes.json").write_text(json.dumps({"class_names": names}))
+    assert stored(tmp_path, IMAGES[:30], labels).class_names == tuple(names)

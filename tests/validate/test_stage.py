@@ -42,7 +42,7 @@ def test_the_real_mnist():
     found = check("data/mnist")
     counts = [found.files[role].header.records for role in found.files]
     assert counts == [60_000, 60_000, 10_000, 10_000]
-    assert found.handed_on()[8:] == (10, "28x28")
+    assert found.handed_on()[8:] == (10, "28x28", "")
 
 
 def faults():
