@@ -13,7 +13,7 @@ UV := $(shell command -v uv 2>/dev/null)
 PIP := $(if $(UV),$(UV) pip install --python $(BIN)/python,$(BIN)/python -m pip --disable-pip-version-check install)
 ARGS ?=
 
-.PHONY: check tpu-check chaos fuzz bench bench-convert bench-train bench-streaming bench-validate run test test-images lint compile lock clean
+.PHONY: check dist light test-pythons tpu-check chaos fuzz bench bench-convert bench-train bench-streaming bench-validate run test test-images lint compile lock clean
 
 run: $(VENV)/.installed
 	$(BIN)/idxpipe run $(ARGS)
@@ -22,8 +22,7 @@ test: $(VENV)/.installed-test lint
 	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder --cov $(ARGS)
 
 # What needs neither TensorFlow nor Beam nor a server.
-check: $(VENV)/.installed-test lint
-	$(BIN)/pytest -q -n 2 --dist loadfile --light -m "not slow" $(ARGS)
+check: lint light
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff format --check .
@@ -87,8 +86,32 @@ $(VENV)-bench/.installed: | $(VENV)/bin/python
 	-$(VENV)-bench/bin/python -m pip --disable-pip-version-check install --quiet torch jax numpy
 	touch $@
 
+# A wheel and a source distribution in dist/, from a venv of their own: what makes a release needs
+# nothing else.
+dist: | $(VENV)-build/.installed
+	rm -rf build dist
+	$(VENV)-build/bin/python -m build --no-isolation
+
+$(VENV)-build/.installed:
+	$(PYTHON) -m venv $(VENV)-build
+	$(VENV)-build/bin/python -m pip --disable-pip-version-check install --quiet build==1.3.0 setuptools==80.9.0
+	touch $@
+
+# The light tests on each Python that is here and fits, each in a venv of its own: before a release.
+PYTHONS ?= python3.11 python3.12 python3.13
+test-pythons:
+	@found=; for name in $(PYTHONS); do \
+	  $$name -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null \
+	    || { echo "$$name: not here" >&2; continue; }; \
+	  found=1; echo "$$name: $$($$name --version)" >&2; \
+	  $(MAKE) --no-print-directory PYTHON=$$name VENV=.venv-$${name##*/} light || exit; \
+	done; test -n "$$found" || { echo "$$NO_PYTHON" >&2; exit 5; }
+
+light: $(VENV)/.installed-test
+	$(BIN)/pytest -q -n 2 --dist loadfile --light -m "not slow" $(ARGS)
+
 clean:
-	rm -rf $(VENV) $(VENV)-bench out build *.egg-info .coverage* .*_cache
+	rm -rf $(VENV) $(VENV)-* out build dist *.egg-info .coverage* .*_cache
 
 define NO_PYTHON
 error: no Python 3.11, 3.12 or 3.13 with venv was found

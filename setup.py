@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from setuptools import find_packages, setup
+from setuptools.command.build_py import build_py
 
 HERE = Path(__file__).resolve().parent
 VERSION = re.search(
@@ -40,7 +41,26 @@ TENSORBOARD = ["tensorboard>=2.20,<2.21"]
 # Of the images, too: a pipeline root of Kubeflow may be on S3.
 S3 = ["s3fs>=2025.1"]
 
+# What a checkout has beside the package, and an installation in it.
+SHIPPED = [("pipeline.yaml", "")]
+SHIPPED += [(f"docs/{name}.schema.json", "schemas") for name in ("metrics", "validation-report")]
+
+
+class BuildPy(build_py):
+    """Puts SHIPPED into the package."""
+
+    def run(self) -> None:
+        """Build, then copy. An image has the code alone: its stages compile and run nothing."""
+        super().run()
+        for name, folder in [] if self.editable_mode else SHIPPED:
+            target = Path(self.build_lib, "idxpipe", folder)
+            if (HERE / name).exists():
+                target.mkdir(parents=True, exist_ok=True)
+                self.copy_file(str(HERE / name), str(target))
+
+
 setup(
+    cmdclass={"build_py": BuildPy},
     name="idxpipe",
     version=VERSION,
     description="Validate IDX files, convert them to TFRecord with Beam, train on TPU and "

@@ -26,6 +26,7 @@ PARAMETERS: dict[str, dataclasses.Field[Any]] = {
     field.name: field for config in CONFIGS for field in fields(config)
 }
 DATA_PARAMETERS = ("data", *ROLES)
+DEFAULT_DATA = "data/mnist"
 URI_PARAMETERS = (*DATA_PARAMETERS, "data_baseline", "baseline")
 
 

@@ -14,6 +14,22 @@ from idxpipe.pipeline.vertex.targets import find_target
 PIPELINE_FILE = "pipeline.yaml"
 
 
+def compiled_file() -> str:
+    """Return the compiled pipeline that is meant where none is named.
+
+    That is pipeline.yaml in the current folder, else the one of this version: a wheel has it in the
+    package, a checkout in the folder above.
+    """
+    shipped = shipped_file()
+    return PIPELINE_FILE if os.path.exists(PIPELINE_FILE) or not shipped else shipped
+
+
+def shipped_file() -> str | None:
+    """Return where the compiled pipeline of this version is, None where it is in an image only."""
+    path = Path(__file__).resolve().parents[1] / PIPELINE_FILE
+    return str(path) if path.exists() else None
+
+
 def compile_pipeline(
     image: str = "",
     accelerator: str = "auto",

@@ -6,16 +6,22 @@ from dataclasses import replace
 from typing import Any
 
 from idxpipe.components.core import storage
-from idxpipe.components.core.errors import DataError
-from idxpipe.pipeline.catalogue import DATA_PARAMETERS, URI_PARAMETERS, check_values, is_ours
-from idxpipe.pipeline.compile import PIPELINE_FILE
+from idxpipe.components.core.errors import DataError, UsageError
+from idxpipe.components.core.idx.files import ROLES, DataConfig, find_files
+from idxpipe.pipeline.catalogue import (
+    DATA_PARAMETERS,
+    DEFAULT_DATA,
+    URI_PARAMETERS,
+    check_values,
+    is_ours,
+)
+from idxpipe.pipeline.compile import compiled_file
 from idxpipe.pipeline.rerun import Rerun, rerun, select
 from idxpipe.pipeline.rerun import until as cut_after
 from idxpipe.pipeline.spec import params
+from idxpipe.pipeline.spec.graph import Container
 from idxpipe.pipeline.spec.parse import load_compiled
 from idxpipe.pipeline.state import LATEST, Progress, RunRecord
-
-DEFAULT_DATA = "data/mnist"
 
 
 def whole(
@@ -27,16 +33,17 @@ def whole(
     """Prepare to run all stages.
 
     Args:
-        pipeline: The compiled pipeline; empty is pipeline.yaml.
+        pipeline: The compiled pipeline; empty is pipeline.yaml here, or that of this version.
         data: Folder with the data set; by default MNIST, if no other file is named.
         assignments: `NAME=VALUE`, for other parameters.
         given: Typed values, likewise; assignments come before them.
 
     Raises:
-        UsageError: If there is no such file, or a parameter is unknown or ill-typed.
+        UsageError: If there is no such file, a parameter is unknown or ill-typed, or no data is
+            named where MNIST is not there.
         DataError: If the file is not a compiled pipeline.
     """
-    found = load_compiled(pipeline or PIPELINE_FILE)
+    found = load_compiled(pipeline or compiled_file())
     ours = is_ours(found.parameters)
     assigned = list(assignments)
     names = {assignment.partition("=")[0].strip() for assignment in assigned}
@@ -44,9 +51,21 @@ def whole(
     if data is not None:
         values["data"] = data
     elif ours and not (names | values.keys()) & set(DATA_PARAMETERS):
-        values["data"] = DEFAULT_DATA
+        values["data"] = _default_data()
     resolved = params.resolve(found.parameters, assigned, values)
     return Rerun(found, _absolute(resolved) if ours else resolved)
+
+
+def _default_data() -> str:
+    if not os.path.isdir(DEFAULT_DATA):
+        raise UsageError(
+            "no data is named",
+            where="--data",
+            expected="the folder with the four IDX files",
+            found=f"neither that nor {DEFAULT_DATA} in this folder",
+            remedy="--data FOLDER, or get MNIST and run again: idxpipe fetch mnist",
+        )
+    return DEFAULT_DATA
 
 
 def part(
@@ -130,12 +149,34 @@ def check(job: Rerun, root: str) -> None:
 
     Raises:
         UsageError: If a parameter is out of bounds or a URI holds a secret.
+        DataError: If a file of the data set is not there.
     """
     if is_ours(job.pipeline.parameters):
         check_values(job.parameters)
     # Before the run's record keeps them.
     for uri in (root, *(job.parameters.get(name, "") for name in URI_PARAMETERS)):
         storage.refuse_secrets(uri)
+    if is_ours(job.pipeline.parameters) and _reads_data(job):
+        _check_data(DataConfig.of(job.parameters))
+
+
+def _reads_data(job: Rerun) -> bool:
+    task = job.pipeline.tasks.get("validate")
+    return task is not None and isinstance(task.executor, Container)
+
+
+def _check_data(config: DataConfig) -> None:
+    """Look whether the four files are there: a run that fails for that would fail so again."""
+    find_files(config)
+    for role in ROLES:
+        uri = getattr(config, role)
+        if uri and storage.is_local(uri) and not os.path.exists(storage.local_path(uri)):
+            raise DataError(
+                "no such file",
+                where=uri,
+                expected="an IDX file, as it is or compressed with gzip",
+                remedy=f"--set {role}=URI of the file, or --data FOLDER with all four",
+            )
 
 
 def start(
@@ -151,6 +192,7 @@ def start(
 
     Raises:
         UsageError: Before anything starts, if a parameter is out of bounds or a URI holds a secret.
+        DataError: Before anything starts, if a file of the data set is not there.
         SetupError: If `root` cannot be written.
     """
     from idxpipe.pipeline.local import runner

@@ -9,7 +9,7 @@ import stat
 
 from idxpipe.components.core import storage
 from idxpipe.components.core.errors import UsageError
-from idxpipe.pipeline.compile import PIPELINE_FILE
+from idxpipe.pipeline.compile import compiled_file
 from idxpipe.pipeline.spec.graph import Container, Pipeline
 from idxpipe.pipeline.spec.parse import load
 from idxpipe.pipeline.state import RunRecord
@@ -31,18 +31,19 @@ def trusted_pipeline(record: RunRecord, *, trust: bool = False) -> Pipeline:
         trust: Return it in any case.
 
     Raises:
-        UsageError: If it may be somebody else's, and runs something else than pipeline.yaml here.
+        UsageError: If it may be somebody else's, and runs something else than the pipeline here.
     """
     recorded = pipeline_of(record)
     if trust or _is_ours_alone(record.folder):
         return recorded
-    here = load(PIPELINE_FILE) if storage.exists(PIPELINE_FILE) else None
-    found = "; ".join(_differences(recorded, here)) if here else f"no {PIPELINE_FILE} here"
+    own = compiled_file()
+    here = load(own) if storage.exists(own) else None
+    found = "; ".join(_differences(recorded, here)) if here else f"no {own} here"
     if found:
         raise UsageError(
             "this run's recorded commands may be somebody else's",
             where=storage.join(record.folder, "pipeline.yaml"),
-            expected=f"stages that run what those of {os.path.abspath(PIPELINE_FILE)} run",
+            expected=f"stages that run what those of {os.path.abspath(own)} run",
             found=found,
             remedy="--pipeline FILE runs your own on the run's artifacts; --trust-record runs the "
             "recorded commands on this machine",

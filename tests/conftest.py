@@ -1,7 +1,9 @@
 """Servers that several tests share; each is started when the first test asks for it."""
 
 import datetime
+import shutil
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -19,6 +21,10 @@ from tests.emulators import (
 )
 
 BUCKET = "bucket"
+SOURCES = (
+    *("setup.py", "pyproject.toml", "README.md", "CHANGELOG.md", "LICENSE", "MANIFEST.in"),
+    *("requirements.lock", "pipeline.yaml", "idxpipe", "docs", "data"),
+)
 
 # What a script starts in the background ignores Ctrl-C, by POSIX, and so does all that it starts,
 # the commands whose interruption is tested, too.
@@ -114,6 +120,19 @@ def lean():
     """Child processes are as on a user's machine, and not measured."""
     with environment(**lean_environment()):
         yield
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory):
+    """Folder of a wheel and a source distribution."""
+    source = tmp_path_factory.mktemp("source") / "idxpipe"
+    source.mkdir()
+    for name in SOURCES:
+        (shutil.copytree if Path(name).is_dir() else shutil.copy)(name, source / name)
+    (source / "dist").mkdir()
+    code = "from setuptools import build_meta as b; b.build_wheel('dist'); b.build_sdist('dist')"
+    subprocess.run([sys.executable, "-c", code], cwd=source, check=True, capture_output=True)
+    return source / "dist"
 
 
 @pytest.fixture(scope="session")

@@ -16,22 +16,6 @@ from tests.idxfiles import make_arrays, write_data_set
 
 pytestmark = pytest.mark.usefixtures("lean")
 
-SHIPPED = ("setup.py", "pyproject.toml", "README.md", "CHANGELOG.md", "LICENSE", "MANIFEST.in")
-
-
-@pytest.fixture(scope="module")
-def built(tmp_path_factory):
-    source = tmp_path_factory.mktemp("source") / "idxpipe"
-    source.mkdir()
-    for name in (*SHIPPED, "requirements.lock", "pipeline.yaml"):
-        shutil.copy(name, source)
-    for name in ("components", "pipeline", "idxpipe", "data"):
-        shutil.copytree(name, source / name, symlinks=True)
-    code = "from setuptools import build_meta as b; b.build_wheel('dist'); b.build_sdist('dist')"
-    (source / "dist").mkdir()
-    subprocess.run([sys.executable, "-c", code], cwd=source, check=True, capture_output=True)
-    return source / "dist"
-
 
 def test_the_wheel(built):
     (wheel,) = built.glob("*.whl")
@@ -40,6 +24,10 @@ def test_the_wheel(built):
     assert "idxpipe/components/validate/page.html" in names
     assert "idxpipe/pipeline/preflight/prices.json" in names
     assert "idxpipe/pipeline/cli/main.py" in names
+    assert "idxpipe/schemas/metrics.schema.json" in names
+    assert (
+        zipfile.ZipFile(wheel).read("idxpipe/pipeline.yaml") == Path("pipeline.yaml").read_bytes()
+    )
     assert {name.split("/")[0] for name in names if "dist-info" not in name} == {"idxpipe"}
 
 
@@ -83,6 +71,7 @@ def test_the_source_distribution(built):
     with tarfile.open(archive) as tar:
         names = tar.getnames()
     assert any(name.endswith("/pipeline.yaml") for name in names)
+    assert any(name.endswith("/docs/metrics.schema.json") for name in names)
     assert any(name.endswith("/idxpipe/components/convert/stage.py") for name in names)
     assert not [name for name in names if "/data/" in name or "/tests/" in name]
 

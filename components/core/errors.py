@@ -7,6 +7,7 @@ Each class fixes the exit code of the process that ends in it:
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NoReturn
 
 from idxpipe.components.core.codes import Code
 
@@ -148,10 +149,22 @@ def exit_on_error() -> Iterator[None]:
     """End the process with the error's message and exit code instead of a traceback.
 
     Raises:
-        SystemExit: In place of any `IdxpipeError` raised inside.
+        SystemExit: In place of any `IdxpipeError` raised inside, and where a distribution that an
+            extra brings is not installed.
     """
     try:
         yield
     except IdxpipeError as error:
-        print(f"{PREFIX}{error}", file=sys.stderr, flush=True)
-        raise SystemExit(error.exit_code) from None
+        _end(error)
+    except ModuleNotFoundError as error:
+        from idxpipe.components.core.extras import missing
+
+        absent = missing(error)
+        if absent is None:
+            raise
+        _end(absent)
+
+
+def _end(error: IdxpipeError) -> NoReturn:
+    print(f"{PREFIX}{error}", file=sys.stderr, flush=True)
+    raise SystemExit(error.exit_code) from None

@@ -5,8 +5,6 @@ v5e and later) and https://cloud.google.com/compute/docs/metadata/overview (a TP
 `accelerator-type`). The PCI ids are those of jax/_src/hardware_utils.py (jax 0.10.2).
 """
 
-import http
-import http.client
 import importlib.util
 import os
 import platform
@@ -46,6 +44,8 @@ def accelerator_type() -> str:
     if given or os.environ.get("TPU_SKIP_MDS_QUERY") == "1" or not _on_google():
         return given
     # Asked directly, never through a proxy.
+    import http.client
+
     connection = http.client.HTTPConnection(_METADATA_HOST, timeout=_WAIT_SECONDS)
     try:
         connection.request("GET", _METADATA_PATH, headers={"Metadata-Flavor": "Google"})

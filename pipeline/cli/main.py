@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from idxpipe import __version__
 from idxpipe.components.core.errors import PREFIX, IdxpipeError
 from idxpipe.components.core.events import listening
+from idxpipe.components.core.extras import missing
 from idxpipe.components.core.narration import narrate_logs, silence
 from idxpipe.pipeline.cli.command import Command, Outcome
 from idxpipe.pipeline.cli.parsing import EXIT_CODES, Parser, check_words
@@ -80,6 +81,11 @@ def main(argv: Sequence[str] | None = None) -> int:
             outcome: Outcome = args.command.run(args)
     except IdxpipeError as error:
         outcome = Outcome({}, error=error)
+    except ModuleNotFoundError as error:
+        absent = missing(error)
+        if absent is None:
+            raise
+        outcome = Outcome({}, error=absent)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130

@@ -4,6 +4,7 @@ import shlex
 import subprocess
 import sys
 
+from idxpipe.pipeline.compile import PIPELINE_FILE, shipped_file
 from idxpipe.pipeline.preflight.check import Check, fail, ok, unknown
 from idxpipe.pipeline.spec.graph import Constant, Pipeline
 from idxpipe.pipeline.spec.machines import stages
@@ -30,6 +31,8 @@ def check_fresh(path: str, pipeline: Pipeline) -> Check:
         pipeline: What is in it.
     """
     what = f"pipeline {path}"
+    if path == shipped_file():
+        return ok(what, "comes with this version")
     words = compile_words(path, pipeline)
     if words is None:
         return unknown(what, "its train stage is on a machine that this version does not know")
@@ -54,13 +57,17 @@ def check_fresh(path: str, pipeline: Pipeline) -> Check:
 
 
 def compile_words(path: str, pipeline: Pipeline) -> list[str] | None:
-    """Return the command that makes such a file, None if its machine is not known."""
+    """Return the command that makes such a file, None if its machine is not known.
+
+    What comes with the package is left as it is: the command makes one in the current folder.
+    """
     target = target_of(pipeline)
     if target is None:
         return None
     found = stages(pipeline)
     image = next((stage.image for stage in found if not stage.custom), "")
-    words = ["compile", "--output", path, "--image", image, "--accelerator", target.name]
+    output = PIPELINE_FILE if path == shipped_file() else path
+    words = ["compile", "--output", output, "--image", image, "--accelerator", target.name]
     words += [f"--train-image={s.image}" for s in found if s.custom and s.image != image]
     register = pipeline.tasks.get("register")
     for name, flag in REGISTER.items() if register else ():

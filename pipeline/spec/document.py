@@ -3,8 +3,6 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import yaml
-
 from idxpipe.components.core.errors import DataError
 
 MAX_BYTES = 16 << 20
@@ -23,6 +21,8 @@ def load_documents(data: bytes, where: str) -> list[Any]:
     Raises:
         DataError: If it is no YAML, or too large to be a pipeline.
     """
+    import yaml
+
     if len(data) > MAX_BYTES:
         raise DataError(
             "file is too large for a pipeline",

@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
-import yaml
-
 from idxpipe.components.core import storage
 from idxpipe.components.core.errors import DataError, UsageError
 from idxpipe.pipeline.spec.document import Node, load_documents
@@ -124,14 +122,15 @@ def _pipeline(
 
 def dump(document: Mapping[str, Any], platform: Mapping[str, Any] | None = None) -> bytes:
     """Return a pipeline as YAML, which `parse` reads back."""
+    import yaml
+
+    class Dumper(yaml.SafeDumper):
+        def ignore_aliases(self, data: Any) -> bool:
+            # KFP's own loader takes them, readers of the file do not.
+            return True
+
     documents = [dict(document)] + ([dict(platform)] if platform is not None else [])
-    return yaml.dump_all(documents, Dumper=_Dumper, sort_keys=True, allow_unicode=True).encode()
-
-
-class _Dumper(yaml.SafeDumper):
-    def ignore_aliases(self, data: Any) -> bool:
-        # KFP's own loader takes them, readers of the file do not.
-        return True
+    return yaml.dump_all(documents, Dumper=Dumper, sort_keys=True, allow_unicode=True).encode()
 
 
 def _platform(documents: list[Any], where: str) -> Mapping[str, Any] | None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from idxpipe.components.core import storage
 from idxpipe.components.core.errors import GateError, UsageError
-from idxpipe.pipeline import launch
+from idxpipe.pipeline.catalogue import DEFAULT_DATA
 from idxpipe.pipeline.cli.command import Outcome
 from idxpipe.pipeline.cli.flags import (
     add_assignments,
@@ -37,7 +37,8 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         "--data",
         default=None,
         metavar="URI",
-        help=f"folder with the four IDX files (default: {launch.DEFAULT_DATA})",
+        help=f"folder with the four IDX files (default: {DEFAULT_DATA}, which "
+        "`idxpipe fetch mnist` makes)",
     )
     add_root(parser)
     add_assignments(parser)
@@ -77,6 +78,8 @@ def add_running(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> Outcome:
     """Run the compiled pipeline, or part of it."""
+    from idxpipe.pipeline import launch
+
     if args.run and not (args.from_stage or args.only):
         raise UsageError(
             "a rerun names a stage, too",
@@ -109,6 +112,8 @@ def run(args: argparse.Namespace) -> Outcome:
 
 def start(job: "Rerun", args: argparse.Namespace) -> Outcome:
     """Run what was prepared, with its progress on stderr."""
+    from idxpipe.pipeline import launch
+
     if args.quiet and args.verbose:
         raise UsageError("one or the other", where="--quiet and --verbose", remedy="leave one out")
     with _progress(quiet=args.quiet, verbose=args.verbose) as shown:
@@ -124,6 +129,7 @@ def start(job: "Rerun", args: argparse.Namespace) -> Outcome:
 
 
 def _plan(job: "Rerun", args: argparse.Namespace) -> Outcome:
+    from idxpipe.pipeline import launch
     from idxpipe.pipeline.cli.display import table
     from idxpipe.pipeline.runs.plan import plan
 

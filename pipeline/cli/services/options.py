@@ -49,10 +49,10 @@ def pipeline_and_parameters(args: argparse.Namespace) -> tuple["Pipeline", dict[
         DataError: If the file is not a compiled pipeline.
     """
     from idxpipe.pipeline.catalogue import check_values, is_ours
-    from idxpipe.pipeline.compile import PIPELINE_FILE
+    from idxpipe.pipeline.compile import compiled_file
     from idxpipe.pipeline.spec import params, parse
 
-    pipeline = parse.load_compiled(args.pipeline or PIPELINE_FILE)
+    pipeline = parse.load_compiled(args.pipeline or compiled_file())
     values = {"data": args.data} if args.data else {}
     parameters = params.resolve(pipeline.parameters, args.set, values)
     if is_ours(pipeline.parameters):

@@ -20,8 +20,11 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     names = "{" + ",".join(DATA_SETS) + "}"
     what = "the data set; emnist is one archive of 562 MB"
     parser.add_argument("data_set", choices=DATA_SETS, metavar=names, help=what)
-    what = "local folder that gets the files; what is there already is checked and kept"
-    parser.add_argument("--output", required=True, metavar="FOLDER", help=what)
+    what = (
+        "local folder that gets the files; what is there already is checked and kept "
+        "(default: data/ and the name)"
+    )
+    add_text(parser, "--output", "FOLDER", what)
     add_text(parser, "--mirror", "URL", "folder to ask first, such as one inside a firewall")
 
 
@@ -30,9 +33,10 @@ def run(args: argparse.Namespace) -> Outcome:
     from idxpipe.components.fetch.stage import fetch
 
     data_set = DATA_SETS[args.data_set]
-    made = fetch(data_set, args.output, args.mirror, _Progress())
+    folder = args.output or f"data/{args.data_set}"
+    made = fetch(data_set, folder, args.mirror, _Progress())
     settings = [word for setting in data_set.settings for word in ("--set", setting)]
-    following = shlex.join(["idxpipe", "run", "--data", args.output, *settings])
+    following = shlex.join(["idxpipe", "run", "--data", folder, *settings])
     lines = [
         *(f"{name}: fetched" for name in made.fetched),
         *(f"{name}: here already" for name in made.there),

@@ -27,7 +27,7 @@ def run(args: argparse.Namespace) -> Outcome:
     from idxpipe.components.core.errors import SetupError
     from idxpipe.components.core.idx.files import DataConfig
     from idxpipe.components.core.narration import say
-    from idxpipe.pipeline.compile import PIPELINE_FILE
+    from idxpipe.pipeline.compile import compiled_file
     from idxpipe.pipeline.preflight.check import failures
     from idxpipe.pipeline.preflight.doctor import Plan, examine
     from idxpipe.pipeline.vertex.request import Place
@@ -37,7 +37,7 @@ def run(args: argparse.Namespace) -> Outcome:
         args.root,
         DataConfig(data=args.data),
         args.service_account,
-        args.pipeline or PIPELINE_FILE,
+        args.pipeline or compiled_file(),
         args.accelerator,
     )
     checks = []

@@ -21,11 +21,11 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> Outcome:
     """Estimate the cost of a compiled pipeline."""
-    from idxpipe.pipeline.compile import PIPELINE_FILE
+    from idxpipe.pipeline.compile import compiled_file
     from idxpipe.pipeline.preflight import prices
     from idxpipe.pipeline.spec.parse import load
 
-    pipeline = load(args.pipeline or PIPELINE_FILE)
+    pipeline = load(args.pipeline or compiled_file())
     estimate = prices.plan(pipeline, read_minutes(args.minutes))
     return Outcome(estimate.to_json(), text(estimate))
 

@@ -51,3 +51,22 @@ def test_a_closed_pipe_is_no_error(idx_files):
     )
     assert "Traceback" not in done.stderr
     assert done.returncode == 0
+
+
+@pytest.mark.parametrize(("module", "extra"), [("tensorflow", "all"), ("kfp.dsl", "all")])
+def test_what_an_extra_brings_is_named_where_it_is_missing(module, extra, monkeypatch, capsys):
+    def run(args):
+        raise ModuleNotFoundError("No module", name=module)
+
+    monkeypatch.setattr(COMMANDS["image-tag"], "run", run)
+    assert main(["image-tag"]) == 5
+    assert f"idxpipe[{extra}]" in capsys.readouterr().err
+
+
+def test_another_missing_module_is_a_defect_of_ours(monkeypatch):
+    def run(args):
+        raise ModuleNotFoundError("No module", name="idxpipe.nowhere")
+
+    monkeypatch.setattr(COMMANDS["image-tag"], "run", run)
+    with pytest.raises(ModuleNotFoundError):
+        main(["image-tag"])
