@@ -11,6 +11,7 @@ from concurrent.futures.process import BrokenProcessPool
 
 import numpy as np
 
+from idxpipe.components.core import host
 from idxpipe.components.core.errors import DataError, TransientError
 from idxpipe.components.core.narration import say
 from idxpipe.components.intake.config import GREY
@@ -45,8 +46,8 @@ def decode_all(
     shape = (len(names), *(fit.size or ()), *(() if fit.channels == GREY else (fit.channels or 0,)))
     with open(path, "wb") as stream:
         # Now, as a disk that is full later would end the processes.
-        os.posix_fallocate(stream.fileno(), 0, max(1, int(np.prod(shape))))
-    workers = len(os.sched_getaffinity(0))
+        host.allocate(stream.fileno(), max(1, int(np.prod(shape))))
+    workers = host.cpus()
     if len(names) <= _ALONE or workers == 1:
         worker = _Worker(tree, fit, path, shape)
         return worker.pixels, dict(worker.decode(0, names))

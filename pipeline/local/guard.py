@@ -75,12 +75,27 @@ def _alive(group: int) -> bool:
     kill(2) also finds zombies, which stay for ever where process 1 is not an init, as in a
     container. The fields are those of proc_pid_stat(5).
     """
-    for name in filter(str.isdigit, os.listdir("/proc")):
+    try:
+        names = os.listdir("/proc")
+    except FileNotFoundError:
+        # Not on Linux; there process 1 takes zombies away.
+        return _exists(group)
+    for name in filter(str.isdigit, names):
         with contextlib.suppress(OSError), open(f"/proc/{name}/stat", "rb") as stream:
             state, _, member = stream.read().rpartition(b")")[2].split()[:3]
             if int(member) == group and state not in {b"Z", b"X"}:
                 return True
     return False
+
+
+def _exists(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 if __name__ == "__main__":

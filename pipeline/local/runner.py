@@ -1,6 +1,5 @@
 """Executes a compiled pipeline on this machine, with cache and resume."""
 
-import os
 import queue
 import signal
 import threading
@@ -13,6 +12,7 @@ from graphlib import TopologicalSorter
 from types import FrameType
 from typing import Any
 
+from idxpipe.components.core import host
 from idxpipe.components.core.errors import UsageError
 from idxpipe.components.core.narration import say
 from idxpipe.pipeline import state
@@ -94,7 +94,7 @@ def run(
             report=report,
             history=History(root, record.run_id),
         )
-        at_once = jobs or len(os.sched_getaffinity(0))
+        at_once = jobs or host.cpus()
         _schedule(pipeline, shared, ledger, at_once, keep_going=keep_going)
         status = _status(pipeline, ledger.record)
         return ledger.close(status, round(time.monotonic() - started, 3))

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, BinaryIO, TypeVar, cast
 
+from idxpipe.components.core import host
 from idxpipe.components.core.errors import (
     DataError,
     IdxpipeError,
@@ -118,7 +119,7 @@ class FsspecStore:
                 return
             # On disk by now or not, the file system wants a name.
             stream.file.rollover()  # type: ignore[attr-defined]
-            local = f"/proc/self/fd/{stream.file.fileno()}"
+            local = host.descriptor_path(stream.file.fileno())
             stream.file.flush()
             self.put(local, path)
 

@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, BinaryIO, cast
 
+from idxpipe.components.core import host
 from idxpipe.components.core.errors import DataError, IdxpipeError, SetupError
 from idxpipe.components.core.narration import say
 
@@ -60,7 +61,7 @@ class LocalStore:
                 # Unbuffered: callers write large blocks, and a second copy would cost a third.
                 with os.fdopen(handle, "wb", buffering=0) as stream, _Writer(stream) as writer:
                     yield cast(BinaryIO, writer)
-                os.chmod(temporary, 0o666 & ~_umask())
+                os.chmod(temporary, 0o666 & ~host.umask())
                 os.replace(temporary, path)
             except BaseException:
                 Path(temporary).unlink(missing_ok=True)
@@ -104,7 +105,7 @@ class LocalStore:
         """Delete the temporary files that processes which no longer run left in a folder."""
         for left in Path(path).glob(f"{TEMPORARY}*"):
             process = left.name.removeprefix(TEMPORARY).partition("-")[0]
-            if not os.path.exists(f"/proc/{process}"):
+            if not (process.isdigit() and host.runs(int(process))):
                 left.unlink(missing_ok=True)
 
     def check_access(self, path: str, *, write: bool) -> None:
@@ -204,17 +205,9 @@ class _Writer:
         if self._unsynced >= _SYNC_BYTES and (not self._syncing or self._syncing.done()):
             if self._syncing:
                 self._syncing.result()
-            self._syncing = self._pool.submit(os.fdatasync, self._descriptor)
+            self._syncing = self._pool.submit(host.sync_data, self._descriptor)
             self._unsynced = 0
         return done
-
-
-def _umask() -> int:
-    # The only way to read it is to set it; the kernel also shows it, without the race.
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith("Umask:"):
-            return int(line.split()[1], 8)
-    return 0o022
 
 
 @contextmanager

@@ -1,0 +1,97 @@
+"""What Linux has and other systems say in another way, or not at all.
+
+Only Linux is tested. On macOS the stages get by with what POSIX has.
+"""
+
+import os
+import sys
+from functools import cache
+from pathlib import Path
+
+_STATUS = "/proc/self/status"
+_MEMORY = "/proc/meminfo"
+UNLIMITED = 1 << 62
+
+
+def cpus() -> int:
+    """Return how many CPUs this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def runs(process: int) -> bool:
+    """Tell whether there is a process of this number, whoever's it is; a zombie counts.
+
+    Signal 0 asks and does nothing (kill(2)): on every POSIX system, and in a container whose /proc
+    is not mounted, where each process would look as if it had ended.
+    """
+    if process <= 0:
+        return False
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
+def umask() -> int:
+    """Return the permissions that new files of this process do not get."""
+    # The only way to read it is to set it; Linux also shows it, without the race.
+    try:
+        lines = Path(_STATUS).read_text().splitlines()
+    except OSError:
+        return _umask_once()
+    return next((int(line.split()[1], 8) for line in lines if line.startswith("Umask:")), 0o022)
+
+
+@cache
+def _umask_once() -> int:
+    # A file that a thread makes meanwhile is private, rather than open to all.
+    found = os.umask(0o077)
+    os.umask(found)
+    return found
+
+
+def sync_data(descriptor: int) -> None:
+    """Have what was written to a file on disk, with no more of its metadata than that takes."""
+    getattr(os, "fdatasync", os.fsync)(descriptor)
+
+
+def allocate(descriptor: int, size: int) -> None:
+    """Make a new file `size` bytes long, and take the room on disk now where the system can.
+
+    Raises:
+        OSError: If there is not that much.
+    """
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(descriptor, 0, size)
+    else:
+        os.ftruncate(descriptor, size)
+
+
+def descriptor_path(descriptor: int) -> str:
+    """Return a path that opens an open file of this process again."""
+    return f"/{'proc/self' if sys.platform == 'linux' else 'dev'}/fd/{descriptor}"
+
+
+def free_memory() -> int:
+    """Return the bytes that can be allocated before the machine swaps, as far as it tells.
+
+    Source: `MemAvailable` of proc_meminfo(5); elsewhere half of all the memory there is.
+    """
+    try:
+        lines = Path(_MEMORY).read_text().splitlines()
+    except OSError:
+        return _half_of_memory()
+    found = (int(line.split()[1]) << 10 for line in lines if line.startswith("MemAvailable:"))
+    return next(found, UNLIMITED)
+
+
+def _half_of_memory() -> int:
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
+    except (OSError, ValueError):
+        return UNLIMITED

@@ -1,0 +1,58 @@
+"""The same answers where a system has less than Linux: /proc, affinity, fdatasync, fallocate."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from idxpipe.components.core import host, storage
+
+
+@pytest.fixture(params=["Linux", "elsewhere"])
+def system(request, monkeypatch):
+    if request.param == "elsewhere":
+        for name in ("sched_getaffinity", "fdatasync", "posix_fallocate"):
+            monkeypatch.delattr(os, name)
+        for name in ("_STATUS", "_MEMORY"):
+            monkeypatch.setattr(host, name, "/nowhere/at/all")
+        monkeypatch.setattr(sys, "platform", "darwin")
+        host._umask_once.cache_clear()
+
+
+@pytest.mark.usefixtures("system")
+def test_it_answers(tmp_path):
+    assert 1 <= host.cpus() <= (os.cpu_count() or 1)
+    assert 0 < host.free_memory() < host.UNLIMITED
+    before = os.umask(0o027)
+    try:
+        assert host.umask() == 0o027
+    finally:
+        assert os.umask(before) == 0o027
+    with open(tmp_path / "file", "w+b") as stream:
+        host.allocate(stream.fileno(), 1000)
+        host.sync_data(stream.fileno())
+        with open(host.descriptor_path(stream.fileno()), "rb") as again:
+            assert len(again.read()) == 1000
+
+
+def test_a_process_runs_until_it_has_ended():
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
+        assert host.runs(child.pid)
+        child.communicate(b"\n")
+    assert not host.runs(child.pid)
+    assert host.runs(os.getpid())
+    assert not host.runs(0)
+    assert not host.runs(1 << 40)
+
+
+def test_without_proc_a_sweep_spares_what_running_processes_write(tmp_path, monkeypatch):
+    exists = os.path.exists
+    monkeypatch.setattr(
+        os.path, "exists", lambda path: not str(path).startswith("/proc") and exists(path)
+    )
+    with storage.create(str(tmp_path / "made")) as stream:
+        stream.write(b"half")
+        storage.sweep(str(tmp_path))
+        stream.write(b"whole")
+    assert (tmp_path / "made").read_bytes() == b"halfwhole"
