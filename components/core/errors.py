@@ -19,6 +19,15 @@ CONVERT_AGAIN = (
     f"delete the dataset's folder, then convert it, or run the pipeline, again; {NO_CACHE}"
 )
 
+# Modules by the extra of setup.py that brings them.
+_EXTRAS = {
+    "array_record": "array-record",
+    "google_cloud_pipeline_components": "gcp",
+    **dict.fromkeys(
+        ("tensorflow", "keras", "PIL", "kfp", "yaml", "urllib3", "tensorboard", "s3fs"), "all"
+    ),
+}
+
 
 class IdxpipeError(Exception):
     """A failure that the user can understand and fix; shown without a traceback.
@@ -127,6 +136,21 @@ class UnreachableError(TransientError):
     """A service that does not answer at all."""
 
 
+def missing(error: ModuleNotFoundError) -> SetupError | None:
+    """Return what to say of a module that is not installed; None if no extra brings it."""
+    package = (error.name or "").partition(".")[0]
+    extra = _EXTRAS.get(package)
+    if extra is None:
+        return None
+    return SetupError(
+        f"{package} is not installed",
+        where=package,
+        expected=f"idxpipe[{extra}]: idxpipe alone converts, and no more",
+        remedy=f"pip install 'idxpipe[{extra}]', from a checkout pip install '.[{extra}]', "
+        f"from a wheel pip install './idxpipe-VERSION-py3-none-any.whl[{extra}]'",
+    )
+
+
 def without_secrets(where: str) -> str:
     """Return a URI without the password and the signature that it may carry."""
     kind, separator, rest = where.partition("://")
@@ -157,8 +181,6 @@ def exit_on_error() -> Iterator[None]:
     except IdxpipeError as error:
         _end(error)
     except ModuleNotFoundError as error:
-        from idxpipe.components.core.extras import missing
-
         absent = missing(error)
         if absent is None:
             raise

@@ -11,9 +11,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 from idxpipe import __version__
-from idxpipe.components.core.errors import PREFIX, IdxpipeError
+from idxpipe.components.core.errors import PREFIX, IdxpipeError, missing
 from idxpipe.components.core.events import listening
-from idxpipe.components.core.extras import missing
 from idxpipe.components.core.narration import narrate_logs, silence
 from idxpipe.pipeline.cli.command import Command, Outcome
 from idxpipe.pipeline.cli.parsing import EXIT_CODES, Parser, check_words

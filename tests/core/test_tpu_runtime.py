@@ -1,5 +1,6 @@
 """The variables that TensorFlow needs for a TPU, by generation."""
 
+import http.client
 import http.server
 import threading
 
@@ -95,7 +96,7 @@ def test_the_pci_ids_are_jaxs():
 def test_nobody_is_asked_off_google(monkeypatch):
     monkeypatch.delenv("TPU_ACCELERATOR_TYPE", raising=False)
     monkeypatch.setattr(tpu_runtime, "_on_google", lambda: False)
-    monkeypatch.setattr(tpu_runtime.http.client, "HTTPConnection", None)
+    monkeypatch.setattr(http.client, "HTTPConnection", None)
     assert not accelerator_type()
 
 

@@ -63,7 +63,7 @@ def test_what_others_can_write_is_not(run, root, elsewhere, capsys, how):
     poison(record, marker)
     shared(record, how)
     words = ("run", "--only", "train", "--root", str(root))
-    assert "no pipeline.yaml here" in command(capsys, *words, code=2).err
+    assert "is not in yours" in command(capsys, *words, code=2).err
     (elsewhere / "pipeline.yaml").write_bytes(toy.text(toy.toy()))
     said = command(capsys, *words, code=2).err
     assert "train has a different command and args" in said
