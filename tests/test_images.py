@@ -193,7 +193,7 @@ def test_the_tpu_image_off_a_tpu_says_so(tpu, records, tmp_path):
 def test_tensorflow_loads_the_plug_in_for_newer_tpus_alone(kind, loaded, tpu):
     """TensorFlow for TPUs itself says whether our variables lead to libtpu's PJRT plug-in."""
     code = (
-        "import os, idxpipe.components.core.tpu_runtime as runtime\n"
+        "import os, idxpipe.components.core.google.tpu_runtime as runtime\n"
         f"runtime.prepare(os.environ, {kind!r})\n"
         "import tensorflow"
     )

@@ -6,9 +6,14 @@ from idxpipe.components.core.dataset.manifest import (
     read_dataset,
 )
 from idxpipe.components.core.device import DeviceConfig
+from idxpipe.components.core.google.tpu_runtime import (
+    accelerator_type,
+    check_present,
+    chips,
+    prepare,
+)
 from idxpipe.components.core.narration import say
 from idxpipe.components.core.tf_host import quiet_import
-from idxpipe.components.core.tpu_runtime import accelerator_type, check_present, chips, prepare
 from idxpipe.components.train.classes import check_mixed
 from idxpipe.components.train.config import TrainConfig
 from idxpipe.components.train.input.examples import fit_in_memory

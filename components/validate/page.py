@@ -5,10 +5,9 @@ from typing import Any
 
 from idxpipe.components.core.report.template import render as render_page
 from idxpipe.components.core.shapes import format_shape
-from idxpipe.components.validate.charts import bars
+from idxpipe.components.validate.charts import bars, picture, strip
 from idxpipe.components.validate.config import FULL
 from idxpipe.components.validate.label_statistics import SAMPLED_CLASSES, SAMPLES_PER_CLASS
-from idxpipe.components.validate.pictures import picture, strip
 from idxpipe.components.validate.split import Split
 from idxpipe.components.validate.validation import Validation
 

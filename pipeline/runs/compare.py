@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from idxpipe.components.core import storage
 from idxpipe.components.core.report.template import render
 from idxpipe.pipeline.runs import evaluation, links, listing
-from idxpipe.pipeline.runs.curves import line_chart
 from idxpipe.pipeline.runs.diff import diff, luck
+from idxpipe.pipeline.runs.drawing.curves import line_chart
 from idxpipe.pipeline.runs.page import PAGE, points_of
 from idxpipe.pipeline.state import RunRecord, duration
 

@@ -14,8 +14,9 @@ from idxpipe.components.train.state.points import read_points
 from idxpipe.pipeline import state
 from idxpipe.pipeline.catalogue import shown
 from idxpipe.pipeline.progress import WORDS
-from idxpipe.pipeline.runs import dag, evaluation, links, listing
-from idxpipe.pipeline.runs.curves import line_chart
+from idxpipe.pipeline.runs import evaluation, links, listing
+from idxpipe.pipeline.runs.drawing import dag
+from idxpipe.pipeline.runs.drawing.curves import line_chart
 from idxpipe.pipeline.state import RunRecord, Status, TaskRecord, duration
 
 if TYPE_CHECKING:

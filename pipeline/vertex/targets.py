@@ -8,7 +8,7 @@ import dataclasses
 from collections.abc import Mapping
 
 from idxpipe.components.core.errors import UsageError
-from idxpipe.components.core.tpu_runtime import PJRT
+from idxpipe.components.core.google.tpu_runtime import PJRT
 
 
 @dataclasses.dataclass(frozen=True)

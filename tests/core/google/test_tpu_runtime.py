@@ -6,9 +6,9 @@ import threading
 
 import pytest
 
-from idxpipe.components.core import tpu_runtime
 from idxpipe.components.core.errors import SetupError
-from idxpipe.components.core.tpu_runtime import PJRT, accelerator_type, prepare
+from idxpipe.components.core.google import tpu_runtime
+from idxpipe.components.core.google.tpu_runtime import PJRT, accelerator_type, prepare
 
 LIBRARY = "TF_PLUGGABLE_DEVICE_LIBRARY_PATH"
 

@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from idxpipe.pipeline.runs.curves import line_chart, round_ticks
+from idxpipe.pipeline.runs.drawing.curves import line_chart, round_ticks
 
 
 @pytest.mark.parametrize(

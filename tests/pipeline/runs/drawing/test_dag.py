@@ -3,7 +3,7 @@ from graphlib import CycleError
 
 import pytest
 
-from idxpipe.pipeline.runs.dag import Node, draw
+from idxpipe.pipeline.runs.drawing.dag import Node, draw
 
 NEEDS = {
     "validate": [],
