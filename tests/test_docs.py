@@ -44,6 +44,10 @@ def test_there_are_some():
     assert len(CASES) > 30
 
 
+def test_the_first_page_stays_one_page():
+    assert len((ROOT / "README.md").read_text().split()) <= 1000
+
+
 @pytest.mark.parametrize(
     ("page", "line", "words", "whole"), CASES, ids=[f"{page}:{line}" for page, line, *_ in CASES]
 )

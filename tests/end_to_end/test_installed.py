@@ -60,7 +60,9 @@ def bin_folder(built, tmp_path_factory):
     python = folder / "bin" / "python"
     (wheel,) = built.glob("*.whl")
     pip = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet"]
-    subprocess.run([*pip, "--no-deps", "--no-index", str(wheel)], check=True)
+    # A checkout on the path would count as installed.
+    env = {**os.environ, "PYTHONPATH": ""}
+    subprocess.run([*pip, "--no-deps", "--no-index", str(wheel)], env=env, check=True)
     (own,) = folder.glob("lib/python*/site-packages")
     (own / "shared.pth").write_text(sysconfig.get_path("purelib"))
     return folder / "bin"

@@ -237,13 +237,15 @@ def test_predictions_are_those_of_the_evaluation(place, tmp_path):
     assert [p["class"] for p in pictures] == found[:5].tolist()
 
 
-def test_the_readmes_way_to_load_a_model(place, tmp_path):
+def test_the_documented_way_to_load_a_model(place, tmp_path):
     record = run(place)
     (tmp_path / "work" / "trained").mkdir(parents=True)
     (tmp_path / "work" / "trained" / "model").symlink_to(model_of(record))
     (snippet,) = [
         block
-        for block in re.findall(r"(?:^ {4}.*\n|^\n)+", Path("README.md").read_text(), re.MULTILINE)
+        for block in re.findall(
+            r"(?:^ {4}.*\n|^\n)+", Path("docs/files.md").read_text(), re.MULTILINE
+        )
         if "saved_model.load" in block
     ]
     code = textwrap.dedent(snippet).replace("data/mnist/t10k-images-idx3-ubyte.gz", "images.gz")
