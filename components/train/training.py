@@ -92,8 +92,9 @@ def _train(
     in_memory: bool,
 ) -> TrainResult:
     """Do the same, alone in the folder of the checkpoints."""
-    config, reason = _with_precision(config, folders, dataset, strategy)
-    check_folder(folders.model, config, dataset)
+    resuming = bool(list_checkpoints(folders.checkpoints))
+    config, reason = _with_precision(config, folders, dataset, strategy, resuming=resuming)
+    check_folder(folders.model, config, dataset, resuming=resuming)
     with strategy.scope():
         network = build_model(config, dataset.image_shape, dataset.num_classes)
         optimizer = build_optimizer(config, network.trainable_variables)
@@ -143,14 +144,18 @@ def _train(
 
 
 def _with_precision(
-    config: TrainConfig, folders: Folders, dataset: Dataset, strategy: tf.distribute.Strategy
+    config: TrainConfig,
+    folders: Folders,
+    dataset: Dataset,
+    strategy: tf.distribute.Strategy,
+    *,
+    resuming: bool,
 ) -> tuple[TrainConfig, str]:
     """Return the configuration with the precision that it comes to, and why it is that.
 
     Raises:
         DataError: If the checkpoints belong to a different recipe.
     """
-    resuming = bool(list_checkpoints(folders.checkpoints))
     earlier = earlier_precision(folders.checkpoints, resuming)
     precision, reason = choose_precision(config.precision, earlier, strategy)
     config = dataclasses.replace(config, precision=precision)

@@ -32,20 +32,22 @@ _PARTS = frozenset(
 )
 
 
-def check_folder(uri: str, config: TrainConfig, dataset: Dataset) -> None:
+def check_folder(uri: str, config: TrainConfig, dataset: Dataset, *, resuming: bool) -> None:
     """Check that a model's folder holds no other model, nor files where its own will be.
 
     Args:
         uri: The folder.
         config: What is to be trained, resolved.
         dataset: What it is to be trained on.
+        resuming: Whether the checkpoints beside it are this training's: a model without a card is
+            then what is left of its own.
 
     Raises:
         UsageError: If it does.
     """
     files = _files(uri)
     parts = sorted({_part_of(name) for name in files} & _PARTS)
-    if not parts or _REPLACED in files:
+    if not parts or _REPLACED in files or (resuming and CARD not in files):
         return
     try:
         earlier = read_card(uri)

@@ -81,6 +81,6 @@ def test_checkpoint_of_another_model_is_refused(new_run, tmp_path, monkeypatch):
     new_run.train(train_steps=5)
     other = Run(write_dataset(tmp_path / "o", *spots(50, num_classes=3), 3), new_run.folder)
     for name in ("check_recipe", "check_folder"):
-        monkeypatch.setattr(f"idxpipe.components.train.training.{name}", lambda *_: None)
+        monkeypatch.setattr(f"idxpipe.components.train.training.{name}", lambda *_, **__: None)
     with pytest.raises(DataError, match="a different model"):
         other.train()
