@@ -5,11 +5,14 @@ import shlex
 import signal
 from collections.abc import Callable
 
-from idxpipe.components.core.errors import FAMILY, PREFIX, IdxpipeError
+from idxpipe.components.core.errors import FAMILY, PREFIX, IdxpipeError, SetupError
 from idxpipe.pipeline.state import RunRecord, Status, TaskRecord
 
 TAIL_BYTES = 64 << 10
 TAIL_LINES = 10
+_LAST_SIGNAL = 64
+_KILLED = 128 + signal.SIGKILL
+_MEMORY = "give it more memory, or lower --jobs, batch_size, eval_batch_size or memory_bytes"
 
 
 class CancelledError(IdxpipeError):
@@ -35,7 +38,8 @@ def explain(exit_code: int, log: str) -> str:
     lines = _tail(log)
     shown = [f"  | {line}" for line in lines if line.strip()][-TAIL_LINES:]
     ending = "; its log ends:" if shown else ""
-    return "\n".join([f"stage {_how(exit_code)}{ending}", *shown])
+    remedy = [_line("to do", _MEMORY)] if exit_code == _KILLED else []
+    return "\n".join([f"stage {_how(exit_code)}{ending}", *shown, *remedy])
 
 
 def said(log: str) -> str | None:
@@ -71,7 +75,9 @@ def error_of(
         lines += [_line("log", first.log)] if first.log else []
         lines += [_line("also", f"{task.name} failed: {_reason(task)}") for task in others]
         lines.append(_line("go on", go_on(record, None)))
-        error = FAMILY.get(first.exit_code or 1, IdxpipeError)
+        code = first.exit_code or 1
+        # The system ends what takes more memory than there is: the environment's fault, not ours.
+        error = SetupError if code == _KILLED else FAMILY.get(code, IdxpipeError)
         return error("\n".join(lines), where=first.name)
     if record.status is Status.CANCELLED:
         stopped = [t for t in record.tasks.values() if t.status is Status.CANCELLED and t.error]
@@ -122,13 +128,14 @@ def _line(label: str, value: str) -> str:
 
 
 def _how(exit_code: int) -> str:
-    if exit_code <= 128:
+    # Linux has signals up to 64: a program that ends with 255 was killed by none.
+    if not 128 < exit_code <= 128 + _LAST_SIGNAL:
         return f"ended with exit code {exit_code}, without saying why"
     try:
         name = signal.Signals(exit_code - 128).name
     except ValueError:
         name = f"signal {exit_code - 128}"
-    memory = ", often for want of memory" if exit_code == 128 + signal.SIGKILL else ""
+    memory = ", often for want of memory" if exit_code == _KILLED else ""
     return f"was killed ({name}{memory})"
 
 

@@ -9,7 +9,8 @@ from idxpipe.pipeline.state import RunRecord, Status, TaskRecord
     [
         (1, "stage ended with exit code 1, without saying why"),
         (139, "stage was killed (SIGSEGV)"),
-        (128 + 100, "stage was killed (signal 100)"),
+        (128 + 64, "stage was killed (SIGRTMAX)"),
+        (255, "stage ended with exit code 255, without saying why"),
     ],
 )
 def test_without_a_log(tmp_path, code, text):
@@ -43,3 +44,14 @@ def test_the_first_failure_decides():
         "b: y\n  log:      /b\n  also:     a failed: /a.log\n"
         "  go on:    idxpipe resume r --root /root"
     )
+
+
+def test_a_stage_that_was_killed_for_memory_is_no_defect_of_ours(tmp_path):
+    explained = failure.explain(137, str(tmp_path / "none"))
+    assert "for want of memory" in explained
+    assert "to do:    give it more memory, or lower --jobs" in explained
+    task = TaskRecord("a", status=Status.FAILED, ended="1", exit_code=137, error=explained)
+    error = failure.error_of(
+        RunRecord("r", "/root", "p", "d", {}, Status.FAILED, tasks={"a": task})
+    )
+    assert error.exit_code == 5
