@@ -249,7 +249,13 @@ def new_run_id() -> str:
 
 
 def absolute(root: str) -> str:
-    """Return `root` as a URI that means the same from everywhere."""
+    """Return `root` as a URI that means the same from everywhere.
+
+    Raises:
+        UsageError: If it is none.
+    """
+    if not root.strip():
+        raise UsageError("invalid value", where="root", expected="a folder or a URI", found="''")
     if storage.is_local(root):
         return os.path.abspath(storage.local_path(root))
     return root.rstrip("/")

@@ -19,6 +19,9 @@ _SECRET = re.compile(
     r"[?&][^=&]*(?:signature|sig|token|password|secret|credential|key)=", re.IGNORECASE
 )
 
+_BUCKETS = {"gs", "s3", "minio"}
+_ONE_SLASH = re.compile(r"(?:gs|s3|minio|file|https?|hdfs):/(?!/)", re.IGNORECASE)
+
 
 def scheme(uri: str) -> str:
     """Return the scheme of `uri` in lower case; `file` for a local path."""
@@ -33,6 +36,10 @@ def is_local(uri: str) -> bool:
 
 def local_path(uri: str) -> str:
     """Return the file system path of a local `uri`; a shell leaves `~` alone in quotes."""
+    if _ONE_SLASH.match(uri):
+        raise UsageError(
+            "not a URI", where=uri, expected=uri.replace(":/", "://", 1), remedy="add a slash"
+        )
     path = unquote(urlsplit(uri).path) if "://" in uri else uri
     return os.path.expanduser(path) if path.startswith("~") else path
 
@@ -240,7 +247,7 @@ def _resolve(uri: str) -> tuple[Store, str]:
 
         return LocalStore(), local_path(uri)
     path = uri.partition("://")[2]
-    if not path.strip("/"):
+    if not path.strip("/") or (kind in _BUCKETS and path.startswith("/")):
         raise UsageError("not a URI", where=uri, expected=f"{kind}://BUCKET/PATH")
     refuse_secrets(uri)
     if kind == "gs":

@@ -4,6 +4,7 @@ stdout is data, stderr is narration: an outcome is printed as text, or as one JS
 """
 
 import argparse
+import io
 import json
 import os
 import sys
@@ -11,9 +12,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 from idxpipe import __version__
-from idxpipe.components.core.errors import PREFIX, IdxpipeError, missing
+from idxpipe.components.core.errors import PREFIX, IdxpipeError, SetupError, missing
 from idxpipe.components.core.events import listening
-from idxpipe.components.core.narration import narrate_logs, silence
+from idxpipe.components.core.narration import give_up, narrate_logs, silence, tell
 from idxpipe.pipeline.cli.command import Command, Outcome
 from idxpipe.pipeline.cli.parsing import EXIT_CODES, Parser, check_words
 from idxpipe.pipeline.cli.runs import (
@@ -58,11 +59,14 @@ GROUPS: dict[str, tuple[Command, ...]] = {
     "Vertex AI and Kubeflow": (submit, status, wait, cancel, logs, list_jobs, schedule),
     "tools": (params, compile_, doctor, plan, image_tag, tpu_check, completion),
 }
+# Commands that do something; others only tell.
+_WORK = {*GROUPS["the pipeline on this machine"], *GROUPS["single stages"]}
 COMMANDS = {command.NAME: command for group in GROUPS.values() for command in group}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return the exit code."""
+    _open_streams()
     words = sys.argv[1:] if argv is None else list(argv)
     parser = build_parser()
     if COMPLETING in os.environ:
@@ -86,15 +90,24 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         outcome = Outcome({}, error=absent)
     except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
+        tell("interrupted")
         return 130
     as_json = "--json" in words
     if outcome.error:
-        print(f"{PREFIX}{outcome.error}", file=sys.stderr)
+        tell(f"{PREFIX}{outcome.error}")
         data = {"error": outcome.error.to_json(), **outcome.data}
         _print([json.dumps(data, indent=2)] if as_json else [])
         return outcome.error.exit_code
-    return _show(outcome, as_json=as_json)
+    return _show(outcome, as_json=as_json, does_work=args.command in _WORK)
+
+
+def _open_streams() -> None:
+    """Let output go nowhere where a stream is closed, and show every character in any encoding."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115 - until the process ends
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 @contextmanager
@@ -143,26 +156,31 @@ def build_parser() -> Parser:
     return parser
 
 
-def _show(outcome: Outcome, *, as_json: bool) -> int:
+def _show(outcome: Outcome, *, as_json: bool, does_work: bool) -> int:
     """Print an outcome; return the exit code, as its lines may still fail while they are made."""
     text = [outcome.text] if isinstance(outcome.text, str) else outcome.text
     try:
-        _print([json.dumps(outcome.data, indent=2)] if as_json else text)
+        written = _print([json.dumps(outcome.data, indent=2)] if as_json else text)
     except IdxpipeError as error:
-        print(f"{PREFIX}{error}", file=sys.stderr)
+        tell(f"{PREFIX}{error}")
         return error.exit_code
     except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
+        tell("interrupted")
         return 130
-    return outcome.exit_code
+    # What was done is done, whether or not it could be told.
+    return outcome.exit_code if written or does_work else SetupError.exit_code
 
 
-def _print(lines: Iterable[str]) -> None:
-    """Print lines as they come, for as long as somebody reads them."""
+def _print(lines: Iterable[str]) -> bool:
+    """Print lines as they come, for as long as somebody reads them; tell whether all could be."""
     for line in lines:
         try:
             print(line, flush=True)
-        except BrokenPipeError:
-            # The reader went away, as `head` does.
-            sys.stderr.close()
-            return
+        except OSError as error:
+            give_up(sys.stdout)
+            # A reader that went away, as `head` does, had enough.
+            if isinstance(error, BrokenPipeError):
+                return True
+            tell(f"warning: the output cannot be written: {error.strerror}")
+            return False
+    return True

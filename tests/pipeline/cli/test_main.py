@@ -1,11 +1,14 @@
 """The command line: what it prints where, and how it exits."""
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from idxpipe.pipeline.cli.main import COMMANDS, build_parser, main
+from tests.idxfiles import write_data_set
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -70,3 +73,56 @@ def test_another_missing_module_is_a_defect_of_ours(monkeypatch):
     monkeypatch.setattr(COMMANDS["image-tag"], "run", run)
     with pytest.raises(ModuleNotFoundError):
         main(["image-tag"])
+
+
+@pytest.mark.parametrize(
+    ("words", "redirect", "code"),
+    [
+        ("params seed", ">&-", 0),
+        ("params seed", ">&- 2>&-", 0),
+        ("params seed", "> /dev/full", 5),
+        ("validate --data data", "> /dev/full", 0),
+        ("validate --data none", "2> /dev/full", 3),
+    ],
+)
+def test_output_that_nobody_can_take(tmp_path, words, redirect, code):
+    write_data_set(tmp_path / "data")
+    idxpipe = Path(sys.executable).with_name("idxpipe")
+    done = subprocess.run(
+        ["bash", "-c", f"{idxpipe} {words} {redirect}"],
+        cwd=tmp_path,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr
+    assert ("warning: the output cannot be written: No space left" in done.stderr) is (
+        redirect == "> /dev/full"
+    )
+
+
+@pytest.mark.parametrize("root", ["", "gs:/bucket", "gs:///x", "s3:/x", "file:/x"])
+def test_a_root_that_is_no_uri_is_refused(root, capsys):
+    assert main(["runs", "--root", root]) == 2
+    said = capsys.readouterr().err
+    assert "not a URI" in said or "invalid value" in said
+
+
+def test_any_encoding_will_do(tmp_path):
+    write_data_set(tmp_path / "d\N{LATIN SMALL LETTER U WITH DIAERESIS}")
+    done = subprocess.run(
+        [
+            str(Path(sys.executable).with_name("idxpipe")),
+            "validate",
+            "--json",
+            "--data",
+            *os.listdir(tmp_path),
+        ],
+        cwd=tmp_path,
+        env={**os.environ, "LC_ALL": "POSIX", "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"},
+        check=False,
+        capture_output=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert b"Traceback" not in done.stderr
