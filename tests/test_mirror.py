@@ -1,10 +1,17 @@
-"""The test of core/idx/rows.py is tests/core/idx/test_rows.py, and so for every module."""
+"""The test of core/idx/rows.py is tests/core/idx/test_rows.py, and so for every module; and no
+folder is a corridor, no function a page.
+"""
 
+import ast
+from collections import Counter
 from pathlib import Path
 
 # What is shorter is wiring, and tested by what it wires.
 TINY_LINES = 50
 NOT_MODULES = {"__init__.py", "__main__.py", "component.py"}
+MOST_FILES = 18
+MOST_LINES = 45
+SOURCES = sorted(path for name in ("components", "pipeline") for path in Path(name).rglob("*.*"))
 # Modules whose promises are those of a whole: the test that provokes them.
 COVERED_BY = {
     "convert/beam/pipeline.py": "convert/beam/test_runners.py",
@@ -62,3 +69,19 @@ def test_each_module_has_its_test():
             elif not Path("tests", COVERED_BY.get(module, "nowhere")).exists():
                 missing.append(f"{module}: {test}")
     assert missing == []
+
+
+def test_no_folder_has_more_than_18_files():
+    counts = Counter(path.parent for path in SOURCES if path.suffix != ".pyc")
+    assert {str(folder): n for folder, n in counts.items() if n > MOST_FILES} == {}
+
+
+def test_no_body_of_a_function_has_more_than_45_lines():
+    long = []
+    for path in SOURCES:
+        for node in ast.walk(ast.parse(path.read_text())) if path.suffix == ".py" else ():
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                body = node.body[1:] if ast.get_docstring(node) else node.body
+                lines = body[-1].end_lineno - body[0].lineno + 1 if body else 0
+                long += [f"{path}: {node.name}: {lines}"] if lines > MOST_LINES else []
+    assert long == []

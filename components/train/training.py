@@ -46,7 +46,7 @@ from idxpipe.components.train.state.checkpoints import Checkpoints, list_checkpo
 from idxpipe.components.train.state.history import History
 from idxpipe.components.train.state.points import read_points
 from idxpipe.components.train.state.resume import check_recipe, earlier_precision, recipe_of
-from idxpipe.components.train.step import make_loop, make_step
+from idxpipe.components.train.step import Loop, make_loop, make_step
 from idxpipe.components.train.strategy import (
     check_batch_size,
     choose_strategy,
@@ -112,15 +112,7 @@ def _train(
     check_convertible(network, config, dataset.image_shape, dataset.image_dtype)
     with tf.device("CPU:0"):
         stop = tf.Variable(False, trainable=False)
-    step = make_step(
-        network,
-        optimizer,
-        config,
-        tpu=is_tpu(strategy),
-        pixel_range=dataset.pixel_range,
-        class_weights=class_weights(config.class_weights, dataset.class_counts),
-    )
-    loop = make_loop(strategy, step, stop)
+    loop = _loop(strategy, network, optimizer, config, dataset, stop)
     with ExitStack() as stack:
         uris = shard_uris(folders.records, dataset)
         paths = stack.enter_context(staged_shards(uris, dataset, device.stage_bytes))
@@ -141,6 +133,25 @@ def _train(
         resumed_from=resumed_from,
         parameters=parameters,
     )
+
+
+def _loop(
+    strategy: tf.distribute.Strategy,
+    network: keras.Model,
+    optimizer: keras.optimizers.Optimizer,
+    config: TrainConfig,
+    dataset: Dataset,
+    stop: tf.Variable,
+) -> Loop:
+    step = make_step(
+        network,
+        optimizer,
+        config,
+        tpu=is_tpu(strategy),
+        pixel_range=dataset.pixel_range,
+        class_weights=class_weights(config.class_weights, dataset.class_counts),
+    )
+    return make_loop(strategy, step, stop)
 
 
 def _with_precision(
