@@ -179,7 +179,7 @@ def line_of(task: TaskRecord, note: str) -> str:
     if task.status is Status.RUNNING and not note and task.reasons:
         return f"{task.title or task.name:<20} runs: {phrase(task.reasons)}"
     if task.status is Status.CACHED:
-        text += f" (from run {task.cached_from})"
+        text += f" (from run {task.cached_from})" if task.cached_from else ""
     elif task.seconds is not None:
         text += f" in {duration(task.seconds)}"
     return text

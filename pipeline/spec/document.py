@@ -1,12 +1,16 @@
 """YAML and JSON documents that others wrote: loaded safely, read with the place in every error."""
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from idxpipe.components.core.errors import DataError
 
 MAX_BYTES = 16 << 20
 MAX_NODES = 1_000_000
+MAX_DEPTH = 100
+MAX_DIGITS = 400
+_NUMBER = re.compile(r"[-+]?[0-9][0-9_:.]*")
 _REMEDY = "compile the pipeline again: idxpipe compile"
 _KINDS: dict[type, str] = {dict: "a mapping", list: "a list", str: "text", bool: "true or false"}
 
@@ -33,7 +37,9 @@ def load_documents(data: bytes, where: str) -> list[Any]:
     # The C parser reads a compiled pipeline about ten times faster.
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        documents = list(yaml.load_all(data.decode(), Loader=loader))
+        text = data.decode()
+        _look_through(yaml.parse(text, Loader=loader), where)
+        documents = list(yaml.load_all(text, Loader=loader))
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError) as error:
         raise DataError(
             "file is not YAML",
@@ -43,6 +49,38 @@ def load_documents(data: bytes, where: str) -> list[Any]:
         ) from None
     _bound(documents, where)
     return documents
+
+
+def _look_through(events: Iterable[Any], where: str) -> None:
+    """Refuse what costs much more than its length, before anything is made of it.
+
+    The C parser ends the process on deep nesting; merge keys multiply their mappings; and a number
+    of many digits takes the square of their count.
+    """
+    from yaml import events as kinds
+
+    depth = 0
+    for event in events:
+        found = ""
+        if isinstance(event, kinds.CollectionStartEvent):
+            depth += 1
+            found = "deeper nesting" if depth > MAX_DEPTH else ""
+        elif isinstance(event, kinds.CollectionEndEvent):
+            depth -= 1
+        elif isinstance(event, kinds.ScalarEvent) and event.implicit[0]:
+            if event.value == "<<":
+                found = "a merge key, `<<`"
+            elif len(event.value) > MAX_DIGITS and _NUMBER.fullmatch(event.value):
+                found = f"a number of {len(event.value)} digits"
+        if found:
+            raise DataError(
+                "file holds what no compiled pipeline does",
+                where=f"{where}: line {event.start_mark.line + 1}",
+                expected=f"at most {MAX_DEPTH} levels, no merge keys, and numbers of at most "
+                f"{MAX_DIGITS} digits",
+                found=found,
+                remedy=_REMEDY,
+            )
 
 
 def _bound(documents: list[Any], where: str) -> None:

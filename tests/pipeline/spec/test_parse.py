@@ -52,7 +52,7 @@ TASK = ("root", "dag", "tasks", "train")
         (b"a: 1\n", "schemaVersion"),
         (b"!!python/object/apply:os.system [ls]", "not YAML"),
         (b"{1: 2, schemaVersion: '2.1'}", "deploymentSpec"),
-        (b"[" * 5000, "not YAML"),
+        (b"[" * 5000, "deeper nesting"),
         (b"a: &a [x, x]\nb: " + b"[" * 3 + b"*a" + b"]" * 3, "schemaVersion"),
         (b"x" * (17 << 20), "too large"),
         (broken(("schemaVersion",), "3.0"), "'3.0'"),
