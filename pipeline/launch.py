@@ -108,6 +108,7 @@ def part(
         values=_absolute(given or {}),
         pipeline=load_compiled(pipeline) if pipeline else None,
         trust_record=trust_record,
+        or_earlier=not run_id,
     )
 
 

@@ -6,11 +6,13 @@ each artifact from a task that is left out, and a constant that of each value.
 
 import copy
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from idxpipe.components.core.errors import UsageError
+from idxpipe.components.core.errors import DataError, UsageError
+from idxpipe.components.core.narration import say
 from idxpipe.pipeline import failure, state
 from idxpipe.pipeline.spec import params
 from idxpipe.pipeline.spec.artifact import Artifact
@@ -19,7 +21,14 @@ from idxpipe.pipeline.spec.parse import from_document
 from idxpipe.pipeline.state import LATEST, Earlier, RunRecord
 from idxpipe.pipeline.trust import trusted_pipeline
 
+# Runs that are looked at for one that has what a rerun needs.
+_TRIED = 20
+
 GoOn = Callable[[RunRecord, str | None], str]
+
+
+class LackingError(UsageError):
+    """An earlier run did not make what a rerun needs."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +58,7 @@ def rerun(
     values: Mapping[str, Any] | None = None,
     pipeline: Pipeline | None = None,
     trust_record: bool = False,
+    or_earlier: bool = False,
 ) -> Rerun:
     """Prepare to run some stages of an earlier run again.
 
@@ -61,18 +71,42 @@ def rerun(
         values: Typed values, likewise; assignments come before them.
         pipeline: The pipeline, if it has changed since; by default the one that the run ran.
         trust_record: Take that one even if somebody else may have written it.
+        or_earlier: Go on from an older run, and say so, if this one lacks what is needed.
 
     Raises:
         UsageError: If run, stage or parameter do not exist, the run lacks what is needed, or its
             commands may be somebody else's.
         DataError: If the record of the run is damaged.
     """
-    record = state.find(root, run_id)
-    whole = pipeline or trusted_pipeline(record, trust=trust_record)
-    require_plain(whole)
-    return plan(
-        record, whole, stages_from=stages_from, only=only, assignments=assignments, values=values
-    )
+    newest = state.find(root, run_id)
+    lacking: LackingError | None = None
+    for record in [newest, *(_older(root, newest) if or_earlier else ())]:
+        whole = pipeline or trusted_pipeline(record, trust=trust_record)
+        require_plain(whole)
+        try:
+            found = plan(
+                record,
+                whole,
+                stages_from=stages_from,
+                only=only,
+                assignments=assignments,
+                values=values,
+            )
+        except LackingError as error:
+            lacking = lacking or error
+            continue
+        if lacking:
+            say(f"going on from run {record.run_id}: later ones lack {lacking.where}")
+        return found
+    raise lacking or UsageError("no run is recorded here", where=root)
+
+
+def _older(root: str, newest: RunRecord) -> Iterator[RunRecord]:
+    """Yield some runs before `newest`, the newest first, but for those that cannot be read."""
+    before = [run_id for run_id in state.run_ids(root) if run_id < newest.run_id]
+    for run_id in before[: -_TRIED - 1 : -1]:
+        with suppress(DataError):
+            yield state.load(root, run_id)
 
 
 def plan(
@@ -261,7 +295,7 @@ class _Scissors:
     def _finished(self, task: str) -> state.TaskRecord:
         found = self._record.tasks.get(task)
         if found is None or not found.status.finished:
-            raise UsageError(
+            raise LackingError(
                 "earlier run has no finished output of this stage",
                 where=task,
                 found=f"{found.status if found else 'not there'} in run {self._record.run_id}",

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from idxpipe.components.core.errors import UsageError
-from idxpipe.pipeline import failure, rerun, state
+from idxpipe.pipeline import failure, launch, rerun, state
 from idxpipe.pipeline.local import runner
 from idxpipe.pipeline.spec.artifact import Artifact, Values
 from idxpipe.pipeline.spec.graph import Constant, Importer
@@ -301,3 +301,29 @@ def test_value_that_looks_like_a_placeholder(finished):
     odd_record = dataclasses.replace(record, tasks={**record.tasks, "look": odd})
     with pytest.raises(UsageError, match="placeholder"):
         rerun.cut(whole, odd_record, frozenset({"copy-test"}))
+
+
+def test_without_a_run_the_last_one_that_has_what_is_needed_is_taken(
+    run, root, file, monkeypatch, capsys
+):
+    good = run()
+    monkeypatch.setenv("BREAK", "a")
+    bad = run(steps=11, force=frozenset({"copy-train"}))
+    assert bad.status == "failed"
+    monkeypatch.delenv("BREAK")
+    job = launch.part(
+        str(root), "", stages_from="train", only="", pipeline="", data=None, assignments=[]
+    )
+    assert job.earlier.record.run_id == good.run_id
+    assert f"going on from run {good.run_id}: later ones lack copy-train" in capsys.readouterr().err
+    # A run that is named is the one that is meant.
+    with pytest.raises(UsageError, match="no finished output"):
+        launch.part(
+            str(root),
+            bad.run_id,
+            stages_from="train",
+            only="",
+            pipeline="",
+            data=None,
+            assignments=[],
+        )
