@@ -30,6 +30,8 @@ from idxpipe.components.core.idx.labels import is_sorted
 _READERS = 16
 # Among the receipts: the shards of the dataset that was here before.
 _REPLACED = "replaced.json"
+# And those that a conversion began to make, which may be there before their receipts.
+_PLANNED = "planned-"
 _SHARD = re.compile(r"[A-Za-z0-9_]+-[A-Za-z0-9_]+\.(?:tfrecord|array_record)-\d{5}-of-\d{5}")
 
 
@@ -116,6 +118,13 @@ def unpublish(folder: str) -> None:
         storage.write(storage.join(folder, RECEIPTS, _REPLACED), json.dumps(names).encode())
     for name in (MANIFEST, *tfds.FILES):
         storage.delete(storage.join(folder, name))
+
+
+def note_plan(part: Part) -> None:
+    """Write down which shards are to be made, so that whoever completes this knows them."""
+    names = [task.name for task in part.tasks]
+    uri = storage.join(part.output, RECEIPTS, f"{_PLANNED}{len(names)}.json")
+    storage.write(uri, json.dumps(names).encode())
 
 
 def clear(folder: str) -> None:
@@ -212,10 +221,10 @@ def _delete_stale(output: str, current: set[str]) -> None:
     known = {
         name.removeprefix(begun).removesuffix(".json") for name in files if name.startswith(begun)
     }
-    replaced = storage.join(output, RECEIPTS, _REPLACED)
-    if f"{begun}{_REPLACED}" in files:
-        with suppress(ValueError):
-            known.update(map(str, json.loads(storage.read(replaced))))
+    for name in files:
+        if name.startswith((f"{begun}{_REPLACED}", f"{begun}{_PLANNED}")):
+            with suppress(ValueError):
+                known.update(map(str, json.loads(storage.read(storage.join(output, name)))))
     for name in known & files.keys():
         if _SHARD.fullmatch(name) and name not in current:
             storage.delete(storage.join(output, name))

@@ -13,6 +13,7 @@ from idxpipe.components.convert.publish import (
     check_folder,
     clear,
     is_validation_set,
+    note_plan,
     made_by_another,
     publish,
     unpublish,
@@ -147,6 +148,8 @@ def _make(
     validation = storage.join(parts[0].output, VALIDATION)
     for folder in (parts[0].output, *([validation] if is_validation_set(validation) else [])):
         unpublish(folder)
+    for part in parts:
+        note_plan(part)
     try:
         beam_pipeline.result().run_pipeline(tasks, config, f"convert {split}")
         whole_source.result()

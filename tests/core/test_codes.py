@@ -19,6 +19,7 @@ SCHEMA = json.loads(Path("docs/validation-report.schema.json").read_text())
 BESIDE = {
     "IDX008": {"IDX040"},
     "IDX043": {"IDX051"},
+    "IDX050": {"IDX071"},
     "IDX055": {"IDX053"},
     "IDX059": {"IDX053"},
 }
