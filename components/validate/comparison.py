@@ -14,8 +14,9 @@ def scales(train: Split, test: Split) -> Iterator[DataError]:
     one, other = train.pixels, test.pixels
     if one is None or other is None or train.images.header.dtype != test.images.header.dtype:
         return
-    few = min(one.images, other.images) < look.FEWEST_IMAGES
-    if few or one.minimum == one.maximum or other.minimum == other.maximum:
+    narrow = min(one, other, key=lambda facts: facts.maximum - facts.minimum)
+    # A few images may all be faint, but none is brighter than its scale.
+    if narrow.images < look.FEWEST_IMAGES or narrow.minimum == narrow.maximum:
         return
     ranges = [(facts.minimum, facts.maximum) for facts in (one, other)]
     if look.scales_differ(*ranges):

@@ -163,3 +163,16 @@ def test_every_fault_of_every_file_is_found_at_once(tmp_path):
     text = str(caught.value)
     assert text.startswith(f"{files['train_images']}: byte 1000: file is cut short [IDX011]")
     assert all(f"  also:     {finding}" in text for finding in errors[1:])
+
+
+def test_a_few_faint_images_are_of_the_scale_of_the_others(tmp_path):
+    arrays = make_arrays(60, 20)
+    arrays["test_images"] = arrays["test_images"] // 8
+    write_data_set(tmp_path, arrays)
+    assert "IDX044" not in {finding.code for finding in check(tmp_path).findings}
+    arrays["test_images"] = arrays["test_images"].astype(np.float32)
+    arrays["train_images"] = (arrays["train_images"] / 25500).astype(np.float32)
+    write_data_set(tmp_path, arrays)
+    with pytest.raises(FaultsError) as caught:
+        check(tmp_path)
+    assert "IDX044" in {finding.code for finding in caught.value.findings}
