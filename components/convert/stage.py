@@ -13,8 +13,8 @@ from idxpipe.components.convert.publish import (
     check_folder,
     clear,
     is_validation_set,
-    note_plan,
     made_by_another,
+    note_plan,
     publish,
     unpublish,
 )
