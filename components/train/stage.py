@@ -2,9 +2,8 @@
 
 import os
 
-from idxpipe.components.core.dataset.manifest import (
-    read_dataset,
-)
+from idxpipe.components.core import storage
+from idxpipe.components.core.dataset.manifest import read_dataset
 from idxpipe.components.core.device import DeviceConfig
 from idxpipe.components.core.google.tpu_runtime import (
     accelerator_type,
@@ -63,7 +62,8 @@ def train(
 
         strategy = training.choose_strategy(device)
     folders = Folders(records, model, checkpoints, logs)
-    return training.train(folders, dataset, config, device, strategy, in_memory=in_memory)
+    with storage.lock(folders.checkpoints):
+        return training.train(folders, dataset, config, device, strategy, in_memory=in_memory)
 
 
 def _prepare_tpu(device: DeviceConfig) -> None:

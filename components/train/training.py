@@ -69,6 +69,8 @@ def train(
 ) -> TrainResult:
     """Train on a dataset with a strategy, and publish the model; otherwise as `stage.train`.
 
+    The caller holds the lock of `folders.checkpoints`.
+
     Args:
         folders: Where to.
         dataset: The manifest of `folders.records`.
@@ -78,20 +80,6 @@ def train(
         in_memory: Whether all examples are held, or streamed.
     """
     check_batch_size(config.batch_size, strategy.num_replicas_in_sync)
-    with storage.lock(folders.checkpoints):
-        return _train(folders, dataset, config, device, strategy, in_memory=in_memory)
-
-
-def _train(
-    folders: Folders,
-    dataset: Dataset,
-    config: TrainConfig,
-    device: DeviceConfig,
-    strategy: tf.distribute.Strategy,
-    *,
-    in_memory: bool,
-) -> TrainResult:
-    """Do the same, alone in the folder of the checkpoints."""
     resuming = bool(list_checkpoints(folders.checkpoints))
     config, reason = _with_precision(config, folders, dataset, strategy, resuming=resuming)
     check_folder(folders.model, config, dataset, resuming=resuming)

@@ -76,6 +76,22 @@ def test_what_others_can_write_is_not(run, root, elsewhere, capsys, how):
     assert marker.exists()
 
 
+def test_a_stopped_run_of_others_goes_on_with_ones_own_pipeline(
+    run, root, elsewhere, capsys, monkeypatch
+):
+    monkeypatch.setenv("BREAK", "train")
+    record = run()
+    monkeypatch.delenv("BREAK")
+    marker = elsewhere / "marker"
+    poison(record, marker)
+    shared(record, "folder")
+    words = ("resume", "--root", str(root))
+    assert "--pipeline FILE" in command(capsys, *words, code=2).err
+    (elsewhere / "mine.yaml").write_bytes(toy.text(toy.toy()))
+    command(capsys, *words, "--pipeline", "mine.yaml")
+    assert not marker.exists()
+
+
 def test_the_same_commands_are_run_from_a_bucket(run, root, one_gcs, elsewhere):
     record = run()
     upload(record.folder, f"{one_gcs}/runs/{record.run_id}", storage.list_files(record.folder))

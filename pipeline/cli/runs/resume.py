@@ -3,7 +3,7 @@
 import argparse
 
 from idxpipe.pipeline.cli.command import Outcome
-from idxpipe.pipeline.cli.flags import add_assignments, add_no_cache, add_run
+from idxpipe.pipeline.cli.flags import add_assignments, add_no_cache, add_pipeline, add_run
 
 NAME = "resume"
 HELP = "go on with a run that failed or was stopped"
@@ -18,6 +18,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     add_no_cache(parser)
     add_trust(parser)
     add_running(parser)
+    add_pipeline(parser, "; without, the one that the run ran")
 
 
 def run(args: argparse.Namespace) -> Outcome:
@@ -43,7 +44,7 @@ def run(args: argparse.Namespace) -> Outcome:
         record.run_id,
         stages_from=failure.stopped_at(record),
         only="",
-        pipeline="",
+        pipeline=args.pipeline,
         data=None,
         assignments=args.set,
         trust_record=args.trust_record,
