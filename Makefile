@@ -46,9 +46,10 @@ lock:
 	$(COMPILE) setup.py --extra all --extra gpu -c requirements.lock -o requirements-gpu.lock
 	$(COMPILE) requirements-tpu.in -c requirements.lock -o requirements-tpu.lock
 
-# Kills twenty real trainings at random instants, some five minutes; make test kills forks of one.
+# Kills conversions, real trainings and whole runs at random instants; make test kills a few.
 chaos: $(VENV)/.installed-test
-	IDXPIPE_CHAOS=1 $(BIN)/pytest -s tests/train/test_kills.py tests/end_to_end/test_chaos.py
+	IDXPIPE_CHAOS=1 $(BIN)/pytest -s tests/convert/test_kills.py tests/train/test_kills.py \
+	  tests/end_to_end/test_chaos.py
 
 # Installs what each image installs into a fresh venv and runs it: 10 GB, some ten minutes in all.
 test-images: $(VENV)/.installed-test
@@ -61,7 +62,7 @@ tpu-check: $(VENV)/.installed-test
 	  $(BIN)/idxpipe tpu-check --topology all --recipe $$recipe --precision $$precision $(ARGS) || exit; \
 	done; done
 
-# A minute or two; a test of `make test` makes 100,000 of them.
+# A minute or two; a test of `make test` makes 40,000 of them.
 fuzz: $(VENV)/.installed-test
 	IDXPIPE_FUZZ=2000000 $(BIN)/pytest -n 2 tests/core/idx/test_fuzz.py
 

@@ -89,18 +89,12 @@ def environment(**values: str | None):
         _set(before)
 
 
-# What lets coverage measure child processes.
-MEASURED = "COVERAGE_PROCESS_CONFIG"
+ABSENT = str(Path(__file__).with_name("absent"))
 
 
-def lean_environment() -> dict[str, str | None]:
-    """Variables of a process that has the packages of a user, not those of the tests too.
-
-    It loads TensorFlow in half the time, and nothing of it is measured: what whole pipelines run
-    is measured where it is tested by itself.
-    """
-    path = [str(Path(__file__).with_name("absent")), os.environ.get("PYTHONPATH", "")]
-    return {"PYTHONPATH": os.pathsep.join(filter(None, path)), MEASURED: None}
+def lean_path() -> str:
+    """Return the PYTHONPATH of a process without what only tests need."""
+    return os.pathsep.join(filter(None, [ABSENT, os.environ.get("PYTHONPATH", "")]))
 
 
 def _set(values) -> None:
@@ -118,7 +112,6 @@ def _server(command: list[str], url: str):
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        env={name: value for name, value in os.environ.items() if name != MEASURED},
     )
     try:
         deadline = time.monotonic() + 60

@@ -9,12 +9,9 @@ import zipfile
 from email import message_from_bytes
 from pathlib import Path
 
-import pytest
 from packaging.requirements import Requirement
 
 from tests.idxfiles import make_arrays, write_data_set
-
-pytestmark = pytest.mark.usefixtures("lean")
 
 
 def test_the_wheel(built):

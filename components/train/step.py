@@ -10,7 +10,7 @@ from idxpipe.components.train.augment import Augmentation
 from idxpipe.components.train.config import TrainConfig
 from idxpipe.components.train.network.model import call_model, is_random_state, to_unit
 
-_MEAN = tf.distribute.ReduceOp.MEAN
+_MEAN, _SUM = tf.distribute.ReduceOp.MEAN, tf.distribute.ReduceOp.SUM
 
 
 def make_step(
@@ -89,21 +89,24 @@ def make_loop(
     """
 
     def loop(batches: Any, steps: tf.Tensor, total: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        taken = tf.constant(0)
-        while goes_on(taken, steps):
+        def goes_on(taken: tf.Tensor, total: tf.Tensor) -> tf.Tensor:
+            del total
+            left = taken < steps
+            if stop is None:
+                return left
+            # One step at least: there is something to save then.
+            return left & ((taken == 0) | ~stop.read_value())
+
+        def take(taken: tf.Tensor, total: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             losses = strategy.run(step, args=next(batches))
-            total += strategy.reduce(tf.distribute.ReduceOp.SUM, losses, axis=None)
-            taken += 1
+            return taken + 1, total + strategy.reduce(_SUM, losses, axis=None)
+
+        taken, total = tf.while_loop(goes_on, take, [tf.constant(0), total])
         return total, taken
 
-    def goes_on(taken: tf.Tensor, steps: tf.Tensor) -> tf.Tensor:
-        left = taken < steps
-        if stop is None:
-            return left
-        # One step at least: there is something to save then.
-        return tf.logical_and(left, tf.logical_or(taken == 0, tf.logical_not(stop.read_value())))
-
-    compiled: Loop = tf.function(loop)
+    # AutoGraph would rewrite all that is called, which takes longer than to trace it. Keras's own
+    # training loop goes without it, too.
+    compiled: Loop = tf.function(loop, autograph=False)
     return compiled
 
 

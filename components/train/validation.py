@@ -49,7 +49,7 @@ def make_validation(
         losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
         return losses, tf.argmax(logits, axis=-1, output_type=tf.int64) == labels
 
-    compiled = tf.function(score)
+    compiled = tf.function(score, autograph=False)
 
     def validate() -> Scores:
         loss = right = 0.0

@@ -38,7 +38,7 @@ SETTINGS = {
 }
 NOTHING_LEFT = "the run succeeded\n  to do:    idxpipe run --from STAGE runs a stage again\n"
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("lean")]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")

@@ -31,7 +31,13 @@ def bucket(fake_gcs, tmp_path_factory):
 
 
 def run(root, *words, data="gs://pipeline/data", **options):
-    small = ("train_steps=20", "iterations=10", "checkpoint_steps=10", "num_shards=2")
+    small = (
+        "train_steps=20",
+        "batch_size=32",
+        "iterations=10",
+        "checkpoint_steps=10",
+        "num_shards=2",
+    )
     settings = [word for setting in small for word in ("--set", setting)]
     done = idxpipe("run", "--data", data, "--root", root, "--json", *settings, *words, **options)
     return json.loads(done.stdout)

@@ -3,20 +3,19 @@
 What idxpipe needs is shared with the venv of the tests, by a .pth file.
 """
 
+import json
 import os
 import subprocess
 import sys
 import sysconfig
 import venv
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from idxpipe.pipeline.cli.main import COMMANDS
+from tests.emulators import ABSENT
 from tests.idxfiles import make_arrays, write_data_set
-
-pytestmark = pytest.mark.usefixtures("lean")
 
 # What `pip install idxpipe` without an extra does not bring.
 EXTRAS = ("tensorflow", "keras", "PIL", "kfp", "yaml", "tensorboard", "s3fs", "jax")
@@ -70,8 +69,8 @@ def bin_folder(built, tmp_path_factory):
 
 @pytest.fixture
 def idxpipe(bin_folder, tmp_path):
-    def run(*words, path=""):
-        env = {**os.environ, "PYTHONPATH": str(path), "HOME": str(tmp_path)}
+    def run(*words):
+        env = {**os.environ, "PYTHONPATH": ABSENT, "HOME": str(tmp_path)}
         return subprocess.run(
             [str(bin_folder / "idxpipe"), *map(str, words)],
             cwd=tmp_path,
@@ -111,25 +110,50 @@ def test_all_stages_run_from_an_empty_folder(idxpipe, bin_folder, tmp_path):
     assert (tmp_path / "pipeline.yaml").exists()
 
 
-@pytest.mark.parametrize("alone", [False, True], ids=["all", "without an extra"])
-def test_each_command_gets_as_far_as_its_own_answer(alone, idxpipe, tmp_path):
-    lines = ["import sys", *(f"sys.modules[{name!r}] = None" for name in EXTRAS)]
-    if alone:
-        (tmp_path / "sitecustomize.py").write_text("\n".join(lines))
+# Each command in a fork of one process, from the same entry as the script's: starting Python forty
+# times takes longer than all that they do.
+EACH = """
+import json, os, sys
+{lines}
+from idxpipe.pipeline.cli.main import main
+found = {{}}
+for command, words in json.load(sys.stdin).items():
+    child = os.fork()
+    if not child:
+        said = os.open(command, os.O_WRONLY | os.O_CREAT)
+        os.dup2(said, 1), os.dup2(said, 2)
+        try:
+            code = main([command, *words])
+        except SystemExit as exit:
+            code = exit.code
+        sys.stdout.flush(), sys.stderr.flush()
+        os._exit(code or 0)
+    found[command] = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+json.dump(found, sys.stdout)
+"""
 
+
+@pytest.mark.parametrize("alone", [False, True], ids=["all", "without an extra"])
+def test_each_command_gets_as_far_as_its_own_answer(alone, idxpipe, bin_folder, tmp_path):
     write_data_set(tmp_path / "mine", make_arrays(train=20, test=10))
     assert idxpipe("convert", "--data", "mine", "--output", "some").returncode == 0
     train = ["--records", "some/train", "--output", "made", "--train-steps", "1"]
     words = {**WORDS, "train": train, "run": ["--data", "mine", "--until", "validate"]}
-
-    def fault(command):
-        done = idxpipe(command, *words.get(command, []), path=tmp_path if alone else "")
-        said = done.stdout + done.stderr
+    lines = [f"sys.modules[{name!r}] = None" for name in EXTRAS] if alone else []
+    done = subprocess.run(
+        [str(bin_folder / "python"), "-c", EACH.format(lines="\n".join(lines))],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": ABSENT, "HOME": str(tmp_path)},
+        check=True,
+        capture_output=True,
+        text=True,
+        input=json.dumps({command: words.get(command, []) for command in sorted(COMMANDS)}),
+    )
+    faults = []
+    for command, code in json.loads(done.stdout).items():
+        said = (tmp_path / command).read_text()
         named = "idxpipe[all]" in said or not alone or command not in NEED_EXTRAS
-        fits = done.returncode in {0, 2, 3, 5, 6} and named
-        parsed = "usage: idxpipe" not in done.stderr and "Traceback" not in said
-        return "" if fits and parsed else f"{command}: {done.returncode}: {said}"
-
-    with ThreadPoolExecutor(2) as pool:
-        faults = [text for text in pool.map(fault, sorted(COMMANDS)) if text]
+        fits = code in {0, 2, 3, 5, 6} and named
+        if not fits or "usage: idxpipe" in said or "Traceback" in said:
+            faults.append(f"{command}: {code}: {said}")
     assert not faults, "\n\n".join(faults)

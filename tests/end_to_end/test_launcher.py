@@ -10,7 +10,13 @@ from tests.end_to_end.test_local import digits, idxpipe
 from tests.fakes.launcher import Launcher
 from tests.idxfiles import NAMES, write_idx
 
-SMALL = {"train_steps": 20, "iterations": 10, "checkpoint_steps": 10, "num_shards": 2}
+SMALL = {
+    "train_steps": 20,
+    "batch_size": 32,
+    "iterations": 10,
+    "checkpoint_steps": 10,
+    "num_shards": 2,
+}
 # Differ from run to run: when, where, how fast.
 NOT_REPRODUCIBLE = ("tfevents", "history.json", "task.json", "checkpoints/checkpoint")
 

@@ -52,7 +52,16 @@ def place(tmp_path_factory):
 
 def words_of(folder: Path) -> tuple:
     place = ("--data", folder / "data", "--root", folder / "out")
-    return ("run", *place, "--set", "train_steps=60", "--set", "num_shards=2")
+    return (
+        "run",
+        *place,
+        "--set",
+        "train_steps=60",
+        "--set",
+        "batch_size=64",
+        "--set",
+        "num_shards=2",
+    )
 
 
 def run(folder: Path, *words) -> dict:
@@ -198,7 +207,7 @@ def commands(place, tmp_path_factory):
         idxpipe("convert", *sources, "--output", folder / split, "--num-shards", 3)
     done["train"] = idxpipe(
         *("train", "--records", folder / "train", "--output", folder / "trained"),
-        *("--train-steps", 60, "--json"),
+        *("--train-steps", 60, "--batch-size", 64, "--json"),
     )
     done["evaluate"] = idxpipe(
         *("evaluate", "--records", folder / "test", "--model", folder / "trained"),

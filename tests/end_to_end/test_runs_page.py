@@ -1,5 +1,6 @@
 """The session of docs/runs.md: every line, one after the other, as a shell runs them."""
 
+import json
 import os
 import re
 import shutil
@@ -9,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from idxpipe.pipeline.runs.listing import rows
+from idxpipe.pipeline.state import load
 from tests.idxfiles import write_data_set
 
 pytestmark = pytest.mark.slow
@@ -31,15 +34,18 @@ def session():
     return re.findall(r"^ {4}(idxpipe .*)$", text, re.MULTILINE)
 
 
+SWEEP = "idxpipe sweep"
+
+
 @pytest.fixture(scope="module")
 def done(tmp_path_factory):
-    """Run the session; return its folder, and what each line said."""
+    """Run the session; return its folder, what each line said, and the runs of the sweep."""
     tmp_path = tmp_path_factory.mktemp("session")
     write_data_set(tmp_path / "data" / "mnist", gz=True)
     shutil.copy("pipeline.yaml", tmp_path)
     path = os.pathsep.join([os.path.dirname(sys.executable), os.environ["PATH"]])
-    said = {}
-    for line in session():
+
+    def run(line):
         done = subprocess.run(
             ["bash", "-c", line],
             check=False,
@@ -49,20 +55,50 @@ def done(tmp_path_factory):
             env={**os.environ, "PATH": path},
         )
         assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
-        said[line] = done.stdout + done.stderr
-    return tmp_path, said
+        return done
+
+    said, swept = {}, {}
+    for line in session():
+        found = run(line)
+        said[line] = found.stdout + found.stderr
+        if line.startswith(SWEEP):
+            swept["runs"] = [row.record for row in rows(str(tmp_path / "out"))][:5]
+            swept["again"] = json.loads(run(f"{line} --json").stdout)
+            trials = [trial["run"] for trial in swept["again"]["trials"]]
+            swept["trials"] = [load(str(tmp_path / "out"), run_id) for run_id in trials]
+    return tmp_path, said, swept
 
 
 def test_every_line_of_the_session_runs(done):
-    _, said = done
+    _, said, _ = done
     assert len(said) >= 18
-    plan = said["idxpipe run --set train_steps=60 --set learning_rate=0.02 --plan"]
+    plan = said["idxpipe run --set train_steps=20 --set learning_rate=0.02 --plan"]
     assert "learning_rate the recipe's -> 0.02" in plan
-    run = said["idxpipe run --set train_steps=60 --set learning_rate=0.02"]
+    run = said["idxpipe run --set train_steps=20 --set learning_rate=0.02"]
     assert "runs: learning_rate the recipe's -> 0.02" in run
     assert "top_k" in said["idxpipe diff latest~2 latest"]
     assert "pinned" in said["idxpipe pin latest"]
     assert "freed" in said["idxpipe clean --keep-last 2 --failed --yes"]
+
+
+def test_a_sweep_shares_the_conversion_and_looks_at_the_test_set_once(done):
+    _, said, swept = done
+    (line,) = (line for line in said if line.startswith(SWEEP))
+    assert "test accuracy of the best, looked at once" in said[line]
+    last, *trials = swept["runs"]
+    assert len(trials) == 4
+    statuses = [str(trial.tasks["convert-train"].status) for trial in reversed(trials)]
+    assert statuses == ["succeeded", *["cached"] * 3]
+    assert not any("evaluate" in trial.tasks for trial in trials)
+    assert last.tasks["train"].status == "cached"
+    assert last.tasks["evaluate"].status == "succeeded"
+    # Again: nothing is trained, and the same one is chosen.
+    assert {str(trial.tasks["train"].status) for trial in swept["trials"]} == {"cached"}
+    board = swept["again"]["leaderboard"]
+    assert [len(standing["runs"]) for standing in board] == [2, 2]
+    chosen = swept["again"]["best"]["parameters"]
+    assert chosen["learning_rate"] == float(board[0]["parameters"]["learning_rate"])
+    assert chosen == last.parameters
 
 
 @pytest.fixture(scope="module")

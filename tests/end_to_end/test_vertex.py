@@ -48,7 +48,17 @@ def test_a_run_on_vertex_and_a_rerun_of_one_stage(service, one_gcs):
         storage.write(f"{one_gcs}/data/{name}.gz", gzip.compress(content))
     first = idxpipe(
         *(service, "submit", "--root", f"{one_gcs}/root", "--data", f"{one_gcs}/data"),
-        *("--set", "train_steps=60", "--set", "num_shards=2", "--wait", "--poll", "0.5"),
+        *(
+            "--set",
+            "train_steps=60",
+            "--set",
+            "batch_size=64",
+            "--set",
+            "num_shards=2",
+            "--wait",
+            "--poll",
+            "0.5",
+        ),
     )
     assert ran(first) == set(STAGES)
     measured = first["tasks"]["evaluate"]["outputs"]["artifacts"]["metrics"]["metadata"]

@@ -12,7 +12,7 @@ from tests.datasets import write_dataset
 from tests.evaluate.conftest import answers, write_model
 from tests.evaluate.test_stage import CPU
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("lean")]
+pytestmark = pytest.mark.slow
 
 EIGHT = """
 import sys

@@ -12,8 +12,6 @@ import idxpipe
 from idxpipe.components.core.errors import DataError, GateError, UsageError
 from tests.idxfiles import make_arrays, write_data_set
 
-pytestmark = pytest.mark.usefixtures("lean")
-
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "python.md").read_text()
 BLOCKS = [

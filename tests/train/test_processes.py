@@ -14,7 +14,7 @@ from idxpipe.components.train.state.checkpoints import list_checkpoints
 from tests.datasets import spots
 from tests.train.conftest import Run
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("lean")]
+pytestmark = pytest.mark.slow
 
 
 def python(script, *arguments):

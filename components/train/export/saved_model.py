@@ -57,7 +57,7 @@ class Servable(tf.Module):  # type: ignore[misc]
             }
 
         spec = tf.TensorSpec([None, *image_shape], image_dtype, name="images")
-        self.serve = tf.function(serve, input_signature=[spec])
+        self.serve = tf.function(serve, input_signature=[spec], autograph=False)
 
 
 def _copy(variable: keras.Variable) -> tf.Variable:

@@ -57,7 +57,11 @@ def make_batches(
             options.deterministic = True
             return (
                 tf.data.Dataset.range(first * here, end * here)
-                .map(lambda i: batch(i // here, offset + i % here))
+                .map(
+                    tf.autograph.experimental.do_not_convert(
+                        lambda i: batch(i // here, offset + i % here)
+                    )
+                )
                 .prefetch(_PREFETCH * here)
                 .with_options(options)
             )

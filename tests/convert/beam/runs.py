@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from idxpipe.components.core import storage
+from tests.emulators import lean_path
 
 ROOT = Path(__file__).parents[3]
 SHARDS = 6
@@ -33,7 +34,7 @@ def start_cli(sources, output, runner, *options, env=None) -> subprocess.Popen:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT), **(env or {})},
+        env={**os.environ, "PYTHONPATH": f"{lean_path()}:{ROOT}", **(env or {})},
     )
 
 

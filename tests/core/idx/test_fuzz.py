@@ -29,7 +29,7 @@ from idxpipe.components.validate.config import ValidateConfig
 from idxpipe.components.validate.stage import validate
 from tests.idxfiles import CODES, idx_bytes, make_arrays, write_data_set
 
-MUTATIONS = int(os.environ.get("IDXPIPE_FUZZ", "100000"))
+MUTATIONS = int(os.environ.get("IDXPIPE_FUZZ", "40000"))
 PARTS = 8
 # Of Python and NumPy, while a file of a few kilobytes is read: chunks, blocks, the decompressor.
 MEMORY_BYTES = 8 << 20

@@ -11,8 +11,6 @@ import pytest
 from idxpipe.pipeline.cli import main as cli
 from tests.packages import install
 
-pytestmark = pytest.mark.usefixtures("lean")
-
 PROGRAM = Path(__file__).with_name("pipelines.py")
 # What `dsl.ContainerSpec` makes runs in Docker only, with kfp.local; and it does not know an
 # optional parameter that is not given.

@@ -8,7 +8,6 @@ import os
 import subprocess
 import sys
 
-from tests.emulators import MEASURED
 from tests.packages import install
 
 SDK = "google-cloud-aiplatform==2.7.0"
@@ -27,8 +26,6 @@ def test_every_body_parses_by_the_next_sdk(tmp_path):
     path = os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH")]))
     environment = {**os.environ, "PYTHONPATH": path}
     environment.pop("PYTEST_XDIST_WORKER", None)
-    # Measured with the first SDK, in a third of the time.
-    environment.pop(MEASURED, None)
 
     def python(*words):
         return subprocess.run(

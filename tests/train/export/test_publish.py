@@ -61,7 +61,7 @@ def test_what_tflite_cannot_hold_is_refused_before_training(new_run, tmp_path, m
 
 
 @pytest.mark.slow
-def test_the_model_cards_examples_run_where_idxpipe_is_not_installed(lean, new_run, tmp_path):
+def test_the_model_cards_examples_run_where_idxpipe_is_not_installed(new_run, tmp_path):
     # Trained in bfloat16, as on a TPU: what is exported computes in float32.
     new_run.train(train_steps=5, export_tflite=True, precision="bfloat16")
     card = (
