@@ -72,6 +72,8 @@ class Code(enum.Enum):
     SORTED = ("IDX071", WARNING, "Examples are sorted by class")
     LABEL_BASE = ("IDX072", WARNING, "Labels begin at 1: class 0 would have no example")
     LABEL_ROWS = ("IDX073", WARNING, "Label records have several columns, of which one is taken")
+    SIDES = ("IDX074", WARNING, "Images look as if the header had width before height")
+    ONE_CLASS = ("IDX075", WARNING, "All labels are of one class")
 
     def __init__(self, code: str, severity: str, meaning: str) -> None:
         self.code = code

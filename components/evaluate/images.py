@@ -11,7 +11,7 @@ from idxpipe.components.core import storage
 from idxpipe.components.core.errors import DataError
 from idxpipe.components.core.idx.checks import check_images, read_header, scan
 from idxpipe.components.core.idx.content import is_gzip, read_chunks
-from idxpipe.components.core.idx.folders import names_in, what_is_here
+from idxpipe.components.core.idx.folders import advice, names_in, what_is_here
 from idxpipe.components.core.idx.header import GZIP_MAGIC, Header
 from idxpipe.components.core.idx.pixel_order import PixelOrder
 from idxpipe.components.core.model import ModelCard
@@ -126,7 +126,7 @@ def _expand(uri: str) -> list[str]:
             where=uri,
             expected="an IDX file, a PNG file, or a folder of PNG files",
             found=what_is_here(uri, names),
-            remedy="check the path; name IDX files themselves, not their folder",
+            remedy=advice(names) or "check the path; name IDX files themselves, not their folder",
         )
     if len(pictures) < len(names):
         say(f"{uri}: leaving out {len(names) - len(pictures)} files that are not .png")

@@ -127,6 +127,15 @@ class Split:
                 code=Code.ALL_ZERO,
             )
             return
+        if num_classes == 1:
+            yield DataError(
+                "all labels are of one class",
+                where=where,
+                expected="labels of several classes",
+                found=f"{counts[0]} labels of the same",
+                remedy="add examples of another class: there is nothing to tell apart",
+                code=Code.ONE_CLASS,
+            )
         missing = [c for c in range(num_classes) if c >= len(counts) or not counts[c]]
         if meaning.begins_at_one(counts, num_classes, layout):
             missing.remove(0)
@@ -194,6 +203,17 @@ class Split:
 
     def _appearance(self, facts: PixelFacts, transposed: bool) -> Iterator[DataError]:
         where = self.images.uri
+        if appearance.sides_swapped(facts):
+            height, width = facts.mean.shape[:2]
+            yield DataError(
+                "images look as if height and width had changed places",
+                where=where,
+                offset=8,
+                expected=f"{height} rows of {width} pixels, as the header says",
+                found=f"what looks like {width} rows of {height} pixels",
+                remedy=f"write {width} before {height} into the header: height comes first",
+                code=Code.SIDES,
+            )
         border = appearance.inverted(facts)
         if border:
             yield DataError(

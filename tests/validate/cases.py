@@ -263,6 +263,20 @@ def label_rows(files):
         change(files, f"{split}_labels", lambda labels: np.stack([labels, labels // 2], 1))
 
 
+def sides(files):
+    for split in ("train", "test"):
+        change(files, f"{split}_images", lambda images: blob(images, 6, 3)[:, :20].copy())
+        # The header says 28x20.
+        patch(files[f"{split}_images"], 8, struct.pack(">2I", 28, 20))
+    return {"image_shape": "28x20"}
+
+
+def one_class(files):
+    for split in ("train", "test"):
+        change(files, f"{split}_labels", np.zeros_like)
+    return {"num_classes": 0}
+
+
 def baseline_shape(files):
     return baseline(files, image_shape=[32, 32])
 
@@ -373,4 +387,6 @@ CASES = {
     "IDX071": is_sorted,
     "IDX072": label_base,
     "IDX073": label_rows,
+    "IDX074": sides,
+    "IDX075": one_class,
 }

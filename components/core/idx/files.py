@@ -7,10 +7,12 @@ from idxpipe.components.core import storage
 from idxpipe.components.core.config import Config, parameter
 from idxpipe.components.core.errors import DataError, UsageError
 from idxpipe.components.core.idx.folders import (
+    advice,
     listed,
     names_in,
     sets_below,
     several_sets,
+    walk,
     what_is_here,
 )
 from idxpipe.components.core.narration import say
@@ -99,10 +101,26 @@ def _found(roles: list[str], config: DataConfig) -> dict[str, str]:
             return found
         if sets:
             raise several_sets(config.data, [folder for folder, _ in sets])
+        nearest = _nearest(roles, config)
+        if nearest:
+            return _found(roles, dataclasses.replace(config, data=nearest))
     for role in roles:
         if len(matches[role]) != 1:
             raise _not_one(role, matches[role], names, config)
     return {role: storage.join(config.data, matches[role][0]) for role in roles}
+
+
+def _nearest(roles: list[str], config: DataConfig) -> str:
+    """Return the only folder below that has files of some of the roles; empty if none or several.
+
+    What is wrong there is then said of it.
+    """
+    having = [
+        folder
+        for folder in walk(config.data)
+        if any(_matches(role, names_in(folder), "") for role in roles)
+    ]
+    return having[0] if len(having) == 1 and having[0] != config.data else ""
 
 
 def _complete(roles: list[str], names: list[str], prefix: str) -> dict[str, str]:
@@ -137,10 +155,11 @@ def _not_one(role: str, matches: list[str], names: list[str], config: DataConfig
     if len(begins) > 1:
         prefixes = " or ".join(sorted(begin.rstrip("-") for begin in begins if begin))
         itself = f"set data_prefix to {prefixes}, or {itself}"
+    other = "" if matches else advice(names or [storage.name_of(config.data)])
     return DataError(
         f"no {split} {kind} file here" if not matches else f"several {split} {kind} files here",
         where=config.data,
         expected=f"one file named like {begin}{usual}-{kind}-idx{rank}-ubyte or with .gz",
         found=here,
-        remedy=itself,
+        remedy=other or itself,
     )

@@ -21,6 +21,15 @@ def names_in(folder: str) -> list[str]:
     return [name for name in storage.list_names(folder) if not name.startswith("._")]
 
 
+def walk(folder: str, depth: int = 0) -> Iterator[str]:
+    """Yield a folder and those in it, two levels down."""
+    yield folder
+    if depth < _DEPTH:
+        for name in storage.list_folders(folder)[:_MOST_FOLDERS]:
+            if not name.startswith((".", "_")):
+                yield from walk(storage.join(folder, name), depth + 1)
+
+
 def sets_below(data: str, complete: Callable[[list[str]], dict[str, str]]) -> list[Found]:
     """Return the folders below `data`, two levels down, that hold a data set, with its files' URIs.
 
@@ -30,7 +39,7 @@ def sets_below(data: str, complete: Callable[[list[str]], dict[str, str]]) -> li
             is missing.
     """
     found = []
-    for folder in _walk(data):
+    for folder in walk(data):
         inside = storage.list_folders(folder)[:_MOST_FOLDERS]
         # A folder by the name of the one file in it.
         twins = [
@@ -61,7 +70,7 @@ def what_is_here(data: str, names: list[str]) -> str:
         names: Of the files in it.
     """
     if names:
-        return listed(names) + _advice(names)
+        return listed(names)
     folders = storage.list_folders(data)
     if folders:
         return f"only folders: {listed(folders)}"
@@ -71,8 +80,20 @@ def what_is_here(data: str, names: list[str]) -> str:
     if os.path.isdir(path):
         return "an empty folder"
     if os.path.exists(path):
-        return "a file, not a folder" + _advice([storage.name_of(data)])
+        return "a file, not a folder"
     return "no such folder"
+
+
+def advice(names: list[str]) -> str:
+    """Say what is to be done with files that hold data in another way; empty if none does."""
+    lower = [name.lower() for name in names]
+    for ending in _OTHER_FORMATS:
+        if any(name.endswith(ending) for name in lower):
+            return f"{ending} files become IDX files with `idxpipe import`"
+    for ending in _PACKED:
+        if any(name.endswith(ending) for name in lower):
+            return f"{ending} files are to be unpacked first"
+    return ""
 
 
 def listed(names: list[str]) -> str:
@@ -81,20 +102,3 @@ def listed(names: list[str]) -> str:
     return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
-def _advice(names: list[str]) -> str:
-    lower = [name.lower() for name in names]
-    for ending in _OTHER_FORMATS:
-        if any(name.endswith(ending) for name in lower):
-            return f" ({ending} files become IDX files with `idxpipe import`)"
-    for ending in _PACKED:
-        if any(name.endswith(ending) for name in lower):
-            return f" ({ending} files are to be unpacked first)"
-    return ""
-
-
-def _walk(folder: str, depth: int = 0) -> Iterator[str]:
-    yield folder
-    if depth < _DEPTH:
-        for name in storage.list_folders(folder)[:_MOST_FOLDERS]:
-            if not name.startswith((".", "_")):
-                yield from _walk(storage.join(folder, name), depth + 1)

@@ -80,8 +80,29 @@ def test_what_is_there_instead_is_told_apart(tmp_path):
     make(tmp_path, *(f"file{n}" for n in range(10)))
     assert found(tmp_path).endswith("file7 and 2 more")
     assert found(tmp_path / "file1") == "a file, not a folder"
-    assert "idxpipe import" in found(make(tmp_path / "c", "mnist.npz"))
-    assert "unpacked first" in found(make(tmp_path / "a" / "b", "x.tar.gz"))
+
+
+def test_what_holds_data_in_another_way_is_not_told_to_be_named(tmp_path):
+    def remedy(name):
+        with pytest.raises(DataError, match="no train images file here") as caught:
+            find_files(DataConfig(make(tmp_path / name, name)))
+        return caught.value.remedy
+
+    for name in ("mnist.npz", "x.tar.gz"):
+        (tmp_path / name).mkdir()
+    assert remedy("mnist.npz") == ".npz files become IDX files with `idxpipe import`"
+    assert remedy("x.tar.gz") == ".tar.gz files are to be unpacked first"
+
+
+def test_what_is_wrong_in_the_only_folder_with_some_files_is_said_of_it(tmp_path):
+    (tmp_path / "gzip").mkdir()
+    make(tmp_path / "gzip", *(f"emnist-{kind}-{n}" for kind in ("digits", "letters") for n in USUAL))
+    with pytest.raises(DataError, match="several train images files") as caught:
+        find_files(DataConfig(str(tmp_path)))
+    assert caught.value.where == f"{tmp_path}/gzip"
+    assert "data_prefix to emnist-digits or emnist-letters" in caught.value.remedy
+    found = find_files(DataConfig(str(tmp_path), data_prefix="emnist-letters"))
+    assert found.train_images == f"{tmp_path}/gzip/emnist-letters-{USUAL[0]}"
 
 
 USUAL = [
