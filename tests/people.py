@@ -77,8 +77,27 @@ def one(place, how):
     return contents
 
 
+def noisy(array):
+    """Signs on a rough ground, as on bones of Oracle-MNIST."""
+    noise = np.random.default_rng(len(array)).integers(0, 120, array.shape)
+    return np.clip(array + noise, 0, 255).astype(np.uint8)
+
+
+def narrow():
+    return images(lambda x: np.ascontiguousarray(x[:, 4:24]))
+
+
 def flip(array):
     return np.ascontiguousarray(array.swapaxes(1, 2))
+
+
+def flip_images(array):
+    return flip(array) if array.ndim == 3 else array
+
+
+def letters(labels):
+    """Labels from 1 to 26, as EMNIST's, in an order that is not theirs."""
+    return (np.arange(len(labels)) * 7 % 26 + 1).astype(np.uint8)
 
 
 def colour(array):
@@ -125,6 +144,11 @@ simple("underscores", digits, names=[name.replace("-", "_") for name in DASHES])
 simple("idx-endings", digits, names=[f"{n.partition('-idx')[0]}.idx" for n in DASHES])
 simple("training-and-testing", digits, names=[n.replace("train", "training") for n in DASHES])
 simple("space", digits, names=[n.replace("t10k-images", "t10k-images ") for n in DASHES])
+simple(
+    "ranks-in-names-swapped",
+    digits,
+    names=[n.translate(str.maketrans("13", "31")).replace("t30k", "t10k") for n in DASHES],
+)
 simple("train-only", lambda: digits()[:2], names=DASHES[:2])
 simple("xz", digits, ending=".xz", pack=lzma.compress)
 
@@ -171,6 +195,11 @@ def _(folder):
     below(folder, "FashionMNIST", "raw")
 
 
+@case("torchvision-parent")
+def _(folder):
+    below(folder, "data", "MNIST", "raw")
+
+
 @case("kaggle")
 def _(folder):
     for name, array in zip(DASHES, digits(), strict=True):
@@ -181,6 +210,34 @@ def _(folder):
 def _(folder):
     for name in ("letters", "digits"):
         put(folder, digits(), [f"emnist-{name}-{usual}" for usual in DASHES])
+
+
+@case("emnist-unpacked")
+def _(folder):
+    CASES["emnist-side-by-side"](folder / "gzip")
+    (folder / "gzip" / "emnist-letters-mapping.txt").write_text("1 65 97\n")
+
+
+@case("path-with-a-colon")
+def _(folder):
+    below(folder, "a:b")
+
+
+@case("path-with-a-question-mark")
+def _(folder):
+    below(folder, "q?x=1")
+
+
+@case("path-with-spaces")
+def _(folder):
+    below(folder, "my data (1)", "caf\u00e9 #1 100%")
+
+
+@case("emnist-zip")
+def _(folder):
+    folder.mkdir()
+    names = [f"gzip/emnist-{kind}-{n}" for kind in ("letters", "digits") for n in DASHES]
+    zipped(names, [*every(bytes), *every(bytes)])(folder / "gzip.zip")
 
 
 @case("zip-archive")
@@ -238,6 +295,11 @@ simple("gzip-with-zeros", lambda: one(0, lambda data: gzip.compress(data) + byte
 simple("trailing-newline", lambda: one(1, lambda data: data + b"\n"))
 simple("text-mode", lambda: every(crlf))
 simple("text-mode-gzip", lambda: every(lambda data: crlf(gzip.compress(data))))
+simple("text-mode-back", lambda: [idx_bytes(a).replace(b"\r\n", b"\n") for a in with_pairs()])
+simple(
+    "text-mode-labels", lambda: one(1, lambda data: crlf(data[:8] + data[8:].replace(b"\t", b"\n")))
+)
+simple("text-mode-ten", lambda: [crlf(idx_bytes(array[:10])) for array in digits()])
 simple("utf-8", lambda: every(lambda data: data.decode("utf-8", "replace").encode()))
 simple("latin-1", lambda: every(lambda data: data.decode("latin-1").encode()))
 simple("little-endian-header", lambda: [little(array) for array in digits()])
@@ -272,6 +334,14 @@ def _(folder):
     put(folder, [*contents, train[0][:100], (np.arange(100) % 10).astype(np.uint8)])
 
 
+def with_pairs():
+    """Images of which every hundredth has two pixels that are CR and LF."""
+    x, y, u, v = (array.copy() for array in digits())
+    for images in (x, u):
+        images[::100, 3, 3:5] = 13, 10
+    return x, y, u, v
+
+
 def scaled_apart():
     x, y, u, v = digits()
     return (x / 255).astype(np.float32), y, u.astype(np.float32), v
@@ -279,6 +349,7 @@ def scaled_apart():
 
 # Files that do not belong together.
 simple("a-label-short", lambda: one(1, lambda data: idx_bytes(digits()[1][:-1])))
+simple("a-label-more", lambda: one(1, lambda _: idx_bytes(np.insert(digits()[1], 0, 0))))
 simple("labels-of-the-other-split", lambda: one(1, lambda _: idx_bytes(digits()[3])))
 simple("swapped", lambda: (digits()[1], digits()[0], digits()[3], digits()[2]))
 simple("another-type", lambda: one(2, lambda _: idx_bytes((digits()[2] / 255).astype(np.float32))))
@@ -286,6 +357,17 @@ simple("another-scale", scaled_apart)
 simple("one-split-transposed", lambda: one(2, lambda _: idx_bytes(flip(digits()[2]))))
 simple("one-split-inverted", lambda: one(2, lambda _: idx_bytes(255 - digits()[2])))
 simple("training-images-in-the-test", lambda: (*digits()[:2], digits()[0][:100], digits()[1][:100]))
+
+
+simple("both-splits-the-same", lambda: (*digits()[:2], *digits()[:2]))
+simple("one-split-plus-1", lambda: (digits()[0], digits()[1] + np.uint8(1), *digits()[2:]))
+
+
+@case("repeated")
+def _(folder):
+    x, y, u, v = (array.copy() for array in digits())
+    x[100:110], u[:30], v[:30] = x[:10], x[:30], y[:30]
+    put(folder, (x, y, u, v))
 
 
 @case("class-not-in-training")
@@ -301,6 +383,12 @@ simple("two-columns", lambda: labels(lambda y: np.stack([y, y // 3], 1)))
 simple("labels-1-to-10", lambda: labels(lambda y: np.where(y == 0, 10, y).astype(np.uint8)))
 simple("labels-plus-1", lambda: labels(lambda y: y + np.uint8(1)))
 simple("labels-minus-1", lambda: labels(lambda y: y.astype(np.int8) - np.int8(1)))
+simple(
+    "labels-minus-1-in-places",
+    lambda: labels(lambda y: np.where(np.arange(len(y)) % 50, y.astype(np.int8), np.int8(-1))),
+)
+simple("letters", lambda: labels(letters))
+simple("letters-on-their-side", lambda: tuple(map(flip_images, labels(letters))))
 simple("labels-with-gaps", lambda: labels(lambda y: y * np.uint8(25)))
 simple("labels-as-characters", lambda: labels(lambda y: y + np.uint8(48)))
 simple("two-classes", lambda: labels(lambda y: y % np.uint8(2)))
@@ -313,6 +401,10 @@ def _(folder):
         made = np.zeros((len(y), 8), np.int32)
         made[:, 0], made[:, 2], made[:, 3] = y, 2000, np.arange(len(y))
         return made
+
+    # What its publishers have beside the four.
+    put(folder, [gzip.compress(b"class\tseries\n5\t0\n")], ["qmnist-train-labels.tsv.gz"])
+    put(folder, [lzma.compress(idx_bytes(digits()[0][:5]))], ["xnist-images-idx3-ubyte.xz"])
 
     names = [
         f"qmnist-{split}-{kind}"
@@ -337,6 +429,23 @@ def _(folder):
     put(folder, (x[kept], y[kept], u, v))
 
 
+# Few of them.
+def few(train, test):
+    x, y, u, v = digits()
+    return x[:train], y[:train], u[:test], v[:test]
+
+
+def threes():
+    x, y, u, v = digits()
+    return x[y == 3], y[y == 3], u[v == 3], v[v == 3]
+
+
+simple("ten-examples", lambda: few(10, 10))
+simple("one-example", lambda: (digits()[0][:1], digits()[1][:1]) * 2)
+simple("three-to-test", lambda: few(100, 3))
+simple("one-class", threes)
+
+
 # What pixels mean.
 simple("on-their-side", lambda: images(flip))
 simple("dark-on-bright", lambda: images(lambda x: 255 - x))
@@ -354,12 +463,29 @@ simple("grey-channel-first", lambda: images(lambda x: x[:, None]))
 simple("grey-channel-last", lambda: images(lambda x: x[..., None]))
 simple("rgb-wide", lambda: images(lambda x: colour(x).reshape(-1, 28, 84)))
 simple("rows-of-pixels", lambda: images(lambda x: x.reshape(-1, 784)))
+simple("one-pixel", lambda: images(lambda x: x[:, 14:15, 14:15]))
+simple("noisy", lambda: images(noisy))
+simple(
+    "width-before-height",
+    lambda: [idx_bytes(a.reshape(-1, 28, 20) if a.ndim == 3 else a) for a in narrow()],
+)
 simple("not-square", lambda: images(lambda x: x[:, 4:24]))
+
+
+@case("medmnist")
+def _(folder):
+    x, y, u, v = digits()
+    names = [
+        f"pathmnist-{split}-{kind}-ubyte"
+        for split in ("train", "test")
+        for kind in ("images-idx4", "labels-idx2")
+    ]
+    put(folder, (colour(x), y[:, None] % 7, colour(u), v[:, None] % 7), names, ".gz", gzip.compress)
 
 
 @case("not-a-number")
 def _(folder):
     x, y, u, v = digits()
     broken = (x / 255).astype(np.float32)
-    broken[17, 3, 3] = np.nan
+    broken[17, 3, 3], broken[18, 0, 0] = np.nan, np.inf
     put(folder, (broken, y, (u / 255).astype(np.float32), v))

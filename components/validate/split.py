@@ -198,7 +198,8 @@ class Split:
                 )
         yield from self._repeats(facts)
         yield from meaning.pixel_warnings(self.images, facts, layout)
-        if not odd:
+        # Pixels of a file that lost or gained bytes stand in other places.
+        if not odd and not self.images.has(Code.CUT_SHORT, Code.GOES_ON):
             yield from self._appearance(facts, layout.transposed)
 
     def _appearance(self, facts: PixelFacts, transposed: bool) -> Iterator[DataError]:
