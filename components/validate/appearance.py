@@ -8,14 +8,15 @@ from numpy.typing import NDArray
 from idxpipe.components.core.idx import look
 from idxpipe.components.validate.pixels import THUMBNAIL, PixelFacts
 
-# Nearness of pixels that are a row apart, relative to two places beside that. Where rows are as long
-# as the header says it was at most 0.8: handwritten digits 0.4 to 0.5, patches of photographs 0.5
-# to 0.8. Where they are not it is about 1, as it is of noise.
+# How far pixels are from those a row below, relative to those two places beside these. Where rows
+# are as long as the header says it was 0.4 to 0.5 of handwritten digits, 0.5 to 0.8 of patches of
+# photographs; where they are not it is about 1, as it is of noise.
 _SHEARED = 0.95
 _ALIGNED = 0.85
 _BESIDE = 2
 _NARROWEST = 6
 _FEWEST_SAMPLES = 10
+
 
 def look_of(facts: PixelFacts) -> dict[str, float]:
     """Return what the images of a split look like as stored; nothing of a few."""

@@ -100,5 +100,3 @@ def listed(names: list[str]) -> str:
     """Return some of the names, and how many more there are."""
     more = len(names) - _SHOWN
     return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
-
-

@@ -96,7 +96,9 @@ def test_what_holds_data_in_another_way_is_not_told_to_be_named(tmp_path):
 
 def test_what_is_wrong_in_the_only_folder_with_some_files_is_said_of_it(tmp_path):
     (tmp_path / "gzip").mkdir()
-    make(tmp_path / "gzip", *(f"emnist-{kind}-{n}" for kind in ("digits", "letters") for n in USUAL))
+    make(
+        tmp_path / "gzip", *(f"emnist-{kind}-{n}" for kind in ("digits", "letters") for n in USUAL)
+    )
     with pytest.raises(DataError, match="several train images files") as caught:
         find_files(DataConfig(str(tmp_path)))
     assert caught.value.where == f"{tmp_path}/gzip"
