@@ -14,6 +14,8 @@ from idxpipe.components.core.dataset.manifest import (
     TFRECORD,
 )
 from idxpipe.components.core.errors import UsageError
+from idxpipe.components.core.idx.files import name_of_data
+from idxpipe.components.core.shapes import AUTO
 
 IDX, NPY, PNG = EXPORTS = ("idx", "npy", "png")
 DIRECT_RUNNER = "DirectRunner"
@@ -34,7 +36,11 @@ _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 class ConvertConfig(Config):
     """What a dataset holds, how it is cut into shards, and what runs the conversion."""
 
-    dataset_name: str = parameter("mnist", "first part of the shards' file names")
+    dataset_name: str = parameter(
+        AUTO,
+        "first part of the shards' file names, and what the model card calls the data; `auto` is "
+        "what the images file's name begins with, e.g. emnist_letters, or its folder's name",
+    )
     num_shards: int = parameter(
         0, "files per split; 0 aims at 150 MB each", unit="files", minimum=0
     )
@@ -112,6 +118,18 @@ class ConvertConfig(Config):
                 found=f"{self.beam_options!r}: {error}",
                 remedy="close the quotation",
             ) from None
+
+
+def named_by(config: ConvertConfig, images: str) -> ConvertConfig:
+    """Return the configuration with the name of the data set, if it is to be found.
+
+    Args:
+        config: What was asked for.
+        images: URI of the images.
+    """
+    if config.dataset_name != AUTO:
+        return config
+    return dataclasses.replace(config, dataset_name=name_of_data(images))
 
 
 def check_name(where: str, name: str) -> None:

@@ -7,7 +7,7 @@ from contextlib import suppress
 from importlib import import_module
 from types import ModuleType
 
-from idxpipe.components.convert.config import DIRECT_RUNNER, ConvertConfig, check_name
+from idxpipe.components.convert.config import DIRECT_RUNNER, ConvertConfig, check_name, named_by
 from idxpipe.components.convert.plan import Meaning, Part, plan
 from idxpipe.components.convert.publish import (
     check_folder,
@@ -76,6 +76,7 @@ def convert(
         UsageError: If the parameters cannot be met.
     """
     check_name("split", split)
+    config = named_by(config, images)
     check_format(config.file_format)
     # Importing Beam takes longer than all that is done here before it is needed.
     beam_pipeline = ThreadPoolExecutor(1).submit(_import_beam)

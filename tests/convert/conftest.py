@@ -18,7 +18,9 @@ def files(tmp_path_factory):
 
 
 def run(files, output, shards=1, **more):
-    config = ConvertConfig(num_shards=shards, **more.pop("config", {}))
+    config = ConvertConfig(
+        **{"dataset_name": "mnist", "num_shards": shards, **more.pop("config", {})}
+    )
     return convert(files["train_images"], files["train_labels"], str(output), config, **more)
 
 

@@ -21,7 +21,7 @@ def make(folder, images=IMAGES, labels=LABELS, split="train", **config):
     sources = write_idx(folder / "i", images), write_idx(folder / "l", labels)
     output = str(folder / "records" / split)
     options = {"split": split, "layout": LayoutConfig(num_classes=0, image_shape="auto")}
-    convert(*sources, output, ConvertConfig(**config), **options)
+    convert(*sources, output, ConvertConfig("mnist", **config), **options)
     return output
 
 

@@ -31,7 +31,7 @@ def packed(tmp_path_factory):
 def run(files, output, split="train", num_classes=10, **config):
     sources = files["train_images"], files["train_labels"]
     layout = LayoutConfig(num_classes=num_classes)
-    return convert(*sources, str(output), ConvertConfig(**config), layout, split=split)
+    return convert(*sources, str(output), ConvertConfig("mnist", **config), layout, split=split)
 
 
 def read_back(output):

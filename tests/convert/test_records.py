@@ -16,7 +16,7 @@ def make(folder, images, labels, shards=2):
     sources = (write_idx(folder / "i", images), write_idx(folder / "l", labels))
     output = str(folder / "out")
     layout = LayoutConfig(num_classes=0, image_shape="auto")
-    convert(*sources, output, ConvertConfig(num_shards=shards), layout)
+    convert(*sources, output, ConvertConfig("mnist", num_shards=shards), layout)
     return output
 
 
@@ -96,7 +96,7 @@ def test_other_formats_are_checked_too(tmp_path, arrays, config):
         str(tmp_path / "out"),
         {"layout": LayoutConfig(num_classes=0, image_shape="auto")},
     )
-    dataset = convert(*sources, uri, ConvertConfig(num_shards=2, **config), **options)
+    dataset = convert(*sources, uri, ConvertConfig("mnist", num_shards=2, **config), **options)
     assert check_records(uri).num_examples == 40
     if not config.get("shuffle_seed"):
         np.testing.assert_array_equal([e.image for e in first_examples(uri, 21)], arrays[0][:21])

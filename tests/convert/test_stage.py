@@ -103,7 +103,7 @@ def kill(task, advance):
     return make(task, advance)
 beam_pipeline.make_shard = kill
 convert({files["train_images"]!r}, {files["train_labels"]!r}, {str(tmp_path)!r},
-        ConvertConfig(num_shards=4))
+        ConvertConfig("mnist", num_shards=4))
 """
     run(files, tmp_path, 3)
     done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True)

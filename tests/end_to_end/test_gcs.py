@@ -59,7 +59,7 @@ def test_every_artifact_record_and_log_is_in_the_bucket(bucket):
         "validate/page.html",
         "validate/report.json",
         "convert-train/dataset/dataset.json",
-        "convert-test/dataset/mnist-test.tfrecord-00001-of-00002",
+        "convert-test/dataset/idx-test.tfrecord-00001-of-00002",
         "train/checkpoints/ckpt-20.index",
         "train/model/model.json",
         "evaluate/metrics.json",

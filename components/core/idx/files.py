@@ -1,6 +1,7 @@
 """Where the four files of a data set are, from the names that publishers give them."""
 
 import dataclasses
+import os
 import re
 
 from idxpipe.components.core import storage
@@ -22,7 +23,17 @@ ROLES = ("train_images", "train_labels", "test_images", "test_labels")
 # MNIST and its kin call the test split t10k; EMNIST and Kuzushiji-49 call it test.
 # Source: the file lists on the publishers' pages of MNIST, Fashion-MNIST, KMNIST, EMNIST, QMNIST.
 _SPLITS = {"train": "train", "test": "(?:test|t10k)"}
+# Folders in which torchvision and EMNIST's archive keep the files of a data set.
+_INSIDE = ("raw", "gzip")
+# And those that hold any.
+_NO_NAMES = ("data", "archive", "input", "train", "test")
+_LONGEST_NAME = 64
+UNNAMED = "idx"
 _KINDS = {"images": r"images[-.]idx[234]", "labels": r"labels[-.]idx[12]"}
+
+_IMAGES = re.compile(
+    rf"(?:(?P<name>.+)-)?(?:train|val|{_SPLITS['test']})-{_KINDS['images']}.*", re.IGNORECASE
+)
 
 # As publishers end the names of IDX files.
 # Source: the list of types on http://yann.lecun.com/exdb/mnist/, "the IDX file format".
@@ -87,6 +98,32 @@ def find_files(config: DataConfig) -> DataFiles:
         )
     found = _found(missing, config) if missing else {}
     return DataFiles(**{role: given[role] or found[role] for role in ROLES})
+
+
+def name_of_data(images: str) -> str:
+    """Return what the data set is called whose images these are: letters, digits and _.
+
+    That is what the file's name begins with, such as emnist-letters, else the folder's name.
+
+    Args:
+        images: URI of an images file.
+    """
+    *folders, file = _path(images).rstrip("/").split("/")
+    begin = _IMAGES.fullmatch(file)
+    # Archives from Kaggle have each file in a folder of its name.
+    nearest = next((f for f in reversed(folders) if f not in (*_INSIDE, file)), "")
+    for name in (begin["name"] or "" if begin else "", nearest):
+        word = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")[:_LONGEST_NAME]
+        if word and word[0].isalpha() and word not in _NO_NAMES:
+            return word
+    return UNNAMED
+
+
+def _path(uri: str) -> str:
+    if storage.is_local(uri):
+        return os.path.abspath(storage.local_path(uri))
+    # A bucket is named by whom it belongs to.
+    return uri.partition("://")[2].partition("/")[2]
 
 
 def _found(roles: list[str], config: DataConfig) -> dict[str, str]:

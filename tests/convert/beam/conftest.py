@@ -26,7 +26,7 @@ def mnist(tmp_path_factory):
 def reference(mnist, tmp_path_factory):
     """The files of the dataset, by name."""
     folder = tmp_path_factory.mktemp("reference")
-    convert(*mnist["plain"], str(folder), ConvertConfig(num_shards=SHARDS), split="test")
+    convert(*mnist["plain"], str(folder), ConvertConfig("mnist", num_shards=SHARDS), split="test")
     made = tree(folder)
     assert len(made) == SHARDS + 3
     return made

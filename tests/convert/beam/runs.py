@@ -26,7 +26,16 @@ def block_a_shard(output: Path) -> str:
 
 def start_cli(sources, output, runner, *options, env=None) -> subprocess.Popen:
     """Start `idxpipe convert`."""
-    command = [sys.executable, "-m", "idxpipe", "convert", "--split", "test"]
+    command = [
+        sys.executable,
+        "-m",
+        "idxpipe",
+        "convert",
+        "--split",
+        "test",
+        "--dataset-name",
+        "mnist",
+    ]
     words = ["--images", sources[0], "--labels", sources[1], "--output", str(output)]
     words += ["--num-shards", str(SHARDS), "--runner", runner, "--", *options]
     return subprocess.Popen(

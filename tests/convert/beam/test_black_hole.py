@@ -33,7 +33,16 @@ def test_a_conversion_sends_nothing(hole, mnist, reference, tmp_path):
     before = hole.packets()
     assert before > 0
 
-    command = [sys.executable, "-m", "idxpipe", "convert", "--split", "test"]
+    command = [
+        sys.executable,
+        "-m",
+        "idxpipe",
+        "convert",
+        "--split",
+        "test",
+        "--dataset-name",
+        "mnist",
+    ]
     command += ["--images", mnist["gzip"][0], "--labels", mnist["gzip"][1]]
     command += ["--output", str(tmp_path), "--num-shards", str(SHARDS)]
     subprocess.run(hole.command(command), check=True, timeout=60, capture_output=True)

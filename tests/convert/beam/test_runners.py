@@ -10,7 +10,9 @@ from tests.emulators import free_port
 
 
 def convert_here(sources, output, runner, *options):
-    config = ConvertConfig(num_shards=SHARDS, runner=runner, beam_options=" ".join(options))
+    config = ConvertConfig(
+        "mnist", num_shards=SHARDS, runner=runner, beam_options=" ".join(options)
+    )
     return convert(*sources, str(output), config, split="test")
 
 

@@ -1,8 +1,9 @@
 import pytest
 
+from idxpipe.components.convert.config import ConvertConfig
 from idxpipe.components.core import storage
 from idxpipe.components.core.errors import DataError, UsageError
-from idxpipe.components.core.idx.files import ROLES, DataConfig, find_files
+from idxpipe.components.core.idx.files import ROLES, DataConfig, find_files, name_of_data
 
 
 def make(folder, *names):
@@ -105,6 +106,27 @@ def test_what_is_wrong_in_the_only_folder_with_some_files_is_said_of_it(tmp_path
     assert "data_prefix to emnist-digits or emnist-letters" in caught.value.remedy
     found = find_files(DataConfig(str(tmp_path), data_prefix="emnist-letters"))
     assert found.train_images == f"{tmp_path}/gzip/emnist-letters-{USUAL[0]}"
+
+
+@pytest.mark.parametrize(
+    ("images", "name"),
+    [
+        ("data/mnist/train-images-idx3-ubyte.gz", "mnist"),
+        ("/home/me/FashionMNIST/raw/train-images-idx3-ubyte", "fashionmnist"),
+        ("gs://bucket/sets/fashion-mnist/t10k-images-idx3-ubyte.gz", "fashion_mnist"),
+        ("any/gzip/emnist-letters-train-images-idx3-ubyte.gz", "emnist_letters"),
+        ("qmnist-test-images-idx3-ubyte.gz", "qmnist"),
+        ("x/k49-train.idx/k49-train.idx", "x"),
+        ("pets/a.idx", "pets"),
+        ("/data/train-images-idx3-ubyte", "idx"),
+        ("/49/train-images-idx3-ubyte", "idx"),
+        ("gs://bucket/train-images-idx3-ubyte", "idx"),
+        ("/d/../etc/\u00e9 <b>/train-images-idx3-ubyte", "b"),
+    ],
+)
+def test_a_data_set_is_called_by_its_files_or_their_folder(images, name):
+    assert name_of_data(images) == name
+    ConvertConfig(dataset_name=name)
 
 
 USUAL = [
