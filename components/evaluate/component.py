@@ -27,6 +27,7 @@ def evaluate(
     from idxpipe.components.core.artifacts import to_read, to_write
     from idxpipe.components.core.device import DeviceConfig
     from idxpipe.components.core.errors import exit_on_error
+    from idxpipe.components.core.model import read_card
     from idxpipe.components.evaluate.config import EvaluateConfig
     from idxpipe.components.evaluate.stage import evaluate
 
@@ -52,7 +53,8 @@ def evaluate(
         # A larger one would be more than the 200 KB of metadata that Vertex AI takes; metrics.json
         # and the report have it all the same.
         if len(result.confusion) <= 100:
+            names = read_card(to_read(model)).class_names
             confusion_matrix.log_confusion_matrix(
-                [str(label) for label in range(len(result.confusion))],
+                list(names) or [str(label) for label in range(len(result.confusion))],
                 [list(row) for row in result.confusion],
             )

@@ -35,6 +35,7 @@ def document(
         "num_examples": figures.num_examples,
         "top_k": {"k": figures.top_k, "accuracy": figures.top_k_accuracy},
         "macro": dataclasses.asdict(figures.macro),
+        "class_names": list(card.class_names),
         "classes": [dataclasses.asdict(c) for c in figures.classes],
         "slices": [dataclasses.asdict(part) for part in figures.slices],
         "confusion_matrix": [list(row) for row in figures.confusion],

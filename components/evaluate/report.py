@@ -46,6 +46,7 @@ def render(facts: dict[str, Any], mistakes: list[Mistake], card: ModelCard) -> s
         histogram=confidence_histogram(bins),
         classes=_classes(facts),
         matrix=matrix,
+        names=names_of(facts),
         most_wrong=most_wrong(matrix),
     )
 
@@ -53,6 +54,16 @@ def render(facts: dict[str, Any], mistakes: list[Mistake], card: ModelCard) -> s
 def shown(mistake: Mistake) -> dict[str, Any]:
     """Return a mistake with its picture as a data URI, as the template shows it."""
     return {**vars(mistake), "picture": data_uri(as_shades(mistake.image))}
+
+
+def names_of(facts: dict[str, Any]) -> list[str]:
+    """Return a name for each class of a confusion matrix; none if metrics.json has none for each.
+
+    Args:
+        facts: What metrics.json holds.
+    """
+    names = [str(name) for name in facts.get("class_names") or []]
+    return names if len(names) == len(facts.get("confusion_matrix") or []) else []
 
 
 def most_wrong(matrix: list[list[int]]) -> int:
@@ -111,8 +122,12 @@ def _rows(facts: dict[str, Any]) -> list[tuple[str, str]]:
 
 def _classes(facts: dict[str, Any]) -> list[tuple[str, int, dict[str, Any], dict[str, Any]]]:
     """Return a row for each class, and their means: name, examples, scores, loss and confidence."""
-    pairs = zip(facts["classes"], facts["slices"], strict=True)
-    rows = [(str(n), scores["support"], scores, part) for n, (scores, part) in enumerate(pairs)]
+    pairs = list(zip(facts["classes"], facts["slices"], strict=True))
+    names = names_of(facts) or [""] * len(pairs)
+    rows = [
+        (f"{n} {name}".strip(), scores["support"], scores, part)
+        for n, (name, (scores, part)) in enumerate(zip(names, pairs, strict=True))
+    ]
     parts = [part for part in facts["slices"] if part["num_examples"]]
     weighted = sum(part["num_examples"] * part["confidence"] for part in parts)
     confidence = weighted / sum(part["num_examples"] for part in parts)

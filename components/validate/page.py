@@ -126,11 +126,12 @@ def _samples(found: Validation, split: Split) -> dict[str, Any] | None:
     facts = split.pixels
     if not facts or not facts.samples:
         return None
-    groups: list[tuple[int | None, str, list[Any]]] = []
+    groups: list[tuple[str | None, str, list[Any]]] = []
     first = split.label_statistics.first if split.label_statistics else {}
     for label, numbers in sorted(first.items()):
         samples = [facts.samples[number] for number in numbers if number in facts.samples]
-        groups.append((label, f"examples of class {label}", samples))
+        name = found.class_names[label] if label < len(found.class_names) else ""
+        groups.append((f"{label} {name}".strip(), f"examples of class {label}", samples))
     if not any(samples for *_, samples in groups):
         samples = [facts.samples[number] for number in sorted(facts.samples)]
         for start in range(0, len(samples), SAMPLES_PER_CLASS):
@@ -147,7 +148,8 @@ def _samples(found: Validation, split: Split) -> dict[str, Any] | None:
         if samples
     ]
     more = len(split.class_counts or []) > SAMPLED_CLASSES
-    return {"rows": rows, "note": f" of the first {SAMPLED_CLASSES} classes" if more else ""}
+    note = f" of the first {SAMPLED_CLASSES} classes" if more else ""
+    return {"rows": rows, "note": note, "named": bool(found.class_names)}
 
 
 def _pixels(found: Validation, split: Split, figures: dict[str, Any]) -> dict[str, Any] | None:

@@ -88,6 +88,7 @@ class Validation:
             "version": __version__,
             "depth": self.depth,
             "num_classes": self.num_classes,
+            "class_names": list(self.class_names),
             "image_shape": None if shape is None else list(shape),
             "image_dtype": self.image_dtype,
             "label_column": self.config.label_column,

@@ -48,7 +48,7 @@ def write_pages(record: RunRecord, upstream: Upstream) -> None:
 
 def run_page(record: RunRecord, upstream: Upstream) -> str:
     """Return the page of one run; arguments as `write_pages` has them."""
-    from idxpipe.components.evaluate.report import most_wrong
+    from idxpipe.components.evaluate.report import most_wrong, names_of
 
     facts = evaluation.metrics(record)
     matrix = facts.get("confusion_matrix")
@@ -72,6 +72,7 @@ def run_page(record: RunRecord, upstream: Upstream) -> str:
         graph=_graph(stages, upstream),
         curves=_curves(record),
         matrix=matrix,
+        names=names_of(facts),
         most_wrong=most_wrong(matrix) if matrix else 0,
         mistakes=evaluation.mistakes(record, facts),
         links=[(name, links.relative(record.folder, uri)) for name, uri in links.products(record)],

@@ -7,6 +7,7 @@ from kfp import dsl
 from idxpipe.components.core.device import DeviceConfig
 from idxpipe.components.evaluate.component import evaluate
 from idxpipe.components.evaluate.config import EvaluateConfig
+from tests.evaluate.conftest import write_model
 
 
 def test_parameters_are_the_configurations_fields():
@@ -53,6 +54,13 @@ def test_runs_as_a_function(records, model, tmp_path):
     assert outputs["metrics"].uri == f"{tmp_path}/metrics.json"
     assert json.loads((tmp_path / "metrics.json").read_text())["accuracy"] == 0.6
     assert (tmp_path / "report.html").read_text().startswith("<!DOCTYPE html>")
+
+
+def test_classes_have_the_names_that_the_model_knows(records, tmp_path):
+    model = write_model(f"{tmp_path}/model", card={"class_names": ("a", "b", "c")})
+    matrix = call(records, model, tmp_path)["confusion_matrix"].metadata["confusionMatrix"]
+    assert [spec["displayName"] for spec in matrix["annotationSpecs"]] == ["a", "b", "c"]
+    assert json.loads((tmp_path / "metrics.json").read_text())["class_names"] == ["a", "b", "c"]
 
 
 def test_a_matrix_beyond_the_metadata_s_limit_is_left_to_the_files(

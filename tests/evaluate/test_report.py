@@ -155,3 +155,14 @@ def test_a_class_without_examples_has_dashes():
     }
     (row,) = re.findall(r"<tr><th scope=\"row\">1</th>(.*?)</tr>", render(facts, [], CARD))[:1]
     assert re.findall(r">([^<]+)</td>", row) == ["\N{EN DASH}"] * 5 + ["0"]
+
+
+def test_classes_are_called_by_their_names():
+    facts = FACTS | {"class_names": ["cat", "<i>dog"]}
+    page = render(facts, [MISTAKE], CARD)
+    assert '<th scope="row">0 cat</th>' in page
+    assert "<b>0 cat</b> taken for <b>1 &lt;i&gt;dog</b>" in page
+    assert "1 of 2 with label 1 &lt;i&gt;dog classified as 0 cat" in page
+    assert "<i>" not in page
+    # Those of another number of classes are left out.
+    assert "cat" not in render(FACTS | {"class_names": ["cat"]}, [MISTAKE], CARD)

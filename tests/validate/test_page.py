@@ -1,6 +1,7 @@
 import base64
 import contextlib
 import io
+import json
 import re
 from html.parser import HTMLParser
 
@@ -83,6 +84,15 @@ def test_shows_the_samples_of_each_class_and_the_mean(tmp_path):
         np.testing.assert_array_equal(cell, expected)
     mean = (arrays["train_images"].mean(axis=0) - low) * 255 / (high - low)
     np.testing.assert_allclose(shown[10], mean, atol=0.51)
+
+
+def test_classes_are_called_by_their_names(tmp_path):
+    files = data_set(tmp_path / "data")
+    names = ["<i>", *"bcdefghij"]
+    (tmp_path / "data" / "classes.json").write_text(json.dumps({"class_names": names}))
+    page = page_of(tmp_path, files)
+    assert page.count("<b>0 &lt;i&gt;</b>") == 2
+    assert "<i>" not in page
 
 
 def test_transposed_images_are_shown_upright(tmp_path):

@@ -4,18 +4,21 @@ Its sections are those of M. Mitchell et al., "Model Cards for Model Reporting",
 as a training knows of them.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from idxpipe.components.core.dataset.manifest import Dataset
+from idxpipe.components.core.printable import printable
 from idxpipe.components.core.shapes import format_shape
 
 MODEL_CARD = "README.md"
 _POINTS = 6
 _CLASSES = 100
 _FOLDER = "path/to/this/folder"
+_MARKS = re.compile(r"([\\`*_{}\[\]<>()#+!|~&])")
 
 
 def render(card: dict[str, Any], dataset: Dataset, points: Sequence[dict[str, Any]]) -> str:
@@ -104,9 +107,21 @@ def _part(dataset: Dataset) -> str:
 
 def _classes(dataset: Dataset) -> str:
     counts = list(enumerate(dataset.class_counts))
-    shown = ", ".join(f"{label}: {count:,}" for label, count in counts[:_CLASSES])
+    names = [f" {_plain(name)}" for name in dataset.class_names] or [""] * len(counts)
+    shown = ", ".join(f"{label}{names[label]}: {count:,}" for label, count in counts[:_CLASSES])
     more = f", and {len(counts) - _CLASSES} more" if len(counts) > _CLASSES else ""
     return f"Examples per class: {shown}{more}."
+
+
+def _plain(text: str) -> str:
+    """Return text from outside, of which Markdown makes nothing else."""
+    return _MARKS.sub(r"\\\1", printable(text))
+
+
+def _names(dataset: Dataset) -> str:
+    if dataset.class_names:
+        return "It gives the classes' numbers; their names are those under Data, and in model.json."
+    return "Classes are the label numbers of the data set; it knows no names."
 
 
 def _training(card: dict[str, Any]) -> list[tuple[str, str]]:
@@ -166,13 +181,17 @@ def _use(card: dict[str, Any], dataset: Dataset) -> Iterator[str]:
 
 def _use_keras(card: dict[str, Any], dataset: Dataset) -> Iterator[str]:
     largest = _largest(dataset)
+    known = largest or dataset.pixel_range
     own = card["config"]["model"].partition(":")
     first = f" Import `{own[0]}` first, if it defines layers of its own." if own[1] else ""
     yield (
         "The network for Keras, to go on from or to look into; it takes "
-        f"{'float32 from 0 to 1' if largest else 'float32'} and gives logits.{first}"
+        f"{'float32 from 0 to 1' if known else 'float32'} and gives logits.{first}"
     )
     scaled = f'images.astype("float32"){f" / {largest}" if largest else ""}'
+    if dataset.pixel_range:
+        low, high = dataset.pixel_range
+        scaled = f'(images.astype("float32") - {low!r}) / {high - low!r}'
     yield _python(
         "import keras",
         "import numpy as np",
@@ -194,7 +213,7 @@ def _limits(dataset: Dataset) -> Iterator[str]:
             "of the same brightness, polarity and orientation as those it was trained on; nothing "
             "is resized, inverted or centred.",
             f"- It gives one of {dataset.num_classes} classes for any image, also for one of "
-            "something else. Classes are the label numbers of the data set; it knows no names.",
+            f"something else. {_names(dataset)}",
             "- Probabilities are the softmax of the logits, and may be too sure: see the "
             "calibration in the evaluation's report.",
             "- Nothing is known of how it does on images from another source.",

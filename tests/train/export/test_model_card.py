@@ -1,4 +1,7 @@
 import dataclasses
+import re
+
+import numpy as np
 
 from idxpipe.components.core.dataset.manifest import Dataset, Shard
 from idxpipe.components.train.config import TrainConfig
@@ -67,3 +70,23 @@ def test_floating_pixels_are_not_scaled_and_many_classes_are_not_all_listed():
     assert 'network.predict(images.astype("float32"), verbose=0)' in text
     assert "99: 10, and 20 more." in text
     assert "The course of the loss is not known." in text
+
+
+def test_classes_have_their_names():
+    named = dataclasses.replace(DATASET, class_names=("cat", "dog|*", "c\n#d"))
+    text = render(CARD, named, POINTS)
+    assert "0 cat: 1,000, 1 dog\\|\\*: 20, 2 c\\\\n\\#d: 180." in text
+    assert "knows no names" not in text
+
+
+def test_the_keras_file_is_given_what_the_network_takes():
+    """The line of the card that scales pixels, run."""
+    for dtype, pixel_range, pixel, unit in (
+        ("uint8", None, 255, 1),
+        ("int16", (0.0, 255.0), 255, 1),
+        ("float32", (-1.0, 1.0), 0, 0.5),
+    ):
+        data = dataclasses.replace(DATASET, image_dtype=dtype, pixel_range=pixel_range)
+        text = render(CARD | {"files": ["model.keras"]}, data, POINTS)
+        scaled = re.search(r"predict\((.+), verbose", text)[1]
+        assert eval(scaled, {"images": np.full(1, pixel, dtype)}) == unit
