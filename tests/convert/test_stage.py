@@ -187,10 +187,26 @@ def test_parameters_that_cannot_be_met(files, tmp_path):
         run(files, tmp_path / "a", 3001)
     with pytest.raises(UsageError, match="not a name"):
         run(files, tmp_path / "a", split="../x")
-    with pytest.raises(UsageError, match="ill-typed Beam option"):
-        run(files, tmp_path / "a", config={"beam_options": "--no_such_option=1"})
-    with pytest.raises(UsageError, match="ill-typed Beam option"):
-        run(files, tmp_path / "a", config={"beam_options": "--direct_num_workers=many"})
+
+
+@pytest.mark.parametrize(
+    ("options", "says", "expected", "found"),
+    [
+        ("--no_such_option=1", "unknown Beam option", "options of the Beam", "--no_such_option=1"),
+        ("--help", "unknown Beam option", "options of the Beam", "--help"),
+        ("--direct_num_workers=many", "option --direct_num_workers", "type int", "'many'"),
+        ("--direct_running_mode=foo", "option --direct_running_mode", "in_memory", "'foo'"),
+        ("--region=r --project", "option --project", "one argument", "--region=r --project"),
+    ],
+)
+def test_a_beam_option_that_is_none_is_one_error_of_ours(
+    files, tmp_path, capfd, options, says, expected, found
+):
+    with pytest.raises(UsageError, match=says) as caught:
+        run(files, tmp_path / "a", config={"beam_options": options})
+    assert expected in caught.value.expected
+    assert caught.value.found == found
+    assert "usage:" not in "".join(capfd.readouterr())
 
 
 def test_workers_in_processes_of_their_own_say_what_is_wrong_too(files, tmp_path):

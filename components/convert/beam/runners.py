@@ -1,5 +1,6 @@
 """Beam's runners: what each needs, and how errors come back from its workers."""
 
+import argparse
 import json
 import logging
 import re
@@ -36,6 +37,7 @@ from idxpipe.components.core.narration import say
 
 _MARK = "idxpipe-error:"
 _CONNECT_SECONDS = 5.0
+_HELP = ("-h", "--help")
 _DASK = "apache_beam.runners.dask.dask_runner.DaskRunner"
 _JAVA_MASTERS = {
     "FlinkRunner": (FlinkRunnerOptions, "flink_master"),
@@ -60,15 +62,6 @@ def parse_options(config: ConvertConfig) -> PipelineOptions:
     flags = shlex.split(config.beam_options)
     if not flags:
         return PipelineOptions([])
-    unknown: list[str] = []
-    options = PipelineOptions(flags)
-    try:
-        options.get_all_options(
-            retain_unknown_options=True,
-            add_extra_args_fn=lambda parser: unknown.extend(parser.parse_known_args(flags)[1]),
-        )
-    except SystemExit:
-        unknown = flags
     if any(flag == "--runner" or flag.startswith("--runner=") for flag in flags):
         raise UsageError(
             "the runner is a parameter of its own",
@@ -76,14 +69,52 @@ def parse_options(config: ConvertConfig) -> PipelineOptions:
             found=" ".join(flag for flag in flags if flag.startswith("--runner")),
             remedy="give it as --runner before the --, or as --set runner=NAME",
         )
+    unknown = [flag for flag in flags if flag in _HELP] or _unknown(flags)
     if unknown:
         raise UsageError(
-            "unknown or ill-typed Beam option",
+            "unknown Beam option",
             where="beam_options",
             expected="options of the Beam SDK for Python, as --name=value",
             found=" ".join(unknown),
         )
-    return options
+    return PipelineOptions(flags)
+
+
+def _unknown(flags: list[str]) -> list[str]:
+    """Return the words of a command line that are no Beam options.
+
+    Raises:
+        UsageError: If one of the others has no value that Beam takes.
+    """
+    unknown: list[str] = []
+
+    def look(parser: argparse.ArgumentParser) -> None:
+        # Else it prints all that there are, and ends the process.
+        parser.exit_on_error = False
+        unknown.extend(parser.parse_known_args(flags)[1])
+
+    try:
+        PipelineOptions(flags).get_all_options(retain_unknown_options=True, add_extra_args_fn=look)
+    except argparse.ArgumentError as error:
+        raise _ill_typed(error, flags) from None
+    return unknown
+
+
+def _ill_typed(error: argparse.ArgumentError, flags: list[str]) -> UsageError:
+    expected, found = error.message.removeprefix("expected "), " ".join(flags)
+    # As argparse words what a type's function or a list of choices does not take.
+    if match := re.fullmatch(r"invalid (.+) value: (.*)", error.message, re.DOTALL):
+        expected, found = f"a value of type {match[1]}", match[2]
+    elif match := re.fullmatch(
+        r"invalid choice: (.*) \(choose from (.+)\)", error.message, re.DOTALL
+    ):
+        expected, found = f"one of {match[2]}", match[1]
+    return UsageError(
+        f"ill-typed Beam option {error.argument_name}",
+        where="beam_options",
+        expected=expected,
+        found=found,
+    )
 
 
 def check_runner(config: ConvertConfig, tasks: list[ShardTask]) -> None:

@@ -50,7 +50,7 @@ def test_an_unknown_runner_is_refused_with_the_known_ones(mnist, tmp_path):
             UsageError,
             "cannot reach a file of this machine",
         ),
-        ("DaskRunner", ("--no_such_option=1",), UsageError, "unknown or ill-typed Beam option"),
+        ("DaskRunner", ("--no_such_option=1",), UsageError, "unknown Beam option"),
     ],
 )
 def test_what_cannot_work_ends_at_once_and_costs_nothing(
