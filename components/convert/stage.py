@@ -100,6 +100,9 @@ def convert(
             parts = plan(sources, output, split, config, layout.num_classes or largest + 1)
             meaning = _meaning(labels, layout, class_names, parts[0].tasks[0].num_classes)
             parts = [dataclasses.replace(part, meaning=meaning) for part in parts]
+            if config.runner != DIRECT_RUNNER or config.beam_options:
+                tasks = [task for part in parts for task in part.tasks]
+                beam_pipeline.result().check_runner(config, tasks)
             with storage.lock(output):
                 _make(parts, config, split, beam_pipeline, whole_source)
                 sources = (whole_source.result(), label_source)
@@ -142,8 +145,6 @@ def _make(
     tasks = [task for part in parts for task in part.tasks]
     for part in parts:
         check_folder(part, config.dataset_name)
-    if config.runner != DIRECT_RUNNER or config.beam_options:
-        beam_pipeline.result().check_runner(config, tasks)
     # Until the new manifest is there, there is no dataset: shards may be replaced one by one, and
     # must not be read under the manifest of an earlier conversion.
     validation = storage.join(parts[0].output, VALIDATION)

@@ -67,6 +67,15 @@ def label_warnings(
             remedy="set label_column to the column of the class, if it is not the first",
             code=Code.LABEL_ROWS,
         )
+    if num_classes == 1:
+        yield DataError(
+            "all labels are of one class",
+            where=where,
+            expected="labels of several classes",
+            found=f"{counts[0]} labels of the same",
+            remedy="add examples of another class: there is nothing to tell apart",
+            code=Code.ONE_CLASS,
+        )
     present = sum(1 for count in counts if count)
     if statistics and is_sorted(statistics.runs, present, sum(counts)):
         yield DataError(

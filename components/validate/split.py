@@ -127,15 +127,6 @@ class Split:
                 code=Code.ALL_ZERO,
             )
             return
-        if num_classes == 1:
-            yield DataError(
-                "all labels are of one class",
-                where=where,
-                expected="labels of several classes",
-                found=f"{counts[0]} labels of the same",
-                remedy="add examples of another class: there is nothing to tell apart",
-                code=Code.ONE_CLASS,
-            )
         missing = [c for c in range(num_classes) if c >= len(counts) or not counts[c]]
         if meaning.begins_at_one(counts, num_classes, layout):
             missing.remove(0)

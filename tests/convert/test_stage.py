@@ -207,6 +207,7 @@ def test_a_beam_option_that_is_none_is_one_error_of_ours(
     assert expected in caught.value.expected
     assert caught.value.found == found
     assert "usage:" not in "".join(capfd.readouterr())
+    assert not (tmp_path / "a").exists()
 
 
 def test_workers_in_processes_of_their_own_say_what_is_wrong_too(files, tmp_path):
