@@ -55,6 +55,7 @@ HEAVY = (
     "convert/test_export.py",
     "convert/test_kills.py",
     "convert/test_options.py",
+    "convert/test_people.py",
     "convert/test_publish.py",
     "convert/test_records.py",
     "convert/test_stage.py",
