@@ -13,11 +13,16 @@ if TYPE_CHECKING:
 _BRIGHT_BORDER = 0.6
 _BRIGHTER = 0.1
 _DARK_BORDER = 0.25
+# That of signs with room around them; what fills its image, such as an animal, is no sign.
+_SIGN_BORDER = 0.1
+_ROOM = 16
 # Horizontal over vertical spread of the bright pixels. Upright digits and letters are taller than
 # wide: MNIST has 0.56. On their side they have the inverse.
 _WIDE = 1.25
 FEWEST_IMAGES = 50
 _SMALLEST = 8
+# Mean brightness below which there are no signs to tell from; MNIST has 0.13, a thin stroke 0.02.
+_FAINT = 0.005
 # Ranges of the same pixels, seen in two samples, differ by less.
 _SCALE = 4.0
 
@@ -40,7 +45,9 @@ def look_of_mean(mean: "NDArray[Any]", low: float, high: float) -> dict[str, flo
     unit = (mean.reshape(mean.shape[:2]) - low) / (high - low)
     edge = (*unit[0], *unit[-1], *unit[1:-1, 0], *unit[1:-1, -1])
     look = {"border": float(sum(edge) / len(edge)), "middle": float(unit.mean())}
-    if unit.shape[0] == unit.shape[1] and look["border"] <= _DARK_BORDER:
+    square = unit.shape[0] == unit.shape[1]
+    margin = _DARK_BORDER if len(unit) < _ROOM else _SIGN_BORDER
+    if square and look["border"] <= margin and look["middle"] >= _FAINT:
         look["width"] = _spread(unit.sum(axis=0)) / max(_spread(unit.sum(axis=1)), 1e-9)
     return look
 
