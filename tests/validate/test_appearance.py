@@ -59,8 +59,8 @@ def photographs(shape, colour=False):
     """Return patches of photographs."""
     random = np.random.default_rng(0)
     found = []
-    for photo in load_sample_images().images:
-        photo = photo if colour else photo.mean(axis=-1).astype(np.uint8)
+    for image in load_sample_images().images:
+        photo = image if colour else image.mean(axis=-1).astype(np.uint8)
         for _ in range(100):
             place = [random.integers(0, n - m) for n, m in zip(photo.shape, shape, strict=False)]
             found.append(photo[place[0] : place[0] + shape[0], place[1] : place[1] + shape[1]])

@@ -67,7 +67,7 @@ def parse_options(config: ConvertConfig) -> PipelineOptions:
             "the runner is a parameter of its own",
             where="beam_options",
             found=" ".join(flag for flag in flags if flag.startswith("--runner")),
-            remedy="give it as --runner before the --, or as --set runner=NAME",
+            remedy="give it as --runner before the --, or to idxpipe run as --set runner=NAME",
         )
     unknown = [flag for flag in flags if flag in _HELP] or _unknown(flags)
     if unknown:
