@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from idxpipe.components.convert.source import STAGING
 from idxpipe.components.core import storage
 from idxpipe.components.core.errors import UsageError
 from idxpipe.pipeline import state
@@ -21,6 +22,7 @@ from idxpipe.pipeline.state import RunRecord, Status
 PIN = "pinned"
 # ROOT/artifacts/TASK/KEY or KEY-RUN; nothing else there is ours.
 _KEY = re.compile(r"[0-9a-f]{20}(-\d{8}-\d{9}-[0-9a-f]{4}(-aside)?)?")
+_LOCK = ".lock"
 _AGE = re.compile(r"(\d+)([dhm])")
 _UNITS = {"d": "days", "h": "hours", "m": "minutes"}
 
@@ -30,7 +32,7 @@ class Waste:
     """Something that would go.
 
     Attributes:
-        kind: `run` or `artifact`.
+        kind: `run`, `artifact`, or `leftover`: of work that was killed.
         uri: Where it is.
         size: Bytes that it takes.
         why: Why it may go.
@@ -102,7 +104,7 @@ def throw_away(found: Collection[Waste]) -> None:
     for one in sorted(found, key=lambda one: one.kind == "run"):
         storage.delete(one.uri)
         if one.kind == "artifact" and storage.is_local(one.uri):
-            storage.delete(f"{one.uri}.lock")
+            storage.delete(f"{one.uri}{_LOCK}")
 
 
 def pin(record: RunRecord, *, pinned: bool) -> None:
@@ -169,24 +171,48 @@ def _used(root: str, kept: list[RunRecord]) -> set[str]:
 def _unused(root: str, used: set[str]) -> Iterator[Waste]:
     folder = storage.join(root, "artifacts")
     sizes: dict[str, int] = {}
+    locks = []
     for name, size in storage.list_files(folder).items():
         task, _, rest = name.partition("/")
         key, inside, _ = rest.partition("/")
         if inside and _KEY.fullmatch(key):
             sizes[f"{task}/{key}"] = sizes.get(f"{task}/{key}", 0) + size
+        elif key.endswith(_LOCK) and _KEY.fullmatch(key.removesuffix(_LOCK)):
+            locks.append(name.removesuffix(_LOCK))
     for name, size in sorted(sizes.items()):
         uri = storage.join(folder, name)
-        if name not in used and not _is_held(uri):
+        if not _is_held(uri):
             finished = storage.exists(storage.join(uri, RECORD))
-            why = "no run that is kept uses it" if finished else "it was never finished"
-            yield Waste("artifact", uri, size, why)
+            if name not in used:
+                why = "no run that is kept uses it" if finished else "it was never finished"
+                yield Waste("artifact", uri, size, why)
+            elif finished:
+                yield from _staged(uri)
+    for name in locks:
+        uri = storage.join(folder, name)
+        if name not in sizes and not _is_held(uri):
+            yield Waste("leftover", f"{uri}{_LOCK}", 0, "the lock of what is gone")
+
+
+def _staged(uri: str) -> Iterator[Waste]:
+    """Yield what a killed conversion staged for Beam's workers, in a bucket."""
+    if storage.is_local(uri):
+        return
+    found: dict[str, int] = {}
+    for name, size in storage.list_files(uri).items():
+        before, inside, _ = f"/{name}".partition(f"/{STAGING}/")
+        if inside:
+            place = storage.join(uri, f"{before}/{STAGING}".strip("/"))
+            found[place] = found.get(place, 0) + size
+    for place, size in found.items():
+        yield Waste("leftover", place, size, "it was staged for workers, and nobody needs it now")
 
 
 def _is_held(uri: str) -> bool:
     """Tell whether somebody works in a folder just now."""
     if not storage.is_local(uri):
         return False
-    path = f"{storage.local_path(uri)}.lock"
+    path = f"{storage.local_path(uri)}{_LOCK}"
     if not os.path.exists(path):
         return False
     with open(path, "rb") as stream:

@@ -10,6 +10,7 @@ from idxpipe.pipeline.runs import evaluation, links, listing
 from idxpipe.pipeline.runs.diff import diff, luck
 from idxpipe.pipeline.runs.drawing.curves import line_chart
 from idxpipe.pipeline.runs.page import PAGE, points_of
+from idxpipe.pipeline.runs.reference import is_recorded
 from idxpipe.pipeline.state import RunRecord, duration
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def _row(name: str, record: RunRecord, first: RunRecord, page: str) -> dict[str,
     return {
         "name": name,
         "id": record.run_id,
-        "page": links.relative(folder, storage.join(record.folder, PAGE)),
+        "page": is_recorded(record) and links.relative(folder, storage.join(record.folder, PAGE)),
         "began": listing.local_date(record.started),
         "took": duration(record.seconds),
         "status": str(record.status),

@@ -11,6 +11,7 @@ from idxpipe.pipeline.catalogue import shown
 from idxpipe.pipeline.local.reasons import parts_uri
 from idxpipe.pipeline.runs.evaluation import metrics_uri
 from idxpipe.pipeline.runs.listing import fingerprints
+from idxpipe.pipeline.runs.reference import is_recorded
 from idxpipe.pipeline.state import RunRecord
 
 
@@ -66,7 +67,8 @@ def _metrics(record: RunRecord) -> dict[str, Any]:
 def _parts(record: RunRecord, section: str) -> dict[str, Any]:
     """Return a section of the parts of all stages; a cached stage's are those of who made it."""
     found: dict[str, Any] = {}
-    for task in record.tasks.values():
+    # Vertex AI keeps no parts of a key.
+    for task in record.tasks.values() if is_recorded(record) else ():
         uri = parts_uri(record.root, record.run_id, task.name)
         if task.kind == "container" and storage.exists(uri):
             try:

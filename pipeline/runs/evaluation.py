@@ -21,10 +21,10 @@ def metrics_uri(record: RunRecord) -> str | None:
 
 
 def metrics(record: RunRecord) -> dict[str, Any]:
-    """Return what the evaluate stage of a run wrote; nothing if it wrote nothing."""
+    """Return what the evaluate stage of a run wrote; nothing if that cannot be read."""
     uri = metrics_uri(record)
-    if uri and storage.exists(uri):
-        with suppress(ValueError):
+    with suppress(ValueError, IdxpipeError):
+        if uri and storage.exists(uri):
             found = json.loads(storage.read(uri))
             return found if isinstance(found, dict) else {}
     return {}

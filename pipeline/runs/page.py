@@ -135,10 +135,15 @@ def _stage(task: TaskRecord) -> dict[str, Any]:
 
 
 def points_of(record: RunRecord) -> list[dict[str, Any]]:
-    """Return the history of a run's training, a point each time it was written down."""
+    """Return the history of a run's training, a point each time it was written down.
+
+    There is none where it cannot be read.
+    """
     task = record.tasks.get("train")
     artifact = task and task.outputs.artifacts.get("logs")
-    return read_points(artifact.uri) if artifact else []
+    with suppress(IdxpipeError):
+        return read_points(artifact.uri) if artifact else []
+    return []
 
 
 def _graph(stages: Mapping[str, Mapping[str, Any]], upstream: Upstream) -> "Markup":

@@ -53,6 +53,11 @@ def find_run(text: str, root: str) -> RunRecord:
     return state.find(root, text)
 
 
+def is_recorded(record: RunRecord) -> bool:
+    """Tell whether a run is kept below its root; a job on Vertex AI is kept by the service."""
+    return record.run_id[:1].isdigit()
+
+
 def resolve(text: str, root: str, kind: Kind) -> str:
     """Return the URI of what a stage made, where a run is named in its place.
 

@@ -46,7 +46,9 @@ def main(folder):
     def start(number, output, shards):
         child = os.fork()
         if not child:
-            convert(*sources[number % 2], output, ConvertConfig(num_shards=shards))
+            convert(
+                *sources[number % 2], output, ConvertConfig(num_shards=shards, dataset_name="kills")
+            )
             os._exit(0)
         return child
 

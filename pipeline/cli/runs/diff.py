@@ -4,7 +4,7 @@ import argparse
 import dataclasses
 
 from idxpipe.pipeline.cli.command import Outcome
-from idxpipe.pipeline.cli.flags import add_root
+from idxpipe.pipeline.cli.runs.find import MEANS, add_places, find
 
 NAME = "diff"
 HELP = "show only what differs between two runs, and whether the difference is luck"
@@ -13,18 +13,17 @@ HELP = "show only what differs between two runs, and whether the difference is l
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Add the two runs."""
     for name in ("first", "second"):
-        what = f"the {name} run: its id, the beginning of it, `latest`, or its folder"
+        what = f"the {name} run: {MEANS}"
         parser.add_argument(name, metavar=f"RUN{1 + (name == 'second')}", help=what)
-    add_root(parser)
+    add_places(parser)
 
 
 def run(args: argparse.Namespace) -> Outcome:
     """Compare two runs."""
     from idxpipe.pipeline.cli.display import table
     from idxpipe.pipeline.runs.diff import diff, luck
-    from idxpipe.pipeline.runs.reference import find_run
 
-    first, second = (find_run(given, args.root) for given in (args.first, args.second))
+    first, second = (find(given, args) for given in (args.first, args.second))
     found = diff(first, second)
     chance = luck(first, second) if found else None
     rows = [(d.kind, d.name, *d.values) for d in found]

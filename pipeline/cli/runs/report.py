@@ -3,7 +3,8 @@
 import argparse
 
 from idxpipe.pipeline.cli.command import Outcome
-from idxpipe.pipeline.cli.flags import add_root, add_text
+from idxpipe.pipeline.cli.flags import add_text
+from idxpipe.pipeline.cli.runs.find import MEANS, add_places, find
 
 NAME = "report"
 HELP = "compare runs on one page: what differs, curves, accuracy and whether that is luck"
@@ -11,10 +12,10 @@ HELP = "compare runs on one page: what differs, curves, accuracy and whether tha
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Add the runs, and where the page goes."""
-    what = "a run: its id, the beginning of it, `latest`, or its folder; two or more"
+    what = f"a run: {MEANS}; two or more"
     parser.add_argument("runs", nargs="+", metavar="RUN", help=what)
     add_text(parser, "--output", "FILE", "the page (default: ROOT/comparison.html)")
-    add_root(parser)
+    add_places(parser)
 
 
 def run(args: argparse.Namespace) -> Outcome:
@@ -23,9 +24,8 @@ def run(args: argparse.Namespace) -> Outcome:
     from idxpipe.components.core.errors import UsageError
     from idxpipe.pipeline import state
     from idxpipe.pipeline.runs.compare import compare_page
-    from idxpipe.pipeline.runs.reference import find_run
 
-    records = [find_run(given, args.root) for given in args.runs]
+    records = [find(given, args) for given in args.runs]
     ids = [record.run_id for record in records]
     if len(set(ids)) < max(2, len(ids)):
         raise UsageError(

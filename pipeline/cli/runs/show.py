@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from idxpipe.pipeline.cli.command import Outcome
-from idxpipe.pipeline.cli.flags import add_run
+from idxpipe.pipeline.cli.runs.find import MEANS, add_places, find
 
 if TYPE_CHECKING:
     from idxpipe.pipeline.state import RunRecord
@@ -17,7 +17,9 @@ HELP = "show one run: its stages and why they ran, parameters, artifacts, logs"
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Add the run, and whether only its parameters are wanted."""
-    add_run(parser)
+    what = f"{MEANS} (default: latest)"
+    parser.add_argument("run_id", nargs="?", default="latest", metavar="RUN", help=what)
+    add_places(parser)
     what = "print only the parameters that differ from the defaults, for `run --params FILE`"
     parser.add_argument("--params", action="store_true", help=what)
 
@@ -25,9 +27,8 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> Outcome:
     """Show one run."""
     from idxpipe.pipeline.runs import listing
-    from idxpipe.pipeline.runs.reference import find_run
 
-    record = find_run(args.run_id, args.root)
+    record = find(args.run_id, args)
     if args.params:
         changed = listing.changed(record)
         # JSON is YAML, and needs no second opinion on what has to be quoted.
@@ -39,7 +40,7 @@ def run(args: argparse.Namespace) -> Outcome:
 def _text(record: "RunRecord") -> str:
     from idxpipe.pipeline.cli.display import table
     from idxpipe.pipeline.progress import WORDS
-    from idxpipe.pipeline.runs import links, listing
+    from idxpipe.pipeline.runs import links, listing, reference
     from idxpipe.pipeline.state import duration
 
     stages = [task for task in record.tasks.values() if task.kind == "container"]
@@ -51,7 +52,7 @@ def _text(record: "RunRecord") -> str:
         "took": duration(record.seconds),
         "went on from": record.earlier,
         "accuracy": None if accuracy is None else f"{accuracy:.4f}",
-        "folder": record.folder,
+        "folder": record.folder if reference.is_recorded(record) else None,
         **dict(links.products(record)),
     }
     why = [
@@ -79,12 +80,18 @@ def _why(task: Any) -> str:
 
 
 def _artifacts(record: "RunRecord") -> Iterator[tuple[str, str, str, str, str]]:
+    from idxpipe.components.core.errors import IdxpipeError
     from idxpipe.pipeline.runs import listing
 
     for task in record.tasks.values():
         for name, artifact in task.outputs.artifacts.items():
             if task.kind != "container" or artifact.title.endswith("Metrics"):
                 continue
-            files = artifact.inventory()
+            try:
+                files = artifact.inventory()
+            except IdxpipeError:
+                # A job's bucket may be closed to whoever may look at the job.
+                yield name, task.title or task.name, "?", "?", artifact.uri
+                continue
             size = listing.size(sum(files.values())) if files else "gone"
             yield name, task.title or task.name, str(len(files)), size, artifact.uri

@@ -96,6 +96,35 @@ def test_what_a_living_run_works_on_stays(run, root):
     }
 
 
+def test_what_killed_work_left_behind_goes(run, root, capsys):
+    record = run()
+    trained = Path(record.tasks["train"].folder)
+    orphan = trained.with_name(f"{'0' * 20}.lock")
+    orphan.touch()
+    held = trained.with_name(f"{'1' * 20}.lock")
+    held.touch()
+    with cache.lock(str(held), threading.Event(), lambda: None):
+        found = clean.waste(str(root), Choice())
+    assert [(one.kind, one.uri) for one in found] == [("leftover", str(orphan))]
+    clean.throw_away(found)
+    assert not orphan.exists()
+    assert Path(f"{trained}.lock").exists()
+
+
+def test_what_was_staged_in_a_bucket_goes(run, root, one_gcs):
+    record = run()
+    for name in storage.list_files(str(root)):
+        storage.put(str(root / name), f"{one_gcs}/root/{name}")
+    left = f"{record.tasks['train'].folder}/model/_staging/beam".replace(str(root), "")
+    storage.write(f"{one_gcs}/root{left}/workflow.tar.gz", b"12345")
+    assert clean.waste(str(root), Choice()) == []
+    (found,) = clean.waste(f"{one_gcs}/root", Choice())
+    assert (found.kind, found.size) == ("leftover", 5)
+    assert found.uri.endswith("/model/_staging")
+    clean.throw_away([found])
+    assert clean.waste(f"{one_gcs}/root", Choice()) == []
+
+
 def test_age(run, root):
     record = run()
     assert clean.parse_age("30d").days == 30
