@@ -8,13 +8,17 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, fields
+from typing import Any, Protocol
 
 from idxpipe.components.core.errors import FAMILY, IdxpipeError, UsageError
 from idxpipe.components.train.state.points import read_points
 from idxpipe.pipeline import state
+from idxpipe.pipeline.catalogue import stages_of
+from idxpipe.pipeline.compile import compiled_file
+from idxpipe.pipeline.state import RunRecord
 
+TRAIN = "train"
 SEED = "seed"
 SCORE = "validation_accuracy"
 VALIDATION = "validation_fraction"
@@ -49,6 +53,10 @@ class Trial:
             SCORE: self.score,
             "error": error,
         }
+
+
+Answer = tuple[dict[str, Any], IdxpipeError | None]
+"""What a command says as JSON, and what it ended in."""
 
 
 @dataclass(frozen=True)
@@ -133,18 +141,87 @@ def varying(trials: Sequence[Mapping[str, str]]) -> list[str]:
     return [name for name in trials[0] if len({trial[name] for trial in trials}) > 1]
 
 
+class Trainer(Protocol):
+    """Where the trainings of a sweep run; what was trained before comes from the cache."""
+
+    def train(self, values: Mapping[str, str]) -> Trial:
+        """Train one combination."""
+        ...
+
+    def evaluate(self, best: Trial) -> Answer:
+        """Evaluate the chosen one on the test split."""
+        ...
+
+
+@dataclass(frozen=True)
+class Here:
+    """On this machine.
+
+    Attributes:
+        words: Further words of each `idxpipe run`.
+    """
+
+    words: Sequence[str]
+
+    def train(self, values: Mapping[str, str]) -> Trial:
+        """Train one combination."""
+        return _trial(values, alone("run", [*self.words, *_sets(values), "--until", TRAIN]))
+
+    def evaluate(self, best: Trial) -> Answer:
+        """Evaluate the chosen one on the test split."""
+        return alone("run", [*self.words, *_sets(best.values)])
+
+
+@dataclass
+class OnVertex:
+    """As jobs on Vertex AI: one for the first combination, of which the others rerun the training.
+
+    Attributes:
+        place: Words that say where the jobs run.
+        words: Words of the first job: its root, data and account.
+        pipeline: Words that name the compiled pipeline.
+        shared: Values and job of the first combination, once it is trained.
+    """
+
+    place: Sequence[str]
+    words: Sequence[str]
+    pipeline: Sequence[str] = ()
+    shared: tuple[Mapping[str, str], str] | None = None
+
+    def train(self, values: Mapping[str, str]) -> Trial:
+        """Train one combination."""
+        words = [*self.words, *self.pipeline, *_sets(values), "--until", TRAIN]
+        if self.shared:
+            first, job = self.shared
+            changed = {name: value for name, value in values.items() if first[name] != value}
+            if all(TRAIN in stages_of(name) for name in changed):
+                words = ["--run", job, "--from", TRAIN, *_sets(changed)]
+        trial = _trial(values, self._submit(words))
+        if not self.shared and trial.score is not None:
+            self.shared = values, trial.run_id
+        return trial
+
+    def evaluate(self, best: Trial) -> Answer:
+        """Evaluate the chosen one on the test split."""
+        pipeline = self.pipeline or ["--pipeline", compiled_file()]
+        return self._submit(["--run", best.run_id, "--from", "convert-test", *pipeline])
+
+    def _submit(self, words: Sequence[str]) -> Answer:
+        return alone("submit", [*self.place, *words, "--wait"])
+
+
 def sweep(
     trials: Sequence[Mapping[str, str]],
-    words: Sequence[str],
+    trainer: Trainer,
     *,
     jobs: int,
     told: Callable[[Trial], None],
 ) -> list[Trial]:
-    """Train each combination; what an earlier sweep or run has done is taken from the cache.
+    """Train each combination, the first before the others, which share what it has converted.
 
     Args:
         trials: From `grid`.
-        words: Further words of each `idxpipe run`.
+        trainer: Where they run.
         jobs: How many run side by side.
         told: Called with each trial that ended.
 
@@ -153,13 +230,14 @@ def sweep(
     """
 
     def train(values: Mapping[str, str]) -> Trial:
-        trial = _train(values, words)
+        trial = trainer.train(values)
         told(trial)
         return trial
 
+    first = train(trials[0])
     with ThreadPoolExecutor(jobs) as pool:
         try:
-            return list(pool.map(train, trials))
+            return [first, *pool.map(train, trials[1:])]
         except KeyboardInterrupt:
             # Those that run heard it, too, and save what they have.
             pool.shutdown(cancel_futures=True)
@@ -180,10 +258,10 @@ def leaderboard(trials: Sequence[Trial]) -> list[Standing]:
     return sorted(standings, key=lambda found: -1.0 if found.mean is None else found.mean)[::-1]
 
 
-def run_alone(words: Sequence[str]) -> tuple[dict[str, Any], IdxpipeError | None]:
-    """Run `idxpipe run` in a process of its own; return what it says, and what it ended in."""
-    command = [sys.executable, "-P", "-m", "idxpipe", "run", *words, "--json"]
-    done = subprocess.run(command, check=False, capture_output=True, text=True)
+def alone(command: str, words: Sequence[str]) -> Answer:
+    """Run a command in a process of its own; return its JSON, and what it ended in."""
+    line = [sys.executable, "-P", "-m", "idxpipe", command, *words, "--json"]
+    done = subprocess.run(line, check=False, capture_output=True, text=True)
     try:
         found: dict[str, Any] = json.loads(done.stdout)
     except ValueError:
@@ -196,13 +274,22 @@ def run_alone(words: Sequence[str]) -> tuple[dict[str, Any], IdxpipeError | None
     return found.get("run", {}), family(fields.pop("problem"), **fields)
 
 
-def _train(values: Mapping[str, str], words: Sequence[str]) -> Trial:
-    sets = [word for name, value in values.items() for word in ("--set", f"{name}={value}")]
-    found, error = run_alone([*words, *sets, "--until", "train"])
+def record_of(found: Mapping[str, Any]) -> RunRecord:
+    """Return the record that a command printed, on this machine or of a job."""
+    names = {"schema_version", *(field.name for field in fields(RunRecord))}
+    return state.parse({n: v for n, v in found.items() if n in names}, str(found["root"]))
+
+
+def _sets(values: Mapping[str, str]) -> list[str]:
+    return [word for name, value in values.items() for word in ("--set", f"{name}={value}")]
+
+
+def _trial(values: Mapping[str, str], answer: Answer) -> Trial:
+    """Return what a training came to, by the accuracies that it wrote down."""
+    found, error = answer
     run_id = str(found.get("run_id", ""))
     if error or not run_id:
         return Trial(values, run_id, error=error)
-    record = state.load(str(found["root"]), run_id)
-    logs = record.tasks["train"].outputs.artifacts["logs"].uri
+    logs = record_of(found).tasks[TRAIN].outputs.artifacts["logs"].uri
     scores = [point[SCORE] for point in read_points(logs) if SCORE in point]
     return Trial(values, run_id, scores[-1] if scores else None)

@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING, Any
 
 from idxpipe.components.core.errors import IdxpipeError, UsageError
 from idxpipe.pipeline.cli.command import Outcome
-from idxpipe.pipeline.cli.flags import add_pipeline, add_root
+from idxpipe.pipeline.cli.flags import add_pipeline, add_root, add_text
+from idxpipe.pipeline.cli.services.flags import add_poll, add_vertex
 
 if TYPE_CHECKING:
-    from idxpipe.pipeline.runs.sweep import Standing, Trial
+    from idxpipe.pipeline.runs.sweep import Standing, Trainer, Trial
 
 NAME = "sweep"
 HELP = "train with every combination of some parameters, and evaluate the best"
@@ -28,7 +29,12 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", default=None, metavar="URI", help=what)
     add_root(parser)
     add_pipeline(parser)
-    what = "trainings at a time (default: 1)"
+    what = "train as jobs on Vertex AI, in --project and --region, below a root in a bucket"
+    parser.add_argument("--vertex", action="store_true", help=what)
+    add_vertex(parser)
+    add_poll(parser)
+    add_text(parser, "--service-account", "EMAIL", "account that the jobs run as")
+    what = "trainings at a time, after the first (default: 1)"
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help=what)
 
 
@@ -46,29 +52,40 @@ def run(args: argparse.Namespace) -> Outcome:
         say(f"{sweep.DEFAULT_FRACTION:.0%} of the training split is held out to choose by")
     trials = sweep.grid(given)
     vary = sweep.varying(trials)
-    words = ["--root", args.root]
-    words += ["--data", args.data] if args.data is not None else []
-    words += ["--pipeline", args.pipeline] if args.pipeline else []
+    trainer = _trainer(args)
     done: list[Trial] = []
 
     def told(trial: "Trial") -> None:
         done.append(trial)
         say(f"{len(done)}/{len(trials)}  {_words(trial, vary)}")
 
-    found = sweep.sweep(trials, words, jobs=args.jobs, told=told)
+    found = sweep.sweep(trials, trainer, jobs=args.jobs, told=told)
     board = sweep.leaderboard(found)
     best = board[0].trials[0] if board[0].trials else None
     if best is None:
         return Outcome({"trials": [trial.to_json() for trial in found]}, error=_why_none(found))
     say(f"evaluating the best: {best.run_id}")
-    sets = [word for name, value in best.values.items() for word in ("--set", f"{name}={value}")]
-    record, error = sweep.run_alone([*words, *sets])
+    record, error = trainer.evaluate(best)
     data = {
         "leaderboard": [standing.to_json() for standing in board],
         "trials": [trial.to_json() for trial in found],
         "best": record,
     }
     return Outcome(data, _text(board, vary, record), error=error)
+
+
+def _trainer(args: argparse.Namespace) -> "Trainer":
+    from idxpipe.pipeline.runs.sweep import Here, OnVertex
+
+    words = ["--root", args.root, *(["--data", args.data] if args.data is not None else [])]
+    pipeline = ["--pipeline", args.pipeline] if args.pipeline else []
+    if not args.vertex:
+        return Here([*words, *pipeline])
+    account = ["--service-account", args.service_account] if args.service_account else []
+    place = ["--project", args.project, "--region", args.region]
+    place += ["--endpoint", args.endpoint] if args.endpoint else []
+    place += ["--poll", str(args.poll)]
+    return OnVertex(place, [*words, *account], pipeline)
 
 
 def _why_none(found: "list[Trial]") -> IdxpipeError:
@@ -118,9 +135,9 @@ def _text(board: "list[Standing]", vary: list[str], record: dict[str, Any]) -> s
 
 
 def _accuracy(record: dict[str, Any]) -> float | None:
-    from idxpipe.pipeline import state
     from idxpipe.pipeline.runs.listing import accuracy
+    from idxpipe.pipeline.runs.sweep import record_of
 
     if not record:
         return None
-    return accuracy(state.load(record["root"], record["run_id"]))
+    return accuracy(record_of(record))

@@ -58,6 +58,7 @@ def add_job(parser: argparse.ArgumentParser) -> None:
     add_text(parser, "--data", "URI", "folder with the four IDX files: gs://BUCKET/FOLDER")
     add_assignments(parser)
     add_pipeline(parser)
+    add_text(parser, "--until", "STAGE", "end with this stage")
     add_text(parser, "--name", "TEXT", "what to call it (default: the pipeline's name)")
     add_text(parser, "--service-account", "EMAIL", "account that the stages run as")
     what = "projects/NUMBER/global/networks/NAME to peer with"

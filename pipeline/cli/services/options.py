@@ -48,11 +48,14 @@ def pipeline_and_parameters(args: argparse.Namespace) -> tuple["Pipeline", dict[
         UsageError: If there is no such file, or a parameter is unknown, missing or ill-typed.
         DataError: If the file is not a compiled pipeline.
     """
+    from idxpipe.pipeline import rerun
     from idxpipe.pipeline.catalogue import check_values, is_ours
     from idxpipe.pipeline.compile import compiled_file
     from idxpipe.pipeline.spec import params, parse
 
     pipeline = parse.load_compiled(args.pipeline or compiled_file())
+    if args.until:
+        pipeline = rerun.until(pipeline, args.until)
     values = {"data": args.data} if args.data else {}
     parameters = params.resolve(pipeline.parameters, args.set, values)
     if is_ours(pipeline.parameters):
@@ -76,6 +79,7 @@ def rerun_of(
     """
     from idxpipe.pipeline import rerun
     from idxpipe.pipeline.catalogue import check_values, is_ours
+    from idxpipe.pipeline.launch import narrowed
     from idxpipe.pipeline.spec.graph import require_parts
     from idxpipe.pipeline.spec.parse import load
 
@@ -91,4 +95,4 @@ def rerun_of(
     )
     if is_ours(plan.parameters):
         check_values(plan.parameters)
-    return plan
+    return narrowed(plan, until=args.until)
