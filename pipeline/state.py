@@ -24,7 +24,7 @@ from enum import StrEnum
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from idxpipe.components.core import storage
+from idxpipe.components.core import host, storage
 from idxpipe.components.core.errors import DataError, UsageError
 from idxpipe.pipeline.spec.artifact import Values
 
@@ -222,7 +222,7 @@ class Ledger:
             folder = storage.local_path(self._record.folder)
             os.makedirs(folder, exist_ok=True)
             path = os.path.join(folder, "lock")
-            self._alive = os.open(path, os.O_WRONLY | os.O_CREAT, 0o666)
+            self._alive = host.open_lock(path)
             fcntl.flock(self._alive, fcntl.LOCK_EX)
         self._save(self._record)
         return self
@@ -368,7 +368,7 @@ def _is_dead(record: RunRecord) -> bool:
     path = os.path.join(storage.local_path(record.folder), "lock")
     if not storage.is_local(record.folder) or not os.path.exists(path):
         return False
-    with open(path, "rb") as stream:
+    with open(host.open_lock(path), "rb") as stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -3,10 +3,13 @@
 Only Linux is tested. On macOS the stages get by with what POSIX has.
 """
 
+import errno
 import os
 import sys
 from functools import cache
 from pathlib import Path
+
+from idxpipe.components.core.errors import SetupError
 
 _STATUS = "/proc/self/status"
 _MEMORY = "/proc/meminfo"
@@ -35,6 +38,27 @@ def runs(process: int) -> bool:
     except PermissionError:
         pass
     return True
+
+
+def open_lock(path: str) -> int:
+    """Return a descriptor of a lock file, which is made if it is not there; never truncated.
+
+    Raises:
+        SetupError: If it is a link, which somebody may have put there to have another file written.
+        OSError: As `os.open`.
+    """
+    flags = os.O_NOFOLLOW | os.O_NONBLOCK
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT | flags, 0o666)
+    except PermissionError:
+        # Another user's: flock(2) does not ask for the right to write.
+        return os.open(path, os.O_RDONLY | flags)
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        raise SetupError(
+            "lock is a symbolic link", where=path, expected="a file", remedy="delete the link"
+        ) from None
 
 
 def umask() -> int:

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
 
-from idxpipe.components.core import storage
+from idxpipe.components.core import host, storage
 from idxpipe.components.core.errors import IdxpipeError
 from idxpipe.pipeline.local.identity import VERSION, Parts
 from idxpipe.pipeline.local.process import Stopped
@@ -263,7 +263,7 @@ def lock(uri: str, stopped: threading.Event, waiting: Callable[[], None]) -> Ite
         return
     path = storage.local_path(uri)
     os.makedirs(os.path.dirname(path), exist_ok=True)
-    with open(path, "wb") as stream:
+    with open(host.open_lock(path), "rb") as stream:
         told = False
         while True:
             try:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from idxpipe.components.convert.source import STAGING
-from idxpipe.components.core import storage
+from idxpipe.components.core import host, storage
 from idxpipe.components.core.errors import UsageError
 from idxpipe.pipeline import state
 from idxpipe.pipeline.local.cache import RECORD, read_record
@@ -215,7 +215,7 @@ def _is_held(uri: str) -> bool:
     path = f"{storage.local_path(uri)}{_LOCK}"
     if not os.path.exists(path):
         return False
-    with open(path, "rb") as stream:
+    with open(host.open_lock(path), "rb") as stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:

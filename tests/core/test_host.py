@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from idxpipe.components.core import host, storage
+from idxpipe.components.core.errors import SetupError
 
 
 @pytest.fixture(params=["Linux", "elsewhere"])
@@ -56,3 +57,36 @@ def test_without_proc_a_sweep_spares_what_running_processes_write(tmp_path, monk
         storage.sweep(str(tmp_path))
         stream.write(b"whole")
     assert (tmp_path / "made").read_bytes() == b"halfwhole"
+
+
+def test_a_lock_is_neither_followed_nor_emptied(tmp_path):
+    kept = tmp_path / "kept"
+    kept.write_text("mine")
+    os.close(host.open_lock(str(kept)))
+    assert kept.read_text() == "mine"
+    link = tmp_path / "KEY.lock"
+    link.symlink_to(kept)
+    with pytest.raises(SetupError, match="symbolic link"):
+        host.open_lock(str(link))
+    link.unlink()
+    link.symlink_to(tmp_path / "new")
+    with pytest.raises(SetupError, match="symbolic link"):
+        host.open_lock(str(link))
+    assert not (tmp_path / "new").exists()
+
+
+def test_the_lock_of_another_user_is_taken(tmp_path):
+    path = tmp_path / "lock"
+    path.touch()
+    path.chmod(0o444)
+    tmp_path.chmod(0o755)
+    folder = os.open(tmp_path, os.O_RDONLY)
+    child = os.fork()
+    if not child:
+        # Root may write what it likes; nobody may not. Those above are root's alone.
+        os.fchdir(folder)
+        if not os.getuid():
+            os.setuid(65534)
+        os._exit(os.access("lock", os.W_OK) or host.open_lock("lock") < 0)
+    os.close(folder)
+    assert os.waitpid(child, 0)[1] == 0

@@ -3,7 +3,9 @@
 A page is a template in its stage's folder that extends base.html of this one.
 """
 
+import base64
 import functools
+import hashlib
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +31,14 @@ def percent(share: float, digits: int = 1) -> str:
     return f"{100 * share:.{digits}f}\u202f%"
 
 
+def _sha256(text: str) -> str:
+    """Return the digest by which a page's policy knows its own script.
+
+    https://www.w3.org/TR/CSP3/#grammardef-hash-source
+    """
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
 @functools.cache
 def _environment(folder: str) -> "Environment":
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -41,5 +51,6 @@ def _environment(folder: str) -> "Environment":
         lstrip_blocks=True,
     )
     made.filters["percent"] = percent
+    made.filters["sha256"] = _sha256
     made.filters["number"] = "{:,}".format
     return made
