@@ -19,7 +19,7 @@ run: $(VENV)/.installed
 	$(BIN)/idxpipe run $(ARGS)
 
 test: $(VENV)/.installed-test lint
-	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder --cov $(ARGS)
+	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder --cov $(ARGS)
 
 # What needs neither TensorFlow nor Beam nor a server.
 check: lint light

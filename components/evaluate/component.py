@@ -15,6 +15,7 @@ def evaluate(
     top_k: int,
     baseline: str,
     baseline_alpha: float,
+    trust_model: bool,
     accelerator: str,
     tpu: str,
     num_replicas: int,

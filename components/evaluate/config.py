@@ -5,6 +5,10 @@ import dataclasses
 from idxpipe.components.core.config import Config, parameter
 
 TRAINING, UPRIGHT = "training", "upright"
+_TRUST = (
+    "run a model even if it does more than compute: its graph may read and write files and run "
+    "code; for models whose author you know"
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,6 +47,7 @@ class EvaluateConfig(Config):
         maximum=1.0,
         seldom=True,
     )
+    trust_model: bool = parameter(default=False, help=_TRUST, seldom=True)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,3 +79,4 @@ class PredictConfig(Config):
         "devices to run on; auto takes the GPUs if there are any, else the CPU",
         choices=("auto", "cpu", "gpu"),
     )
+    trust_model: bool = parameter(default=False, help=_TRUST, seldom=True)

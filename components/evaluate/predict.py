@@ -15,8 +15,8 @@ from idxpipe.components.core.tf_host import quiet_import
 from idxpipe.components.evaluate.config import PredictConfig
 from idxpipe.components.evaluate.contradictions import contradictions
 from idxpipe.components.evaluate.images import Images, Source, find_sources, read_batches
+from idxpipe.components.evaluate.inference.replicas import with_logits
 from idxpipe.components.evaluate.metrics.metrics import softmax
-from idxpipe.components.evaluate.replicas import with_logits
 
 _FEW = 100
 
@@ -147,11 +147,11 @@ def _classify(
     card: ModelCard, config: PredictConfig, batches: Iterator[Images], count: int
 ) -> Iterator[Prediction]:
     with quiet_import("predict"):
-        from idxpipe.components.evaluate.device import choose_devices
-        from idxpipe.components.evaluate.loaded_model import load_model
+        from idxpipe.components.evaluate.inference.device import choose_devices
+        from idxpipe.components.evaluate.inference.loaded_model import load_model
 
         devices = choose_devices(DeviceConfig(accelerator=config.accelerator))
-    replicas = load_model(card, devices)
+    replicas = load_model(card, devices, trust=config.trust_model)
     first = int(card.layout.get("label_offset", 0))
     say(f"predicting with step {card.step} on {', '.join(devices)}, {count} images")
     for batch, logits in with_logits(batches, replicas):

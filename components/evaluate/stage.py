@@ -15,9 +15,9 @@ from idxpipe.components.core.tf_host import quiet_import
 from idxpipe.components.evaluate.baseline import compare, read_baseline
 from idxpipe.components.evaluate.config import EvaluateConfig
 from idxpipe.components.evaluate.document import document, dumps
+from idxpipe.components.evaluate.inference.replicas import with_logits
 from idxpipe.components.evaluate.metrics.figures import Figures, figures_of
 from idxpipe.components.evaluate.metrics.outcomes import Gathering
-from idxpipe.components.evaluate.replicas import with_logits
 
 if TYPE_CHECKING:
     from idxpipe.components.evaluate.mistakes import Mistake
@@ -58,13 +58,13 @@ def evaluate(
     baseline = read_baseline(config.baseline) if config.baseline else None
     with quiet_import("evaluate"):
         from idxpipe.components.evaluate.batches import read_batches
-        from idxpipe.components.evaluate.device import choose_devices
-        from idxpipe.components.evaluate.loaded_model import load_model
+        from idxpipe.components.evaluate.inference.device import choose_devices
+        from idxpipe.components.evaluate.inference.loaded_model import load_model
         from idxpipe.components.evaluate.mistakes import mistakes_in, worst
         from idxpipe.components.evaluate.report import render
 
         devices = choose_devices(device)
-    replicas = load_model(card, devices)
+    replicas = load_model(card, devices, trust=config.trust_model)
     say(f"evaluating step {card.step} on {', '.join(devices)}, {dataset.num_examples} examples")
 
     # Every batch is padded to this size, so a huge one would cost memory for nothing.

@@ -15,7 +15,7 @@ def test_parameters_are_the_configurations_fields():
     given = {
         name: parameter.annotation
         for name, parameter in signature.parameters.items()
-        if parameter.annotation in (int, float, str)
+        if parameter.annotation in (bool, int, float, str)
     }
     declared = {
         field.name: type(field.default)

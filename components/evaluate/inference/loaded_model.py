@@ -9,19 +9,21 @@ from numpy.typing import NDArray
 from idxpipe.components.core.dataset.staging import local_copy
 from idxpipe.components.core.errors import DataError, IdxpipeError, SetupError
 from idxpipe.components.core.model import ModelCard
-from idxpipe.components.evaluate.replicas import Logits
+from idxpipe.components.evaluate.inference.operations import check_operations
+from idxpipe.components.evaluate.inference.replicas import Logits
 
 # Beside the SavedModel: half of the bytes, and not needed to load it.
 # Source: components/train/export/formats.py.
 _OTHER_FORMATS = ("model.keras", "model.tflite")
 
 
-def load_model(card: ModelCard, devices: list[str]) -> list[Logits]:
+def load_model(card: ModelCard, devices: list[str], *, trust: bool = False) -> list[Logits]:
     """Load the model, once per device.
 
     Args:
         card: From `read_card`.
         devices: TensorFlow's names of the devices to run on.
+        trust: Load it even if it does more than compute.
 
     Returns:
         For each device a function from a padded batch of images [B, *image_shape], of which the
@@ -29,13 +31,15 @@ def load_model(card: ModelCard, devices: list[str]) -> list[Logits]:
         are not finite, and a SetupError if the device's memory is too small for the batch.
 
     Raises:
-        DataError: If the SavedModel is damaged, or does not do what its card says.
+        DataError: If the SavedModel is damaged, does not do what its card says, or more than that.
         SetupError: If a copy of it does not fit on the disk.
         TransientError: If the store fails again and again.
     """
     try:
         # Loading reads the variables, so that a copy is no longer needed afterwards.
         with local_copy(card.uri, _OTHER_FORMATS) as path:
+            if not trust:
+                check_operations(path, card.uri)
             copies = [_load(path, device) for device in devices]
         signature = copies[0].signatures["serving_default"]
         takes = signature.structured_input_signature[1]["images"]

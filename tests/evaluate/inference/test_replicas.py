@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from idxpipe.components.core.errors import DataError
-from idxpipe.components.evaluate.replicas import with_logits
+from idxpipe.components.evaluate.inference.replicas import with_logits
 
 
 @dataclasses.dataclass(frozen=True)

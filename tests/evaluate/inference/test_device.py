@@ -3,7 +3,7 @@ import tensorflow as tf
 
 from idxpipe.components.core.device import DeviceConfig
 from idxpipe.components.core.errors import SetupError
-from idxpipe.components.evaluate.device import choose_devices
+from idxpipe.components.evaluate.inference.device import choose_devices
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from idxpipe.components.core.errors import DataError, SetupError
 from idxpipe.components.core.model import read_card
-from idxpipe.components.evaluate.loaded_model import _OTHER_FORMATS, load_model
+from idxpipe.components.evaluate.inference.loaded_model import _OTHER_FORMATS, load_model
 from idxpipe.components.train.export.formats import KERAS_FILE, TFLITE_FILE
 from tests.evaluate.conftest import LOGITS, answers, write_model
 

@@ -1,0 +1,1 @@
+"""From a trained model and images to logits, on one device or several."""
