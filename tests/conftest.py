@@ -1,6 +1,7 @@
 """Servers that several tests share; each is started when the first test asks for it."""
 
 import datetime
+import os
 import shutil
 import signal
 import subprocess
@@ -11,6 +12,7 @@ import pytest
 
 from idxpipe.components.core.google import rest
 from tests.emulators import (
+    ABSENT,
     environment,
     fake_gcs_server,
     gcp_storage_emulator,
@@ -139,6 +141,14 @@ def _lean():
     They load TensorFlow in half the time. None of them is measured, which would cost as much again.
     """
     with environment(PYTHONPATH=lean_path()):
+        yield
+
+
+@pytest.fixture(scope="module")
+def with_jax():
+    """Child processes find JAX, the compiler of tpu-check, all the same."""
+    path = [part for part in os.environ["PYTHONPATH"].split(os.pathsep) if part != ABSENT]
+    with environment(PYTHONPATH=os.pathsep.join(path)):
         yield
 
 

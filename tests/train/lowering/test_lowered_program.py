@@ -38,7 +38,7 @@ def captured(function, arguments):
     return values
 
 
-def test_eight_replicas_do_what_one_does(monkeypatch, tmp_path):
+def test_eight_replicas_do_what_one_does(monkeypatch, tmp_path, with_jax):
     variables = []
     lower = lowering._lower
 
