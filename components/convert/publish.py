@@ -28,10 +28,9 @@ from idxpipe.components.core.idx.labels import is_sorted
 
 # Two requests each, where the output is in a bucket.
 _READERS = 16
-# Among the receipts: the shards of the dataset that was here before.
-_REPLACED = "replaced.json"
-# And those that a conversion began to make, which may be there before their receipts.
-_PLANNED = "planned-"
+# Among the receipts: lists of shards that were here before, or that a conversion began to make and
+# that may be there before their receipts. One for each set of names: none takes another's place.
+_KNOWN = "known-"
 _SHARD = re.compile(r"[A-Za-z0-9_]+-[A-Za-z0-9_]+\.(?:tfrecord|array_record)-\d{5}-of-\d{5}")
 
 
@@ -114,16 +113,18 @@ def unpublish(folder: str) -> None:
     held = _held(folder)
     if held:
         # Whoever completes this must know which shards are left over from it.
-        names = [shard.name for shard in held.shards]
-        storage.write(storage.join(folder, RECEIPTS, _REPLACED), json.dumps(names).encode())
+        _note(folder, [shard.name for shard in held.shards])
     for name in (MANIFEST, *tfds.FILES):
         storage.delete(storage.join(folder, name))
 
 
 def note_plan(part: Part) -> None:
     """Write down which shards are to be made, so that whoever completes this knows them."""
-    names = [task.name for task in part.tasks]
-    uri = storage.join(part.output, RECEIPTS, f"{_PLANNED}{len(names)}.json")
+    _note(part.output, [task.name for task in part.tasks])
+
+
+def _note(folder: str, names: list[str]) -> None:
+    uri = storage.join(folder, RECEIPTS, f"{_KNOWN}{names[0]}.json")
     storage.write(uri, json.dumps(names).encode())
 
 
@@ -222,7 +223,7 @@ def _delete_stale(output: str, current: set[str]) -> None:
         name.removeprefix(begun).removesuffix(".json") for name in files if name.startswith(begun)
     }
     for name in files:
-        if name.startswith((f"{begun}{_REPLACED}", f"{begun}{_PLANNED}")):
+        if name.startswith(f"{begun}{_KNOWN}"):
             with suppress(ValueError):
                 known.update(map(str, json.loads(storage.read(storage.join(output, name)))))
     for name in known & files.keys():

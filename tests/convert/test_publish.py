@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import pytest
 
+from idxpipe.components.convert import publish
 from idxpipe.components.core import storage
 from idxpipe.components.core.dataset.manifest import read_dataset
 from idxpipe.components.core.errors import DataError, TransientError, UsageError
@@ -165,3 +166,21 @@ def test_a_conversion_killed_while_it_replaces_leaves_no_litter_in_the_end(files
     unpublish(str(tmp_path))
     run(files, tmp_path, 2)
     assert len(list(tmp_path.glob("*.tfrecord-*"))) == 2
+
+
+def test_what_two_stopped_conversions_left_goes(files, tmp_path, monkeypatch):
+    """Stopped between its manifest and its cleaning up, one leaves what was there before."""
+
+    def stop(_, current):
+        if current:
+            raise KeyboardInterrupt
+
+    run(files, tmp_path, 3)
+    with monkeypatch.context() as patched:
+        patched.setattr(publish, "_delete_stale", stop)
+        for shards in (4, 5):
+            with pytest.raises(KeyboardInterrupt):
+                run(files, tmp_path, shards)
+    run(files, tmp_path, 2)
+    left = [name for name in os.listdir(tmp_path) if "tfrecord" in name]
+    assert sorted(left) == [f"mnist-train.tfrecord-0000{n}-of-00002" for n in range(2)]

@@ -74,7 +74,7 @@ def check_operations(path: str, uri: str) -> None:
             expected="operations on numbers and on its own variables",
             found=", ".join(found[:5]),
             remedy="if you know where it comes from: --trust-model true, in a pipeline "
-            "--set trust_model=true",
+            "trust_model=true",
         )
 
 
