@@ -99,6 +99,8 @@ class TaskRecord:
 
     def moved(self, before: str, after: str) -> Self:
         """Return the record as it reads when the root `before` has become `after`."""
+        if before == after:
+            return self
         return replace(
             self,
             inputs=self.inputs.moved(before, after),

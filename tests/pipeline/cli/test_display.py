@@ -2,7 +2,9 @@ import io
 import time
 
 import pytest
+from rich.console import Console
 
+from idxpipe.pipeline.cli import display
 from idxpipe.pipeline.cli.display import Changes, Live, Stages, stages, table
 from idxpipe.pipeline.progress import Lines
 from idxpipe.pipeline.state import RunRecord, Status, TaskRecord
@@ -105,3 +107,13 @@ def test_changes_are_told_once():
         show(RECORD)
         show(RECORD)
     assert stream.getvalue().count("failed in") == 1
+
+
+def test_a_pipe_gets_what_rich_would_draw():
+    rows = [["a", "1.5", "日本", "3 min"], ["longer", "200", "x", ""], ["", "-", "né", "10 s"]]
+    head = ("name", "number", "wide", "time")
+    stream = io.StringIO()
+    Console(file=stream, width=1000).print(display._table(head, rows), highlight=False)
+    drawn = "\n".join(line.rstrip() for line in stream.getvalue().splitlines())
+    assert display._plain(head, rows) == drawn
+    assert display._plain(head, []) == "name  number  wide  time"
