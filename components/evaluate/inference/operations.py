@@ -17,20 +17,26 @@ from tensorflow.python.framework import op_def_registry
 
 from idxpipe.components.core.errors import DataError
 
-# Operations with a state that stay in this process and in the model's own variables.
-_STATEFUL = frozenset(
+# Operations with a state that stay in this process and in the model's own variables, and those
+# that call the model's own functions, each of which is looked at.
+_KNOWN = frozenset(
     {
         "Assert",
         "AssignAddVariableOp",
         "AssignSubVariableOp",
         "AssignVariableOp",
+        "Case",
         "If",
+        "PartitionedCall",
         "Placeholder",
         "PlaceholderWithDefault",
         "ReadVariableOp",
         "ResourceGather",
         "ResourceGatherNd",
         "StatefulPartitionedCall",
+        "StatelessCase",
+        "StatelessIf",
+        "StatelessWhile",
         "VarHandleOp",
         "VarIsInitializedOp",
         "While",
@@ -38,8 +44,31 @@ _STATEFUL = frozenset(
 )
 # Text is the name of a file, an address or a message: nothing else may take it, or give it.
 _TEXT = frozenset({"Assert", "Const", "Identity", "IdentityN"})
-# Not declared to have a state, and written to what their attribute debug_urls names.
-_DEBUG = "Debug"
+# Attributes of text that choose how numbers are computed. By others, operations that are declared
+# to have no state read a file (ImmutableConst), end the process (Abort) or run Python
+# (PyFuncStateless).
+_CHOICES = frozenset(
+    {
+        "Targmax",
+        "align",
+        "bad_indices_policy",
+        "data_format",
+        "direction",
+        "dst_format",
+        "equation",
+        "fill_mode",
+        "interpolation",
+        "kernel_type",
+        "message",
+        "method",
+        "mode",
+        "padding",
+        "round_mode",
+        "rounding_mode",
+        "src_format",
+    }
+)
+_SPEAKING = frozenset({"string", "list(string)", "func", "list(func)"})
 # What loading gives a function of its own that makes it, or opens a file.
 _ACTIVE = frozenset({"asset", "resource"})
 
@@ -52,7 +81,8 @@ def check_operations(path: str, uri: str) -> None:
         uri: Where it came from, for the error.
 
     Raises:
-        DataError: If it has an operation that touches files, runs code or is unknown.
+        DataError: If it has an operation that touches files, runs code or is unknown, or is of
+            TensorFlow 1.
     """
     model = SavedModel()
     try:
@@ -67,6 +97,10 @@ def check_operations(path: str, uri: str) -> None:
             remedy="train again",
         ) from None
     found = sorted({name for graph in model.meta_graphs for name in _refused(graph)})
+    # TensorFlow's own condition, in saved_model/load.py, for a model that is made of functions. It
+    # loads any other as TensorFlow 1 did, and runs nodes of the graph itself.
+    if len(model.meta_graphs) != 1 or not model.meta_graphs[0].HasField("object_graph_def"):
+        found = ["a model of TensorFlow 1"]
     if found:
         raise DataError(
             "model does more than compute",
@@ -106,14 +140,19 @@ def _functions(node: Any) -> Iterator[str]:
 def _computes(node: Any) -> bool:
     """Tell whether a node's operation is one on numbers alone."""
     declared = op_def_registry.get(node.op)
-    if declared is None or node.op.startswith(_DEBUG):
+    if declared is None:
         return False
-    if declared.is_stateful and node.op not in _STATEFUL:
-        return False
+    if node.op not in _KNOWN:
+        named = {a.name for a in declared.attr if a.type in _SPEAKING}
+        if declared.is_stateful or named - _CHOICES:
+            return False
     arguments = [*declared.input_arg, *declared.output_arg]
     types = {argument.type for argument in arguments}
     for argument in arguments:
         types |= {node.attr[argument.type_attr].type} if argument.type_attr else set()
         listed = node.attr[argument.type_list_attr].list.type if argument.type_list_attr else ()
         types |= set(listed)
+    # A placeholder is filled in by whoever calls the function.
+    if any(value.placeholder for value in node.attr.values()):
+        return False
     return not types & {DT_STRING, DT_VARIANT} or node.op in _TEXT

@@ -91,6 +91,28 @@ EVIL = {
 }
 
 
+# Declared to have no state, and to take and give numbers.
+EVIL |= {
+    "PyFuncStateless": lambda x: {
+        "logits": tf.raw_ops.PyFuncStateless(input=[x], token="t", Tout=[tf.float32])[0]
+    },
+    "ImmutableConst": lambda x: {
+        "logits": x
+        + tf.raw_ops.ImmutableConst(dtype=tf.float32, shape=[4], memory_region_name="/tmp/nowhere")
+    },
+    "CopyHost": lambda x: {
+        "logits": tf.raw_ops.CopyHost(
+            input=x, tensor_name="x", debug_ops_spec=["DebugIdentity;file:///tmp/nowhere;0"]
+        )
+    },
+}
+
+
+def _aborted(x):
+    with tf.control_dependencies([tf.raw_ops.Abort(error_msg="gone")]):
+        return {"logits": tf.identity(x)}
+
+
 def _saved(x):
     save = tf.raw_ops.SaveV2(
         prefix="/tmp/nowhere", tensor_names=["a"], shape_and_slices=[""], tensors=[x]
@@ -99,7 +121,7 @@ def _saved(x):
         return {"logits": tf.identity(x)}
 
 
-EVIL["SaveV2"] = _saved
+EVIL |= {"Abort": _aborted, "SaveV2": _saved}
 
 
 @pytest.mark.parametrize("name", EVIL)
@@ -122,6 +144,22 @@ def test_what_would_run_while_it_is_loaded(tmp_path):
     found = refused(folder)
     assert "an object of kind resource" in found
     assert "an object of kind asset" in found
+
+
+def test_one_of_tensorflow_1_which_has_no_functions_to_look_at(tmp_path):
+    written = tmp_path / "written"
+    folder = str(tmp_path / "model")
+    v1 = tf.compat.v1
+    with tf.Graph().as_default(), v1.Session() as session:
+        images = v1.placeholder(tf.float32, [None, 4], "images")
+        with tf.control_dependencies([tf.io.write_file(str(written), "owned")]):
+            logits = tf.identity(images)
+        v1.saved_model.simple_save(session, folder, {"images": images}, {"logits": logits})
+    assert "TensorFlow 1" in refused(folder)
+    assert not written.exists()
+    # What is refused would have happened.
+    tf.saved_model.load(folder).signatures["serving_default"](images=tf.zeros([1, 4]))
+    assert written.read_text() == "owned"
 
 
 def _lines(folder):
