@@ -34,8 +34,10 @@ _KNOWN = "known-"
 _SHARD = re.compile(r"[A-Za-z0-9_]+-[A-Za-z0-9_]+\.(?:tfrecord|array_record)-\d{5}-of-\d{5}")
 
 
-def check_folder(part: Part, dataset_name: str) -> None:
+def check_folder(part: Part, dataset_name: str, expected: tuple[str, str]) -> None:
     """Refuse a folder that holds another split or another data set: it would be replaced.
+
+    The same data in a folder of another name are the same data set.
 
     Raises:
         UsageError: If it does.
@@ -45,9 +47,10 @@ def check_folder(part: Part, dataset_name: str) -> None:
         return
     header = part.tasks[0].images.header
     shape = part.tasks[0].images.order.upright(header.record_shape)
+    same_data = (held.sources["images"], held.sources["labels"]) == expected
     facts = {
         "split": (held.split, part.split),
-        "data set": (held.dataset_name, dataset_name),
+        "data set": (held.dataset_name, held.dataset_name if same_data else dataset_name),
         "shape of images": (held.image_shape, shape),
         "type of pixels": (held.image_dtype, header.dtype),
     }

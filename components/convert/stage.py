@@ -104,7 +104,7 @@ def convert(
                 tasks = [task for part in parts for task in part.tasks]
                 beam_pipeline.result().check_runner(config, tasks)
             with storage.lock(output):
-                _make(parts, config, split, beam_pipeline, whole_source)
+                _make(parts, sources, config, split, beam_pipeline, whole_source)
                 sources = (whole_source.result(), label_source)
                 if not access.whole:
                     for source in sources:
@@ -136,6 +136,7 @@ def _begun(output: str) -> bool:
 
 def _make(
     parts: list[Part],
+    sources: tuple[Source, Source],
     config: ConvertConfig,
     split: str,
     beam_pipeline: "Future[ModuleType]",
@@ -144,7 +145,7 @@ def _make(
     """Make all shards; leave none of a source that proves damaged."""
     tasks = [task for part in parts for task in part.tasks]
     for part in parts:
-        check_folder(part, config.dataset_name)
+        check_folder(part, config.dataset_name, (sources[0].expected, sources[1].expected))
     # Until the new manifest is there, there is no dataset: shards may be replaced one by one, and
     # must not be read under the manifest of an earlier conversion.
     validation = storage.join(parts[0].output, VALIDATION)

@@ -135,6 +135,14 @@ def test_shards_of_somebody_else_are_left_alone(files, tmp_path):
     assert len(list(tmp_path.glob("*-of-00003"))) == 3
 
 
+def test_the_same_data_under_another_name_replaces_it(files, tmp_path):
+    sources = run(files, tmp_path, 3, config={"dataset_name": "before"}).sources
+    expected = sources["images"], sources["labels"]
+    assert run(files, tmp_path, 2, expected=expected).dataset_name == "mnist"
+    left = [name for name in os.listdir(tmp_path) if "tfrecord" in name]
+    assert sorted(left) == [f"mnist-train.tfrecord-0000{n}-of-00002" for n in range(2)]
+
+
 def test_another_data_set_in_the_folder_is_not_replaced(files, tmp_path):
     run(files, tmp_path, 2, config={"dataset_name": "letters"})
     before = tree(tmp_path)

@@ -24,22 +24,17 @@ def block_a_shard(output: Path) -> str:
     return name
 
 
+def convert_command(sources, output) -> list[str]:
+    """Return `idxpipe convert`, as `reference` was made."""
+    words = ["--images", sources[0], "--labels", sources[1], "--output", str(output)]
+    words += ["--split", "test", "--dataset-name", "mnist", "--num-shards", str(SHARDS)]
+    return [sys.executable, "-m", "idxpipe", "convert", *words]
+
+
 def start_cli(sources, output, runner, *options, env=None) -> subprocess.Popen:
     """Start `idxpipe convert`."""
-    command = [
-        sys.executable,
-        "-m",
-        "idxpipe",
-        "convert",
-        "--split",
-        "test",
-        "--dataset-name",
-        "mnist",
-    ]
-    words = ["--images", sources[0], "--labels", sources[1], "--output", str(output)]
-    words += ["--num-shards", str(SHARDS), "--runner", runner, "--", *options]
     return subprocess.Popen(
-        [*command, *words],
+        [*convert_command(sources, output), "--runner", runner, "--", *options],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

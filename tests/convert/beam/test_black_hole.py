@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from benchmarks.blackhole import OUTSIDE, UnavailableError, black_hole
-from tests.convert.beam.runs import SHARDS, tree
+from tests.convert.beam.runs import convert_command, tree
 
 
 @pytest.fixture(scope="module")
@@ -33,18 +33,7 @@ def test_a_conversion_sends_nothing(hole, mnist, reference, tmp_path):
     before = hole.packets()
     assert before > 0
 
-    command = [
-        sys.executable,
-        "-m",
-        "idxpipe",
-        "convert",
-        "--split",
-        "test",
-        "--dataset-name",
-        "mnist",
-    ]
-    command += ["--images", mnist["gzip"][0], "--labels", mnist["gzip"][1]]
-    command += ["--output", str(tmp_path), "--num-shards", str(SHARDS)]
+    command = convert_command(mnist["gzip"], tmp_path)
     subprocess.run(hole.command(command), check=True, timeout=60, capture_output=True)
     assert tree(tmp_path) == reference
     assert hole.packets() == before
