@@ -16,6 +16,7 @@ from rich.console import Console, JustifyMethod, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from idxpipe.components.core.printable import printable
 from idxpipe.pipeline.cli import bars
 from idxpipe.pipeline.progress import WORDS, Lines, Running, line_of
 from idxpipe.pipeline.state import RunRecord, Status, TaskRecord, duration
@@ -39,8 +40,9 @@ def table(*head: str, rows: Iterable[Sequence[Any]]) -> str:
         head: Names of the columns.
         rows: Cells of each row.
     """
-    found = [[str(cell) for cell in row] for row in rows]
-    if not sys.stdout.isatty() and not any("\n" in cell for row in found for cell in row):
+    # Names of files and objects, and what a service says, are among them.
+    found = [[printable(str(cell), _WIDTH) for cell in row] for row in rows]
+    if not sys.stdout.isatty():
         return _plain(head, found)
     stream = io.StringIO()
     console = Console(

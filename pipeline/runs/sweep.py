@@ -6,9 +6,10 @@ import re
 import statistics
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, Protocol
 
 from idxpipe.components.core.errors import FAMILY, IdxpipeError, UsageError
@@ -187,9 +188,16 @@ class OnVertex:
     words: Sequence[str]
     pipeline: Sequence[str] = ()
     shared: tuple[Mapping[str, str], str] | None = None
+    _first: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def train(self, values: Mapping[str, str]) -> Trial:
-        """Train one combination."""
+        """Train one combination; the others wait until there is one that they can share."""
+        with self._first:
+            if not self.shared:
+                return self._train(values)
+        return self._train(values)
+
+    def _train(self, values: Mapping[str, str]) -> Trial:
         words = [*self.words, *self.pipeline, *_sets(values), "--until", TRAIN]
         if self.shared:
             first, job = self.shared
@@ -217,7 +225,7 @@ def sweep(
     jobs: int,
     told: Callable[[Trial], None],
 ) -> list[Trial]:
-    """Train each combination, the first before the others, which share what it has converted.
+    """Train each combination; what an earlier sweep or run has done is taken from the cache.
 
     Args:
         trials: From `grid`.
@@ -234,10 +242,9 @@ def sweep(
         told(trial)
         return trial
 
-    first = train(trials[0])
     with ThreadPoolExecutor(jobs) as pool:
         try:
-            return [first, *pool.map(train, trials[1:])]
+            return list(pool.map(train, trials))
         except KeyboardInterrupt:
             # Those that run heard it, too, and save what they have.
             pool.shutdown(cancel_futures=True)
@@ -276,7 +283,7 @@ def alone(command: str, words: Sequence[str]) -> Answer:
 
 def record_of(found: Mapping[str, Any]) -> RunRecord:
     """Return the record that a command printed, on this machine or of a job."""
-    names = {"schema_version", *(field.name for field in fields(RunRecord))}
+    names = {"schema_version", *(one.name for one in fields(RunRecord))}
     return state.parse({n: v for n, v in found.items() if n in names}, str(found["root"]))
 
 

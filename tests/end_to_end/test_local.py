@@ -18,6 +18,8 @@ from idxpipe.components.core.idx.content import read_chunks
 from tests.idxfiles import NAMES, write_idx
 
 PIPELINE = Path("pipeline.yaml").absolute()
+# Enough to tell most digits apart.
+QUICK = ("--set", "train_steps=60", "--set", "batch_size=64", "--set", "num_shards=2")
 STAGES = ["validate", "convert-train", "convert-test", "train", "evaluate", "gate"]
 
 
@@ -52,16 +54,7 @@ def place(tmp_path_factory):
 
 def words_of(folder: Path) -> tuple:
     place = ("--data", folder / "data", "--root", folder / "out")
-    return (
-        "run",
-        *place,
-        "--set",
-        "train_steps=60",
-        "--set",
-        "batch_size=64",
-        "--set",
-        "num_shards=2",
-    )
+    return ("run", *place, *QUICK)
 
 
 def run(folder: Path, *words) -> dict:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from idxpipe.components.core import storage
-from tests.end_to_end.test_local import STAGES, digits
+from tests.end_to_end.test_local import QUICK, STAGES, digits
 from tests.fakes.vertex import FakeVertex
 from tests.idxfiles import NAMES, idx_bytes
 
@@ -48,17 +48,7 @@ def test_a_run_on_vertex_and_a_rerun_of_one_stage(service, one_gcs):
         storage.write(f"{one_gcs}/data/{name}.gz", gzip.compress(content))
     first = idxpipe(
         *(service, "submit", "--root", f"{one_gcs}/root", "--data", f"{one_gcs}/data"),
-        *(
-            "--set",
-            "train_steps=60",
-            "--set",
-            "batch_size=64",
-            "--set",
-            "num_shards=2",
-            "--wait",
-            "--poll",
-            "0.5",
-        ),
+        *(*QUICK, "--wait", "--poll", "0.5"),
     )
     assert ran(first) == set(STAGES)
     measured = first["tasks"]["evaluate"]["outputs"]["artifacts"]["metrics"]["metadata"]

@@ -12,7 +12,9 @@ if TYPE_CHECKING:
 
 # The ids of a root's runs begin with a digit, those of jobs with a letter:
 # https://cloud.google.com/vertex-ai/docs/reference/rest/v1/projects.locations.pipelineJobs/create
-_JOB = re.compile(r"(projects/[^/]+/locations/[^/]+/pipelineJobs/)?[a-z][-a-z0-9]*-[-a-z0-9]*\d.*")
+_JOB = re.compile(
+    r"(projects/[^/]+/locations/[^/]+/pipelineJobs/)?[a-z][-a-z0-9]*-[-a-z0-9]*\d[-a-z0-9]*"
+)
 MEANS = "its id, the beginning of it, `latest`, its folder; or the id of a job on Vertex AI"
 
 

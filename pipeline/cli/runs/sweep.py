@@ -34,7 +34,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     add_vertex(parser)
     add_poll(parser)
     add_text(parser, "--service-account", "EMAIL", "account that the jobs run as")
-    what = "trainings at a time, after the first (default: 1)"
+    what = "trainings at a time (default: 1); on Vertex AI, the first is trained before the others"
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help=what)
 
 
@@ -79,6 +79,12 @@ def _trainer(args: argparse.Namespace) -> "Trainer":
 
     words = ["--root", args.root, *(["--data", args.data] if args.data is not None else [])]
     pipeline = ["--pipeline", args.pipeline] if args.pipeline else []
+    if args.service_account and not args.vertex:
+        raise UsageError(
+            "an account is for jobs on Vertex AI",
+            where="--service-account",
+            expected="--vertex, too",
+        )
     if not args.vertex:
         return Here([*words, *pipeline])
     account = ["--service-account", args.service_account] if args.service_account else []

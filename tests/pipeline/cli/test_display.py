@@ -117,3 +117,12 @@ def test_a_pipe_gets_what_rich_would_draw():
     drawn = "\n".join(line.rstrip() for line in stream.getvalue().splitlines())
     assert display._plain(head, rows) == drawn
     assert display._plain(head, []) == "name  number  wide  time"
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_what_comes_from_outside_is_only_shown(monkeypatch, terminal):
+    monkeypatch.setattr("sys.stdout.isatty", lambda: terminal)
+    monkeypatch.setenv("NO_COLOR", "1")
+    shown = table("name", rows=[["a\x1b[2J\r\n\u202eb"]])
+    assert "a\\x1b[2J\\r\\n\\u202eb" in shown
+    assert len(shown.splitlines()) == 2

@@ -35,7 +35,7 @@ def test_jobs_and_runs_are_compared(idxpipe, submit, service, finished, run, roo
     assert f">{here.run_id}</a>" in text
 
 
-@pytest.mark.parametrize("name", ["lates", "show", "20261127-1"])
+@pytest.mark.parametrize("name", ["lates", "show", "20261127-1", "my-1/runs/20261127-1"])
 def test_a_mistyped_run_is_no_job(name, root, capsys):
     said = command(capsys, "show", name, "--root", str(root), code=2).err
     assert "--project" not in said
