@@ -13,7 +13,6 @@ ROOT is a local folder or a prefix in a bucket.
 import datetime
 import fcntl
 import itertools
-import json
 import os
 import re
 import secrets
@@ -26,12 +25,15 @@ from typing import TYPE_CHECKING, Any, Self
 
 from idxpipe.components.core import host, storage
 from idxpipe.components.core.errors import DataError, UsageError
+from idxpipe.components.core.sealed import seal, unseal
 from idxpipe.pipeline.spec.artifact import Values
 
 if TYPE_CHECKING:
     from idxpipe.pipeline.spec.graph import Pipeline
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
+# Older records have no checksum of themselves.
+_SEALED_SINCE = 3
 LATEST = "latest"
 
 
@@ -129,7 +131,10 @@ def duration(seconds: float | None) -> str:
 
 @dataclass(frozen=True)
 class RunRecord:
-    """A run: which pipeline with which parameters, and how far each task is."""
+    """A run: which pipeline with which parameters, and how far each task is.
+
+    `digest` is the SHA-256 of its pipeline.yaml, `whole` that of its whole.yaml, if it has one.
+    """
 
     run_id: str
     root: str
@@ -141,6 +146,7 @@ class RunRecord:
     ended: str | None = None
     seconds: float | None = None
     earlier: str | None = None
+    whole: str | None = None
     tasks: Mapping[str, TaskRecord] = field(default_factory=dict)
 
     @property
@@ -216,7 +222,7 @@ class Ledger:
 
     def _save(self, record: RunRecord) -> None:
         self._record = record
-        content = json.dumps(record.to_json(), indent=1).encode()
+        content = seal(record.to_json(), indent=1)
         storage.write(storage.join(record.folder, "run.json"), content)
 
     def __enter__(self) -> Self:
@@ -326,7 +332,7 @@ def load(root: str, run_id: str) -> RunRecord:
     root = absolute(root)
     uri = storage.join(run_folder(root, run_id), "run.json")
     try:
-        record = parse(json.loads(storage.read(uri)), root, uri)
+        record = parse(unseal(storage.read(uri), _SEALED_SINCE), root, uri)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise DataError(
             "record of this run is damaged",

@@ -4,11 +4,12 @@ Whoever can write below a root in a bucket, or in a folder that is shared, could
 machine of whoever reruns.
 """
 
+import hashlib
 import os
 import stat
 
 from idxpipe.components.core import storage
-from idxpipe.components.core.errors import UsageError
+from idxpipe.components.core.errors import DataError, UsageError
 from idxpipe.pipeline.compile import compiled_file
 from idxpipe.pipeline.spec.graph import Container, Pipeline
 from idxpipe.pipeline.spec.parse import load
@@ -18,9 +19,29 @@ FILES = ("whole.yaml", "pipeline.yaml")
 
 
 def pipeline_of(record: RunRecord) -> Pipeline:
-    """Return the whole pipeline that a run, or what it went on from, is a run of, as recorded."""
-    files = [storage.join(record.folder, name) for name in FILES]
-    return load(files[0] if storage.exists(files[0]) else files[1])
+    """Return the whole pipeline that a run, or what it went on from, is a run of, as recorded.
+
+    Raises:
+        DataError: If it is not there, or not as it was.
+    """
+    whole, own = (storage.join(record.folder, name) for name in FILES)
+    if not storage.exists(whole) and not record.whole:
+        return _as_recorded(own, record.digest)
+    # Records of earlier versions know no digest of it.
+    return _as_recorded(whole, record.whole)
+
+
+def _as_recorded(uri: str, digest: str | None) -> Pipeline:
+    found = hashlib.sha256(storage.read(uri)).hexdigest()
+    if digest and found != digest:
+        raise DataError(
+            "this run's pipeline is damaged",
+            where=uri,
+            expected=f"SHA-256 {digest}, as in the run's record",
+            found=f"SHA-256 {found}",
+            remedy="--pipeline FILE runs your own on the run's artifacts",
+        )
+    return load(uri)
 
 
 def trusted_pipeline(record: RunRecord, *, trust: bool = False) -> Pipeline:

@@ -71,6 +71,7 @@ def run(
         parameters=values,
         started=state.now(),
         earlier=earlier.record.run_id if earlier else None,
+        whole=earlier.whole.digest if earlier else None,
         tasks=_first_records(pipeline, earlier),
     )
     files = {"pipeline.yaml": pipeline.source}

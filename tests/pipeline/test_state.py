@@ -6,6 +6,7 @@ import pytest
 from idxpipe.components.core.errors import DataError, UsageError
 from idxpipe.pipeline import state
 from idxpipe.pipeline.state import Ledger, RunRecord, Status, TaskRecord, duration
+from tests import resealed
 
 
 def record(root, run_id, status=Status.SUCCEEDED):
@@ -56,14 +57,12 @@ def test_many_runs_are_not_all_listed(root):
 
 def edit(root, change):
     path = root / "runs" / "r" / "run.json"
-    value = json.loads(path.read_text())
-    change(value)
-    path.write_text(json.dumps(value))
+    resealed.edit(path, change)
 
 
 def test_newer_schema_is_refused(root):
     record(root, "r")
-    edit(root, lambda v: v.update(schema_version=3, brand_new=1))
+    edit(root, lambda v: v.update(schema_version=4, brand_new=1))
     with pytest.raises(DataError, match="newer idxpipe") as caught:
         state.find(str(root))
     assert "run.json" in str(caught.value)
@@ -86,6 +85,27 @@ def test_damaged_record(root, change):
     edit(root, change)
     with pytest.raises(DataError, match="damaged"):
         state.load(str(root), "r")
+
+
+def test_one_changed_letter_is_noticed(root):
+    record(root, "r")
+    path = root / "runs" / "r" / "run.json"
+    text = path.read_text()
+    for old, new in (('"x": 1', '"x": 2'), ('"crc32c"', '"crc32d"'), ('"crc32c": "', '"crc32c": "x')):
+        assert old in text
+        path.write_text(text.replace(old, new, 1))
+        with pytest.raises(DataError, match="damaged") as caught:
+            state.load(str(root), "r")
+        assert "checksum" in caught.value.found
+
+
+def test_older_records_have_no_checksum(root):
+    made = record(root, "r")
+    path = root / "runs" / "r" / "run.json"
+    older = json.loads(path.read_text()) | {"schema_version": 2}
+    del older["crc32c"], older["whole"]
+    path.write_text(json.dumps(older, indent=1))
+    assert state.load(str(root), "r") == made
 
 
 def test_text_that_is_no_json(root):

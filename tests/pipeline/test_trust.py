@@ -1,5 +1,6 @@
 """Recorded commands are run only if nobody else can have written them."""
 
+import hashlib
 import os
 import shutil
 from pathlib import Path
@@ -8,11 +9,12 @@ import pytest
 import yaml
 
 from idxpipe.components.core import storage
-from idxpipe.components.core.errors import UsageError
+from idxpipe.components.core.errors import DataError, UsageError
 from idxpipe.components.core.transfer import upload
 from idxpipe.pipeline import state
 from idxpipe.pipeline.spec.parse import load_compiled
 from idxpipe.pipeline.trust import trusted_pipeline
+from tests import resealed
 from tests.pipeline import toy
 from tests.pipeline.runs.commands import command
 
@@ -34,6 +36,8 @@ def poison(record, marker):
     container["args"] = [f"touch {marker}", *container.get("args", [])]
     container["command"] = ["sh", "-c"]
     file.write_text(yaml.safe_dump(text))
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    resealed.edit(Path(record.folder, "run.json"), lambda value: value.update(digest=digest))
 
 
 def shared(record, how):
@@ -74,6 +78,23 @@ def test_what_others_can_write_is_not(run, root, elsewhere, capsys, how):
     main = (*words, "--run", record.run_id, "--trust-record")
     command(capsys, *main)
     assert marker.exists()
+
+
+@pytest.mark.parametrize("name", ["pipeline.yaml", "whole.yaml"])
+def test_a_pipeline_that_is_not_the_recorded_one_is_damaged(run, root, elsewhere, capsys, name):
+    record = run()
+    if name == "whole.yaml":
+        words = ("run", "--only", "train", "--root", str(root))
+        command(capsys, *words)
+        record = state.find(str(root))
+    file = Path(record.folder, name)
+    file.write_bytes(file.read_bytes().replace(b"toy", b"boy", 1))
+    with pytest.raises(DataError, match="pipeline is damaged") as caught:
+        trusted_pipeline(record)
+    assert name in caught.value.where
+    file.unlink()
+    with pytest.raises(DataError):
+        trusted_pipeline(record)
 
 
 def test_a_stopped_run_of_others_goes_on_with_ones_own_pipeline(
