@@ -54,4 +54,6 @@ def convert(
             expected=(images_fingerprint, labels_fingerprint),
             class_names=loads(class_names),
         )
-        dataset.metadata.update(split=split, num_examples=made.num_examples, **made.sources)
+        dataset.metadata.update(
+            split=split, num_examples=made.num_examples, digest=made.digest, **made.sources
+        )

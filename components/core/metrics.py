@@ -1,13 +1,15 @@
 """metrics.json, as docs/metrics.schema.json describes it: evaluate writes it, others read it."""
 
-import json
 from typing import Any
 
 from idxpipe.components.core import storage
 from idxpipe.components.core.errors import DataError
+from idxpipe.components.core.sealed import unseal
 
 METRICS = "metrics.json"
 SCHEMA_VERSION = 2
+# Metrics of version 2 may be older than their checksums.
+SEALED_SINCE = 3
 
 
 def read_metrics(uri: str) -> dict[str, Any]:
@@ -20,7 +22,10 @@ def read_metrics(uri: str) -> dict[str, Any]:
         DataError: If it is missing, damaged, or of another schema version.
     """
     data = storage.read(uri)
-    facts = _parse(data)
+    try:
+        facts = unseal(data, SEALED_SINCE)
+    except (ValueError, TypeError, RecursionError) as error:
+        raise _no_metrics(uri, f"{data[:40]!r}: {error}") from None
     version = facts.get("schema_version")
     if type(version) is int and version != SCHEMA_VERSION:
         raise DataError(
@@ -32,19 +37,15 @@ def read_metrics(uri: str) -> dict[str, Any]:
         )
     accuracy = facts.get("accuracy")
     if version != SCHEMA_VERSION or not isinstance(accuracy, float) or not 0 <= accuracy <= 1:
-        raise DataError(
-            "not the metrics of an evaluation",
-            where=uri,
-            expected=f"the {METRICS} that `idxpipe evaluate` writes",
-            found=repr(data[:40]),
-            remedy="check the path, or evaluate the model again",
-        )
+        raise _no_metrics(uri, repr(data[:40]))
     return facts
 
 
-def _parse(data: bytes) -> dict[str, Any]:
-    try:
-        facts = json.loads(data)
-    except (ValueError, RecursionError):
-        return {}
-    return facts if isinstance(facts, dict) else {}
+def _no_metrics(uri: str, found: str) -> DataError:
+    return DataError(
+        "not the metrics of an evaluation, or no longer what was written",
+        where=uri,
+        expected=f"the {METRICS} that `idxpipe evaluate` writes",
+        found=found,
+        remedy="check the path, or evaluate the model again",
+    )

@@ -4,22 +4,25 @@ A model exists when its model.json does.
 """
 
 import dataclasses
-import json
 import math
 from typing import Any
 
 from idxpipe.components.core import storage
 from idxpipe.components.core.codes import Code
 from idxpipe.components.core.dataset.manifest import Dataset, check_meaning
+from idxpipe.components.core.digest import CARD, FileDigest, digest_of
 from idxpipe.components.core.errors import NO_CACHE, DataError
 from idxpipe.components.core.idx.header import ITEM_BYTES
 from idxpipe.components.core.idx.look import scales_differ
+from idxpipe.components.core.sealed import seal, unseal
 
-CARD = "model.json"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+# Cards of version 1 list no digests, and have no checksum of themselves.
+_READABLE = (1, 2)
+_SEALED_SINCE = 2
 # No stage relies on them.
 _MEANING = ("pixel_range", "layout", "class_names", "look")
-_OPTIONAL = ("device", "num_examples", "config", "files", *_MEANING)
+_OPTIONAL = ("device", "num_examples", "config", "files", "digests", *_MEANING)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,6 +47,7 @@ class ModelCard:
         layout: What of the layout of its training's IDX files is not the usual.
         class_names: A name for each class; empty if none are known.
         look: What its training images look like: see `look.look_of`.
+        digests: Of each file of the model but its model.json, by name; empty in older cards.
     """
 
     uri: str
@@ -63,6 +67,12 @@ class ModelCard:
     layout: dict[str, Any] = dataclasses.field(default_factory=dict)
     class_names: tuple[str, ...] = ()
     look: dict[str, float] = dataclasses.field(default_factory=dict)
+    digests: dict[str, FileDigest] = dataclasses.field(default_factory=dict)
+
+    @property
+    def digest(self) -> str:
+        """The digest of the model, as `digest_of` has it; empty if its card lists none."""
+        return digest_of(self.digests)
 
     def __post_init__(self) -> None:
         """Check what the rest relies on.
@@ -104,6 +114,8 @@ class ModelCard:
             "sources": self.sources,
             "config": self.config,
             "files": list(self.files),
+            "digest": self.digest,
+            "digests": {name: one.to_json() for name, one in sorted(self.digests.items())},
             **{name: value for name in _MEANING if (value := getattr(self, name))},
         }
 
@@ -115,8 +127,7 @@ def write_card(card: ModelCard) -> None:
         SetupError: If it cannot be written.
         TransientError: If a remote store fails again and again.
     """
-    text = json.dumps(card.to_json(), indent=2) + "\n"
-    storage.write(storage.join(card.uri, CARD), text.encode())
+    storage.write(storage.join(card.uri, CARD), seal(card.to_json(), indent=2))
 
 
 def read_card(uri: str) -> ModelCard:
@@ -144,10 +155,12 @@ def read_card(uri: str) -> ModelCard:
         }
         for name in ("image_shape", "files", "class_names"):
             values[name] = tuple(values.get(name, ()))
+        listed = values.get("digests", {})
+        values["digests"] = {name: FileDigest.from_json(one) for name, one in listed.items()}
         if values.get("pixel_range"):
             values["pixel_range"] = tuple(values["pixel_range"])
         return ModelCard(found[0], **values)
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, AttributeError) as error:
         raise DataError(
             "model's card is incomplete", where=file, found=str(error), remedy="train again"
         ) from None
@@ -200,11 +213,16 @@ def _positive(value: Any) -> bool:
 
 def _parse(file: str) -> dict[str, Any]:
     try:
-        body = json.loads(storage.read(file))
+        body = unseal(storage.read(file), _SEALED_SINCE)
         version = body["schema_version"]
-    except (ValueError, KeyError, TypeError, RecursionError):
-        raise DataError("not a model's card", where=file, remedy="train again") from None
-    if version != SCHEMA_VERSION:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise DataError(
+            "not a model's card, or no longer what was written",
+            where=file,
+            found=str(error),
+            remedy="train again",
+        ) from None
+    if version not in _READABLE:
         raise DataError(
             "model's card has a schema version that this idxpipe cannot read",
             where=file,
@@ -212,4 +230,4 @@ def _parse(file: str) -> dict[str, Any]:
             found=version,
             remedy="use the idxpipe that wrote it, or train again",
         )
-    return dict(body)
+    return body

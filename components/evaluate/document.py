@@ -1,13 +1,13 @@
 """metrics.json: what an evaluation found, as docs/metrics.schema.json describes it."""
 
 import dataclasses
-import json
 from typing import TYPE_CHECKING, Any
 
 from idxpipe import __version__
 from idxpipe.components.core.dataset.manifest import Dataset
 from idxpipe.components.core.metrics import SCHEMA_VERSION
 from idxpipe.components.core.model import ModelCard
+from idxpipe.components.core.sealed import seal
 from idxpipe.components.evaluate.metrics.figures import Figures
 from idxpipe.components.evaluate.metrics.mcnemar import Comparison
 from idxpipe.components.evaluate.metrics.outcomes import Examples
@@ -60,8 +60,10 @@ def document(
             "image_shape": list(dataset.image_shape),
             "image_dtype": dataset.image_dtype,
             "sources": dataset.sources,
+            "digest": dataset.digest,
         },
         "model": {
+            "digest": card.digest,
             "step": card.step,
             "loss": card.loss,
             "parameters": card.parameters,
@@ -73,4 +75,4 @@ def document(
 
 def dumps(facts: dict[str, Any]) -> bytes:
     """Return the document as JSON; NaN, which JSON has not, cannot be in it."""
-    return (json.dumps(facts, indent=2, allow_nan=False) + "\n").encode()
+    return seal(facts, indent=2, allow_nan=False)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from idxpipe.components.core import storage
+from idxpipe.components.core.digest import check_stored
 from idxpipe.components.core.errors import (
     DataError,
     GateError,
@@ -16,6 +17,7 @@ from idxpipe.components.core.errors import (
 )
 from idxpipe.components.core.google.rest import Client, vertex_client
 from idxpipe.components.core.metrics import read_metrics
+from idxpipe.components.core.model import read_card
 from idxpipe.components.register.config import RegisterConfig
 
 # Source: https://cloud.google.com/vertex-ai/docs/reference/rest/v1/projects.locations.models
@@ -64,13 +66,14 @@ def register(
     Raises:
         UsageError: If name, project or region is missing, the model is not on Cloud Storage, or
             was not evaluated on the whole split.
-        DataError: If the metrics are not those of an evaluation.
+        DataError: If the metrics are not those of an evaluation of this model, or it is damaged.
         GateError: If a registered version is more accurate on the same test files.
         SetupError: If Vertex AI refuses the model, or credentials are missing.
         TransientError: If the upload does not end.
     """
     _check(model, config)
     facts = _read(metrics)
+    _check_model(model, facts)
     accuracy, labels = float(facts["accuracy"]), _labels(facts, run)
     score = int(labels[ACCURACY])
     client = client or vertex_client(config.region)
@@ -105,6 +108,25 @@ def _check(model: str, config: RegisterConfig) -> None:
             where=model,
             expected="gs://",
             remedy="run the pipeline with a gs:// root",
+        )
+
+
+def _check_model(model: str, facts: Mapping[str, Any]) -> None:
+    """Check that the model is whole, and the one that was evaluated.
+
+    Raises:
+        DataError: If it is not.
+    """
+    card = read_card(model)
+    check_stored(card.uri, card.digests)
+    evaluated = facts.get("model", {}).get("digest")
+    if evaluated and evaluated != card.digest:
+        raise DataError(
+            "model is not the one that was evaluated",
+            where=model,
+            expected=f"digest {evaluated}, as in the metrics",
+            found=f"digest {card.digest}",
+            remedy="evaluate it again",
         )
 
 

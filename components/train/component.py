@@ -69,4 +69,5 @@ def train(
             step=result.step,
             loss=result.loss,
             parameters=result.parameters,
+            digest=result.digest,
         )

@@ -31,6 +31,7 @@ class TrainResult:
             compiles; 0 if nothing was left to train.
         resumed_from: Global step of the checkpoint that this run went on from, if any.
         parameters: Number of trained weights.
+        digest: Of the model that was published, as `core.digest.digest_of` has it.
     """
 
     step: int
@@ -38,3 +39,4 @@ class TrainResult:
     examples_per_second: float
     resumed_from: int | None
     parameters: int
+    digest: str

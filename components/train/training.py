@@ -113,13 +113,15 @@ def train(
     look = look_of(some, dataset.pixel_range)
     card = _card(folders.model, saved, parameters, device_facts, config, dataset, look)
     check_converged(read_points(folders.logs), dataset.class_counts, saved.newest)
-    publish_model(network, config, dataset, some, card, read_points(folders.logs))
+    points = read_points(folders.logs)
+    published = publish_model(network, config, dataset, some, card, points)
     return TrainResult(
         step=saved.step,
         loss=saved.loss,
         examples_per_second=statistics.median(rates[1:] or rates or [0.0]),
         resumed_from=resumed_from,
         parameters=parameters,
+        digest=published.digest,
     )
 
 

@@ -1,13 +1,16 @@
 """A data set against an earlier validation of it, or of one that it should be like."""
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
 from idxpipe.components.core import storage
 from idxpipe.components.core.codes import Code
 from idxpipe.components.core.errors import DataError, UsageError
+from idxpipe.components.core.sealed import unseal
 from idxpipe.components.core.shapes import format_shape
+
+# Reports of version 2 may be older than their checksums.
+_SEALED_SINCE = 3
 
 
 def read_baseline(uri: str, newest: int) -> dict[str, Any]:
@@ -22,7 +25,7 @@ def read_baseline(uri: str, newest: int) -> dict[str, Any]:
         UsageError: If a newer version wrote it.
     """
     try:
-        report = json.loads(storage.read(uri))
+        report = unseal(storage.read(uri), _SEALED_SINCE)
         known = {name: report[name] for name in ("image_shape", "image_dtype", "num_classes")}
         counts = {
             name: (report.get("splits") or {}).get(name, {}).get("class_counts")
@@ -30,11 +33,12 @@ def read_baseline(uri: str, newest: int) -> dict[str, Any]:
         }
         known["class_counts"] = {name: _checked(found) for name, found in counts.items()}
         version = int(report["schema_version"])
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise DataError(
-            "not the report of a validation",
+            "not the report of a validation, or no longer what was written",
             where=uri,
             expected="the JSON that validate writes",
+            found=str(error),
             remedy="give the report of an earlier validation as data_baseline",
         ) from None
     if version > newest:

@@ -1,6 +1,5 @@
 """Hold the four files of a data set against their headers, their lengths and each other."""
 
-import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -9,6 +8,7 @@ from idxpipe.components.core.codes import Code
 from idxpipe.components.core.errors import DataError
 from idxpipe.components.core.idx.class_names import class_names_beside
 from idxpipe.components.core.idx.files import DataFiles
+from idxpipe.components.core.sealed import seal
 from idxpipe.components.validate import comparison, duplicates
 from idxpipe.components.validate.config import AUTO, FULL, HEADERS, ValidateConfig
 from idxpipe.components.validate.drift import drift, read_baseline
@@ -55,7 +55,7 @@ def validate(
         )
     found.findings = sorted(findings, key=lambda finding: not finding.is_error)
     if report:
-        storage.write(report, (json.dumps(found.to_json(), indent=2) + "\n").encode())
+        storage.write(report, seal(found.to_json(), indent=2))
     if page:
         storage.write(page, render(found).encode())
     if any(finding.is_error for finding in findings):

@@ -9,7 +9,6 @@ without is a task that was interrupted; its next attempt finds the files it left
 """
 
 import fcntl
-import json
 import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,12 +19,17 @@ from typing import Any
 
 from idxpipe.components.core import host, storage
 from idxpipe.components.core.errors import IdxpipeError
+from idxpipe.components.core.sealed import seal, unseal
+from idxpipe.pipeline.local import checksums
 from idxpipe.pipeline.local.identity import VERSION, Parts
 from idxpipe.pipeline.local.process import Stopped
 from idxpipe.pipeline.spec.artifact import Values
 
 RECORD = "task.json"
+# Of task.json, from which on it has a checksum of itself; `version` is that of the keys.
+SCHEMA_VERSION = 1
 _POLL_SECONDS = 0.2
+_DAMAGED = (ValueError, KeyError, TypeError, RecursionError)
 
 
 class Policy(Enum):
@@ -44,12 +48,14 @@ class Entry:
         run_id: The run that did it.
         outputs: What it reported.
         inventory: Size of each file of each artifact.
+        checksums: CRC32C of files of each artifact, as `checksums.to_record` has them.
         accepted: In what it differs from what it was accepted for.
     """
 
     run_id: str
     outputs: Values
     inventory: Mapping[str, Mapping[str, int]]
+    checksums: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     accepted: tuple[str, ...] = ()
 
 
@@ -62,12 +68,14 @@ class Look:
         gone: Artifacts of a result that have changed or are not there, or not wholly.
         changed: URIs of those of them with a file that is not as it was, by name.
         begun: Whether there are files of an attempt that did not finish.
+        damaged: What is as long as it was, and not the same: files of artifacts, or the record.
     """
 
     entry: Entry | None = None
     gone: tuple[str, ...] = ()
     changed: Mapping[str, str] = field(default_factory=dict)
     begun: bool = False
+    damaged: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -97,6 +105,7 @@ def claim(
     run_id: str,
     policy: Policy,
     *,
+    verify: bool = False,
     stopped: threading.Event,
     waiting: Callable[[], None],
 ) -> Iterator[Claim]:
@@ -108,6 +117,7 @@ def claim(
         name: Its key, from `identity.key_of`.
         run_id: The run that wants to do it.
         policy: What to do about an earlier result.
+        verify: Hash all of it before it is taken.
         stopped: Set when the run is cancelled while this waits for another one.
         waiting: Called once if another run is doing the same work just now.
 
@@ -120,7 +130,7 @@ def claim(
         yield Claim(fresh, Look())
         return
     with lock(f"{folder}.lock", stopped, waiting) as held:
-        found = look(folder)
+        found = look(folder, verify=verify)
         if found.gone and held is None:
             # Another run may be at work there: without a lock nobody can tell.
             yield Claim(fresh, found, stands_for=folder)
@@ -156,22 +166,37 @@ def folder_of(root: str, task: str, name: str) -> str:
     return storage.join(root, "artifacts", task, name)
 
 
-def look(folder: str) -> Look:
-    """Return what there is in a task's folder."""
+def look(folder: str, *, verify: bool = False) -> Look:
+    """Return what there is in a task's folder.
+
+    Args:
+        folder: From `folder_of`.
+        verify: Hash all of its files, not only those that are cheap to see.
+
+    Raises:
+        IdxpipeError: If a file of its artifacts cannot be read.
+    """
     entry = find(folder)
     if entry is None:
         begun = storage.is_local(folder) and os.path.isdir(storage.local_path(folder))
-        return Look(begun=begun or bool(storage.list_files(folder)))
-    gone, changed = [], {}
+        lost = _is_damaged(folder)
+        return Look(
+            begun=begun or bool(storage.list_files(folder)), damaged=(RECORD,) if lost else ()
+        )
+    gone, changed, rotten = [], {}, list[str]()
     for name, artifact in entry.outputs.artifacts.items():
         found, recorded = artifact.inventory(), entry.inventory.get(name, {})
         # What else lies there is somebody's own, and no harm.
         differing = [file for file, size in recorded.items() if found.get(file) != size]
-        if differing:
+        same = {file: size for file, size in recorded.items() if file not in differing}
+        known = entry.checksums.get(name, {})
+        damaged = checksums.damaged(name, artifact, same, known, verify=verify)
+        rotten += [f"{name}/{file}".rstrip("/") for file in damaged]
+        if differing or damaged:
             gone.append(name)
-        if any(file in found for file in differing):
+        if damaged or any(file in found for file in differing):
             changed[name] = artifact.uri
-    return Look(gone=tuple(gone), changed=changed) if gone else Look(entry)
+    return Look(gone=tuple(gone), changed=changed, damaged=tuple(rotten)) if gone else Look(entry)
 
 
 def find(folder: str) -> Entry | None:
@@ -185,21 +210,38 @@ def find(folder: str) -> Entry | None:
             found = find(storage.join(os.path.dirname(folder), str(record["accepted"])))
             return found and replace(found, accepted=tuple(map(str, record["differences"])))
         outputs = Values.from_json(record["outputs"]).moved(record["folder"], folder)
-        return Entry(record["run_id"], outputs, record["inventory"])
+        known = record.get("checksums", {})
+        return Entry(record["run_id"], outputs, record["inventory"], known)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, IdxpipeError):
         return None
 
 
 def read_record(folder: str) -> dict[str, Any] | None:
     """Return the task.json in a task's folder as JSON values; None if there is none to go by."""
+    try:
+        return _read(folder)
+    except (*_DAMAGED, IdxpipeError):
+        return None
+
+
+def _is_damaged(folder: str) -> bool:
+    """Tell whether a finished task's record is there, but not as it was written."""
+    try:
+        _read(folder)
+    except _DAMAGED:
+        return True
+    except IdxpipeError:
+        return False
+    return False
+
+
+def _read(folder: str) -> dict[str, Any] | None:
     uri = storage.join(folder, RECORD)
     if not storage.exists(uri):
         return None
-    try:
-        record = json.loads(storage.read(uri))
-        return record if record["version"] == VERSION else None
-    except (ValueError, KeyError, TypeError, RecursionError, IdxpipeError):
-        return None
+    record = unseal(storage.read(uri), SCHEMA_VERSION)
+    newer = record.pop("schema_version", 0) > SCHEMA_VERSION
+    return None if newer or record["version"] != VERSION else record
 
 
 def publish(place: Claim, run_id: str, outputs: Values, parts: Parts) -> Entry:
@@ -208,20 +250,22 @@ def publish(place: Claim, run_id: str, outputs: Values, parts: Parts) -> Entry:
     Raises:
         SetupError: If the place cannot be written.
     """
-    inventory = {name: artifact.inventory() for name, artifact in outputs.artifacts.items()}
+    made = outputs.artifacts
+    inventory = {name: artifact.inventory() for name, artifact in made.items()}
+    known = {n: checksums.to_record(artifact, inventory[n]) for n, artifact in made.items()}
     record = {
-        "version": VERSION,
         "run_id": run_id,
         "folder": place.folder,
         "outputs": outputs.to_json(),
         "inventory": inventory,
+        "checksums": known,
         "parts": parts,
     }
-    storage.write(storage.join(place.folder, RECORD), json.dumps(record, indent=1).encode())
+    _write_record(place.folder, record)
     if place.stands_for:
         # Or it would be made again in every later run.
         _refer(place.stands_for, storage.name_of(place.folder), [])
-    return Entry(run_id, outputs, inventory)
+    return Entry(run_id, outputs, inventory, known)
 
 
 def accept(root: str, task: str, old: str, new: str, differences: Sequence[str]) -> None:
@@ -242,8 +286,12 @@ def accept(root: str, task: str, old: str, new: str, differences: Sequence[str])
 
 def _refer(folder: str, name: str, differences: Sequence[str]) -> None:
     """Record in a folder that the result is that of the folder `name` beside it."""
-    record = {"version": VERSION, "accepted": name, "differences": list(differences)}
-    storage.write(storage.join(folder, RECORD), json.dumps(record, indent=1).encode())
+    _write_record(folder, {"accepted": name, "differences": list(differences)})
+
+
+def _write_record(folder: str, record: Mapping[str, Any]) -> None:
+    whole = {"schema_version": SCHEMA_VERSION, "version": VERSION, **record}
+    storage.write(storage.join(folder, RECORD), seal(whole, indent=1))
 
 
 @contextmanager

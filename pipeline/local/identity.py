@@ -7,11 +7,11 @@ from typing import Any
 
 from idxpipe.components.core import storage
 from idxpipe.components.core.dataset.manifest import MANIFEST
-from idxpipe.components.core.fingerprint import Fingerprint
 from idxpipe.components.core.metrics import METRICS
 from idxpipe.components.train.network.own_source import source_files
 from idxpipe.pipeline.catalogue import affects_output, shown
 from idxpipe.pipeline.local import code
+from idxpipe.pipeline.local.checksums import READ_BYTES, checksum
 from idxpipe.pipeline.spec.artifact import Artifact, Values
 from idxpipe.pipeline.spec.graph import Container, Task
 from idxpipe.pipeline.spec.params import whole
@@ -22,9 +22,6 @@ Parts = Mapping[str, Any]
 _FINGERPRINT = "_fingerprint"
 # metrics.json, or its folder, by the parameter that names it.
 _FILES = ("baseline",)
-# Above that, what is in an artifact of somebody else's is told by where it is.
-_READ_BYTES = 256 << 20
-_BLOCK = 1 << 20
 
 
 def parts_of(task: Task, container: Container, inputs: Values) -> Parts:
@@ -95,26 +92,15 @@ def content_of(artifact: Artifact) -> dict[str, Any]:
     found: dict[str, Any] = {"files": len(files), "bytes": sum(files.values())}
     if MANIFEST in files:
         # Its manifest has the checksums of all shards.
-        manifest = _checksum(storage.join(artifact.uri, MANIFEST))
+        manifest = checksum(storage.join(artifact.uri, MANIFEST))
         return {**found, "digest": _digest([files, manifest])}
-    if found["bytes"] > _READ_BYTES:
+    # Above that, what is in an artifact of somebody else's is told by where it is.
+    if found["bytes"] > READ_BYTES:
         return {**found, "digest": _digest(files), "uri": artifact.uri}
     sums = {
-        name: _checksum(storage.join(artifact.uri, name) if name else artifact.uri)
-        for name in files
+        name: checksum(storage.join(artifact.uri, name) if name else artifact.uri) for name in files
     }
     return {**found, "digest": _digest(sums)}
-
-
-def _checksum(uri: str) -> int:
-    known = storage.stored_crc32c(uri)
-    if known is not None:
-        return known
-    found = Fingerprint()
-    with storage.open_read(uri) as stream:
-        while block := stream.read(_BLOCK):
-            found = found.extend(block)
-    return found.crc32c
 
 
 def _parameters(values: Mapping[str, Any], *, ours: bool) -> dict[str, Any]:
@@ -127,7 +113,7 @@ def _parameters(values: Mapping[str, Any], *, ours: bool) -> dict[str, Any]:
         if kept.get(name):
             uri = str(kept[name])
             files = [file for file in (uri, storage.join(uri, METRICS)) if storage.exists(file)]
-            kept[name] = f"crc32c {_checksum(files[0]):08x}" if files else uri
+            kept[name] = f"crc32c {checksum(files[0]):08x}" if files else uri
     return kept
 
 

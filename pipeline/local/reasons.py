@@ -1,13 +1,15 @@
 """Why a task runs: the one answer of a plan, of the run that follows, and of its record."""
 
-import json
 import threading
 
 from idxpipe.components.core import storage
+from idxpipe.components.core.sealed import seal, unseal
 from idxpipe.pipeline import state
-from idxpipe.pipeline.local.cache import Look, Policy
+from idxpipe.pipeline.local.cache import RECORD, Look, Policy
 from idxpipe.pipeline.local.identity import Parts, differences
 
+# Of the file of a task's parts, from which on it has a checksum of itself.
+SCHEMA_VERSION = 1
 # So far back is looked for a run that came to the task.
 _RUNS = 50
 
@@ -32,8 +34,8 @@ class History:
             uri = parts_uri(self._root, run_id, task)
             if storage.exists(uri):
                 try:
-                    return run_id, json.loads(storage.read(uri))
-                except ValueError:
+                    return run_id, read(uri)
+                except (ValueError, TypeError, RecursionError):
                     continue
         return None
 
@@ -56,7 +58,19 @@ def keep(root: str, run_id: str, task: str, parts: Parts) -> None:
     Raises:
         SetupError: If the place cannot be written.
     """
-    storage.write(parts_uri(root, run_id, task), json.dumps(parts, indent=1).encode())
+    content = seal({"schema_version": SCHEMA_VERSION, **parts}, indent=1)
+    storage.write(parts_uri(root, run_id, task), content)
+
+
+def read(uri: str) -> Parts:
+    """Return the parts that `keep` wrote.
+
+    Raises:
+        ValueError, TypeError: If they are damaged.
+    """
+    parts = unseal(storage.read(uri), SCHEMA_VERSION)
+    parts.pop("schema_version", None)
+    return parts
 
 
 def why(
@@ -76,6 +90,8 @@ def why(
         "looks at the data every time": not cacheable,
         "the cache is off": policy is Policy.FRESH,
         "forced": found.entry is not None,
+        "its record is damaged": found.damaged == (RECORD,),
+        "its artifact is damaged: " + ", ".join(found.damaged): bool(found.damaged),
         "its artifact is gone: " + ", ".join(found.gone): bool(found.gone),
     }
     for reason, holds in known.items():

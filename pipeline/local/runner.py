@@ -32,6 +32,7 @@ def run(
     root: str,
     *,
     cache: bool = True,
+    verify: bool = False,
     force: frozenset[str] = frozenset(),
     earlier: Earlier | None = None,
     progress: Progress = silent,
@@ -46,6 +47,7 @@ def run(
         parameters: Typed values of its parameters; defaults stand in for missing ones.
         root: Folder of all runs and their artifacts.
         cache: Take unchanged tasks from earlier runs.
+        verify: Hash what they made before it is taken.
         force: Tasks to run even when they are unchanged.
         earlier: The run that this one goes on from.
         progress: Called with a task's record when it starts, waits or ends; from any thread.
@@ -90,6 +92,7 @@ def run(
             pipeline=pipeline.name,
             parameters=values,
             cache=cache,
+            verify=verify,
             force=force,
             processes=Processes(grace),
             report=report,

@@ -18,6 +18,7 @@ from idxpipe.pipeline import failure, state
 from idxpipe.pipeline.local import (
     artifact_copies,
     cache,
+    checksums,
     code,
     executor_input,
     mounts,
@@ -51,6 +52,7 @@ class Run:
     pipeline: str
     parameters: Mapping[str, Any]
     cache: bool
+    verify: bool
     force: frozenset[str]
     processes: Processes
     report: Callable[[TaskRecord, str], None]
@@ -83,7 +85,9 @@ def execute(run: Run, task: Task, record: TaskRecord, done: Mapping[str, Values]
         )
         record = replace(record, inputs=inputs)
         if isinstance(task.executor, Importer):
-            imported = Values({}, {"artifact": take(task, task.executor, inputs)})
+            imported = Values(
+                {}, {"artifact": take(task, task.executor, inputs, verify=run.verify)}
+            )
             record = replace(record, status=Status.SUCCEEDED, outputs=imported)
         elif isinstance(task.executor, Container):
             record = _run_container(run, task, task.executor, record)
@@ -116,11 +120,17 @@ def _failed(record: TaskRecord, error: IdxpipeError) -> TaskRecord:
     return replace(record, status=Status.FAILED, error=str(error), exit_code=error.exit_code)
 
 
-def take(task: Task, importer: Importer, inputs: Values) -> Artifact:
+def take(task: Task, importer: Importer, inputs: Values, *, verify: bool = False) -> Artifact:
     """Return the artifact that an importer names.
 
+    Args:
+        task: The importer's.
+        importer: What it imports.
+        inputs: Its parameters.
+        verify: Hash the files that a manifest or a model's card tells of.
+
     Raises:
-        DataError: If there is nothing at its URI.
+        DataError: If there is nothing at its URI, or it is not what it was.
     """
     uri = inputs.parameters["uri"] if importer.uri is None else importer.uri
     known = executor_input.build(task, inputs, "/", "/")
@@ -130,13 +140,23 @@ def take(task: Task, importer: Importer, inputs: Values) -> Artifact:
         type=importer.type,
         metadata=placeholders.fill(importer.metadata, known, where=task.name),
     )
-    if artifact.title not in METADATA_ONLY and not artifact.inventory():
+    files = artifact.inventory()
+    if artifact.title not in METADATA_ONLY and not files:
         raise DataError(
             "artifact to import is not there",
             where=uri,
             expected=artifact.title,
             found="no file",
             remedy="run the stage that makes it again",
+        )
+    damaged = checksums.damaged("", artifact, files, {}, verify=True) if verify else []
+    if damaged:
+        raise DataError(
+            "artifact to import is damaged",
+            where=storage.join(uri, damaged[0]),
+            expected="the checksum that is recorded of it",
+            found="another",
+            remedy="run the whole pipeline, with --verify: what is damaged is made again",
         )
     return artifact
 
@@ -153,6 +173,7 @@ def _run_container(run: Run, task: Task, container: Container, record: TaskRecor
         name,
         run.run_id,
         policy,
+        verify=run.verify,
         stopped=run.processes.stopped,
         waiting=lambda: run.report(record, "waits for another run to do the same"),
     )

@@ -1,6 +1,5 @@
 """What differs between runs: parameters, data, code, versions, and what came of it."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 from idxpipe.components.core import storage
 from idxpipe.components.core.errors import IdxpipeError
 from idxpipe.pipeline.catalogue import shown
-from idxpipe.pipeline.local.reasons import parts_uri
+from idxpipe.pipeline.local import reasons
 from idxpipe.pipeline.runs.evaluation import metrics_uri
 from idxpipe.pipeline.runs.listing import fingerprints
 from idxpipe.pipeline.runs.reference import is_recorded
@@ -69,10 +68,10 @@ def _parts(record: RunRecord, section: str) -> dict[str, Any]:
     found: dict[str, Any] = {}
     # Vertex AI keeps no parts of a key.
     for task in record.tasks.values() if is_recorded(record) else ():
-        uri = parts_uri(record.root, record.run_id, task.name)
+        uri = reasons.parts_uri(record.root, record.run_id, task.name)
         if task.kind == "container" and storage.exists(uri):
             try:
-                found.update(json.loads(storage.read(uri))[section])
+                found.update(reasons.read(uri)[section])
             except (ValueError, KeyError, TypeError):
                 continue
     return found

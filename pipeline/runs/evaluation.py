@@ -1,11 +1,12 @@
 """What the evaluate stage of a run found, and pictures of its worst mistakes."""
 
-import json
 from contextlib import suppress
 from typing import Any
 
 from idxpipe.components.core import storage
 from idxpipe.components.core.errors import IdxpipeError
+from idxpipe.components.core.metrics import SEALED_SINCE
+from idxpipe.components.core.sealed import unseal
 from idxpipe.pipeline.spec.artifact import Artifact
 from idxpipe.pipeline.state import RunRecord
 
@@ -23,10 +24,9 @@ def metrics_uri(record: RunRecord) -> str | None:
 def metrics(record: RunRecord) -> dict[str, Any]:
     """Return what the evaluate stage of a run wrote; nothing if that cannot be read."""
     uri = metrics_uri(record)
-    with suppress(ValueError, IdxpipeError):
+    with suppress(ValueError, TypeError, RecursionError, IdxpipeError):
         if uri and storage.exists(uri):
-            found = json.loads(storage.read(uri))
-            return found if isinstance(found, dict) else {}
+            return unseal(storage.read(uri), SEALED_SINCE)
     return {}
 
 

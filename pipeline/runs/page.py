@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from idxpipe.components.core import storage
 from idxpipe.components.core.errors import IdxpipeError
 from idxpipe.components.core.report.template import render
+from idxpipe.components.core.sealed import seal, unseal
 from idxpipe.components.train.state.points import read_points
 from idxpipe.pipeline import state
 from idxpipe.pipeline.catalogue import shown
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 PAGE = "index.html"
 # What the page of all runs has read, so that the next one reads only what is new.
 _KEPT = "rows.json"
-_KEPT_VERSION = 1
+_KEPT_VERSION = 2
 
 
 Upstream = Mapping[str, Iterable[str]]
@@ -95,13 +96,13 @@ def _rows(root: str) -> list[dict[str, Any]]:
     uri = storage.join(root, "runs", _KEPT)
     kept: dict[str, dict[str, Any]] = {}
     with suppress(ValueError, KeyError, TypeError):
-        found = json.loads(storage.read(uri)) if storage.exists(uri) else {}
-        kept = dict(found["rows"]) if found and found["version"] == _KEPT_VERSION else {}
+        found = unseal(storage.read(uri), _KEPT_VERSION) if storage.exists(uri) else {}
+        kept = dict(found["rows"]) if found and found["schema_version"] == _KEPT_VERSION else {}
     ids = state.run_ids(root)[::-1]
     rows = {run_id: kept.get(run_id) or _row(listing.read_row(root, run_id)) for run_id in ids}
     # One that still runs is looked at again.
     ended = {n: row for n, row in rows.items() if row["status"] != str(Status.RUNNING)}
-    storage.write(uri, json.dumps({"version": _KEPT_VERSION, "rows": ended}).encode())
+    storage.write(uri, seal({"schema_version": _KEPT_VERSION, "rows": ended}, indent=1))
     return list(rows.values())
 
 

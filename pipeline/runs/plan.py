@@ -63,6 +63,7 @@ def plan(
     root: str,
     *,
     cached: bool = True,
+    verify: bool = False,
     force: frozenset[str] = frozenset(),
 ) -> list[Step]:
     """Return what a run would do with each stage, in their order.
@@ -72,12 +73,15 @@ def plan(
         parameters: Typed values of its parameters.
         root: Root of all runs.
         cached: Whether unchanged tasks are taken from earlier runs.
+        verify: Whether what they made is hashed before.
         force: Tasks that run even when they are unchanged.
 
     Raises:
         IdxpipeError: If an input cannot be read.
     """
-    return _Planner(pipeline, parameters, state.absolute(root), cached=cached, force=force).steps()
+    where = state.absolute(root)
+    planner = _Planner(pipeline, parameters, where, cached=cached, verify=verify, force=force)
+    return planner.steps()
 
 
 class _Planner:
@@ -90,12 +94,14 @@ class _Planner:
         root: str,
         *,
         cached: bool,
+        verify: bool,
         force: frozenset[str],
     ) -> None:
         self._pipeline = pipeline
         self._parameters = parameters
         self._root = root
         self._cached = cached
+        self._verify = verify
         self._force = force
         self._history = History(root)
         self._earlier: list[RunRecord] | None = None
@@ -129,7 +135,8 @@ class _Planner:
         policy = self._policy(one)
         found = Look()
         if policy is not Policy.FRESH:
-            found = cache.look(cache.folder_of(self._root, one.name, key_of(parts)))
+            place = cache.folder_of(self._root, one.name, key_of(parts))
+            found = cache.look(place, verify=self._verify)
         if found.entry and policy is Policy.REUSE:
             self._done[one.name] = found.entry.outputs
             if before:

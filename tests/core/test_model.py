@@ -5,6 +5,7 @@ import pytest
 from idxpipe.components.core.errors import DataError
 from idxpipe.components.core.model import read_card
 from tests.datasets import write_card
+from tests.resealed import resealed
 
 
 @pytest.fixture
@@ -54,7 +55,8 @@ def test_a_card_that_cannot_be_is_refused(tmp_path, name, value):
         ("not json", "not a model's card"),
         ("[]", "not a model's card"),
         ("[" * 100_000, "not a model's card"),
-        ('{"schema_version": 2}', "schema version"),
+        ('{"schema_version": 2}', "checksum is missing"),
+        (resealed({"schema_version": 3}).decode(), "schema version"),
         ('{"schema_version": 1}', "incomplete"),
     ],
 )

@@ -15,6 +15,7 @@ from idxpipe.components.gate.config import GateConfig
 from idxpipe.components.gate.stage import gate
 from tests.datasets import write_dataset
 from tests.evaluate.conftest import ANSWERS, answers, write_model
+from tests.resealed import resealed
 
 CPU = DeviceConfig(accelerator="cpu")
 CONFUSION = ((4, 1, 0), (1, 2, 0), (1, 1, 0))
@@ -173,7 +174,7 @@ def test_records_that_contradict_the_manifest_are_refused(model, tmp_path):
         os.replace(f"{bad}/0.tfrecord", f"{good}/0.tfrecord")
         manifest = json.loads(Path(f"{good}/dataset.json").read_text())
         manifest["shards"][0] |= {name: other[name] for name in ("bytes", "crc32c")}
-        Path(f"{good}/dataset.json").write_text(json.dumps(manifest))
+        Path(f"{good}/dataset.json").write_bytes(resealed(manifest))
         return good
 
     with pytest.raises(DataError, match="not the one that the manifest lists"):

@@ -91,7 +91,11 @@ def test_one_changed_letter_is_noticed(root):
     record(root, "r")
     path = root / "runs" / "r" / "run.json"
     text = path.read_text()
-    for old, new in (('"x": 1', '"x": 2'), ('"crc32c"', '"crc32d"'), ('"crc32c": "', '"crc32c": "x')):
+    for old, new in (
+        ('"x": 1', '"x": 2'),
+        ('"crc32c"', '"crc32d"'),
+        ('"crc32c": "', '"crc32c": "x'),
+    ):
         assert old in text
         path.write_text(text.replace(old, new, 1))
         with pytest.raises(DataError, match="damaged") as caught:

@@ -3,12 +3,18 @@ import json
 
 import pytest
 
+from idxpipe.components.core import storage
+from idxpipe.components.core.digest import digest_files
 from idxpipe.components.core.errors import DataError, GateError, SetupError, UsageError
 from idxpipe.components.core.google.rest import Client
+from idxpipe.components.core.model import read_card
+from idxpipe.components.core.transfer import upload
 from idxpipe.components.register import stage
 from idxpipe.components.register.config import RegisterConfig
 from idxpipe.components.register.stage import register
+from tests.datasets import write_card
 from tests.register.registry import Registry
+from tests.resealed import edit
 
 CONFIG = RegisterConfig(register_as="digits", project="p", region="us-central1")
 MODEL = "gs://bucket/model"
@@ -17,6 +23,13 @@ MODEL = "gs://bucket/model"
 @pytest.fixture
 def registry():
     return Registry()
+
+
+@pytest.fixture(autouse=True)
+def stored(one_gcs, tmp_path):
+    """The card of a model of an earlier version, which lists no digests."""
+    storage.delete(MODEL)
+    storage.put(f"{write_card(tmp_path)}/model.json", f"{MODEL}/model.json")
 
 
 @pytest.fixture
@@ -124,6 +137,52 @@ def test_a_model_that_was_evaluated_in_part_does_not_compete(client, tmp_path):
     (tmp_path / path).write_text(json.dumps(body | {"num_examples": 10}))
     with pytest.raises(UsageError, match="a part of the split only"):
         register(MODEL, path, "a", CONFIG, client)
+
+
+def put_model(folder, content):
+    """Store a model of this version, as it is in `folder`, and return its digest."""
+    (folder / "variables").mkdir(parents=True)
+    (folder / "saved_model.pb").write_bytes(content)
+    (folder / "variables" / "variables.index").write_bytes(b"index")
+    write_card(folder)
+    files = {name: one.to_json() for name, one in digest_files(str(folder)).items()}
+    edit(folder / "model.json", lambda card: card.update(schema_version=2, digests=files))
+    upload(str(folder), MODEL, storage.list_files(str(folder)))
+    return read_card(MODEL).digest
+
+
+def test_a_model_whose_files_are_as_listed_is_registered(client, tmp_path):
+    file = metrics(tmp_path, 0.9)
+    digest = put_model(tmp_path / "model", b"graph")
+    edit(file, lambda facts: facts["model"].update(digest=digest))
+    assert register(MODEL, file, "a", CONFIG, client).version == "1"
+
+
+@pytest.mark.parametrize("name", ["saved_model.pb", "variables/variables.index"])
+def test_a_damaged_model_is_not_registered(registry, client, tmp_path, name):
+    put_model(tmp_path / "model", b"graph")
+    storage.write(f"{MODEL}/{name}", b"grapf")
+    with pytest.raises(DataError, match="not what its card lists") as caught:
+        register(MODEL, metrics(tmp_path, 0.9), "a", CONFIG, client)
+    assert caught.value.where == f"{MODEL}/{name}"
+    storage.delete(f"{MODEL}/{name}")
+    with pytest.raises(DataError, match="not what its card lists") as caught:
+        register(MODEL, metrics(tmp_path, 0.9), "a", CONFIG, client)
+    assert caught.value.found == "no such file"
+    assert not registry.models
+
+
+def test_another_model_than_the_evaluated_is_not_registered(registry, client, tmp_path):
+    file = metrics(tmp_path, 0.9)
+    edit(file, lambda facts: facts["model"].update(digest="of another"))
+    digest = put_model(tmp_path / "model", b"graph")
+    with pytest.raises(DataError, match="not the one that was evaluated") as caught:
+        register(MODEL, file, "a", CONFIG, client)
+    assert (caught.value.expected, caught.value.found) == (
+        "digest of another, as in the metrics",
+        f"digest {digest}",
+    )
+    assert not registry.models
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"accuracy": 1}', '{"accuracy": "x"}'])

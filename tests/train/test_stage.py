@@ -46,7 +46,7 @@ def test_tensorboard_events_hold_the_scalars(finished):
 def test_model_card_tells_the_facts(finished):
     run, result = finished
     card = json.loads(Path(f"{run.model}/model.json").read_text())
-    assert card["schema_version"] == 1
+    assert card["schema_version"] == 2
     assert (card["step"], card["loss"]) == (20, result.loss)
     assert (card["image_shape"], card["image_dtype"], card["num_classes"]) == ([8, 8], "uint8", 4)
     assert card["sources"] == {"images": "10-aa", "labels": "2-bb"}

@@ -8,6 +8,7 @@ from idxpipe.components.validate.config import ValidateConfig
 from idxpipe.components.validate.drift import drift, read_baseline
 from idxpipe.components.validate.finding import FaultsError
 from idxpipe.components.validate.stage import validate
+from tests import resealed
 from tests.idxfiles import make_arrays, write_data_set
 
 
@@ -92,7 +93,7 @@ def test_what_is_no_report_is_refused(tmp_path, text):
 def test_a_newer_report_is_refused(tmp_path):
     path = tmp_path / "baseline.json"
     check(tmp_path / "a", path)
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"schema_version": 3}))
+    resealed.edit(path, lambda value: value.update(schema_version=3))
     with pytest.raises(UsageError, match="newer version"):
         check(tmp_path / "b", data_baseline=str(path))
 

@@ -1,7 +1,7 @@
 """The manifest of a converted split. A dataset exists when its `dataset.json` does."""
 
 import dataclasses
-import json
+import hashlib
 import math
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Self
@@ -9,9 +9,12 @@ from typing import Any, Self
 from idxpipe.components.core import storage
 from idxpipe.components.core.errors import CONVERT_AGAIN, NO_CACHE, DataError
 from idxpipe.components.core.idx.header import ITEM_BYTES
+from idxpipe.components.core.sealed import seal, unseal
 
 MANIFEST = "dataset.json"
 SCHEMA_VERSION = 2
+# Manifests of version 2 may be older than their checksums.
+_SEALED_SINCE = 3
 TFRECORD, ARRAY_RECORD = FILE_FORMATS = ("tfrecord", "array_record")
 NO_COMPRESSION, GZIP = COMPRESSIONS = ("none", "gzip")
 FILE_ORDER = -1
@@ -153,7 +156,12 @@ class Dataset:
                 if value or name not in _SELDOM
             },
         }
-        return (json.dumps(body, indent=2) + "\n").encode()
+        return seal(body, indent=2)
+
+    @property
+    def digest(self) -> str:
+        """The SHA-256 of the manifest, which has the checksums of all shards."""
+        return hashlib.sha256(self.dumps()).hexdigest()
 
     @classmethod
     def loads(cls, data: bytes, where: str) -> Self:
@@ -304,14 +312,14 @@ def _check_whole(name: str, value: Any, *, least: int = 0, most: int | None = No
 
 def _parse(data: bytes, where: str) -> dict[str, Any]:
     try:
-        body = json.loads(data)
+        body = unseal(data, _SEALED_SINCE)
         version = body["schema_version"]
-    except (ValueError, KeyError, TypeError, RecursionError):
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise DataError(
-            "not a dataset manifest",
+            "not a dataset manifest, or no longer what was written",
             where=where,
             expected="JSON with a schema_version",
-            found=repr(data[:40]),
+            found=f"{data[:40]!r}: {error}",
             remedy=CONVERT_AGAIN,
         ) from None
     if version != SCHEMA_VERSION:
@@ -322,4 +330,4 @@ def _parse(data: bytes, where: str) -> dict[str, Any]:
             found=version,
             remedy="use the idxpipe that wrote it, or convert again",
         )
-    return dict(body)
+    return body

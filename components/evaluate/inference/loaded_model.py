@@ -7,6 +7,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from idxpipe.components.core.dataset.staging import local_copy
+from idxpipe.components.core.digest import check_files
 from idxpipe.components.core.errors import DataError, IdxpipeError, SetupError
 from idxpipe.components.core.model import ModelCard
 from idxpipe.components.evaluate.inference.operations import check_operations
@@ -31,13 +32,15 @@ def load_model(card: ModelCard, devices: list[str], *, trust: bool = False) -> l
         are not finite, and a SetupError if the device's memory is too small for the batch.
 
     Raises:
-        DataError: If the SavedModel is damaged, does not do what its card says, or more than that.
+        DataError: If a file is not what the card lists, or the SavedModel does not do what its
+            card says, or more than that.
         SetupError: If a copy of it does not fit on the disk.
         TransientError: If the store fails again and again.
     """
     try:
         # Loading reads the variables, so that a copy is no longer needed afterwards.
         with local_copy(card.uri, _OTHER_FORMATS) as path:
+            check_files(path, card.uri, card.digests, _OTHER_FORMATS)
             if not trust:
                 check_operations(path, card.uri)
             copies = [_load(path, device) for device in devices]

@@ -14,7 +14,6 @@ from idxpipe.components.core.dataset.manifest import Dataset
 from idxpipe.components.core.printable import printable
 from idxpipe.components.core.shapes import format_shape
 
-MODEL_CARD = "README.md"
 _POINTS = 6
 _CLASSES = 100
 _FOLDER = "path/to/this/folder"
@@ -48,6 +47,7 @@ def render(card: dict[str, Any], dataset: Dataset, points: Sequence[dict[str, An
                     f"`classes` int64 [N], `probabilities` and `logits` float32 [N, {classes}]",
                 ),
                 ("computes in", "float32"),
+                ("digest", f"`{card['digest']}`, of the files that `model.json` lists"),
             )
         ),
         "## Data",

@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from idxpipe.components.core import storage
 from idxpipe.components.core.dataset.manifest import Dataset
+from idxpipe.components.core.digest import README, digest_files
 from idxpipe.components.core.model import ModelCard
 from idxpipe.components.train.config import TrainConfig
 from idxpipe.components.train.export.formats import CHECKED, check_convertible, save_formats
-from idxpipe.components.train.export.model_card import MODEL_CARD, render
+from idxpipe.components.train.export.model_card import render
 from idxpipe.components.train.export.model_folder import check_folder
 from idxpipe.components.train.export.saved_model import export_model
 from idxpipe.components.train.network.model import in_float32
@@ -29,7 +30,7 @@ def publish_model(
     images: NDArray[np.generic],
     card: ModelCard,
     points: Sequence[dict[str, Any]],
-) -> None:
+) -> ModelCard:
     """Publish a network, if every format does what it does on some training images.
 
     Args:
@@ -37,8 +38,11 @@ def publish_model(
         config: What `build_model` made it of.
         dataset: What it was trained on.
         images: [N, *image_shape] of it, to check the formats with.
-        card: Facts of the model; the names of its files are added.
+        card: Facts of the model; names and digests of its files are added.
         points: Of the training's history.
+
+    Returns:
+        What its model.json says.
 
     Raises:
         IdxpipeError: As `save_formats` and `export_model`.
@@ -48,9 +52,10 @@ def publish_model(
 
     def save(path: str) -> ModelCard:
         files = save_formats(served, images, path, config, dataset.pixel_range)
-        whole = dataclasses.replace(card, files=tuple(files))
+        # The card for people names the model's digest, and so is no part of it.
+        whole = dataclasses.replace(card, files=tuple(files), digests=digest_files(path))
         text = render(whole.to_json(), dataset, points)
-        storage.write(storage.join(path, MODEL_CARD), text.encode())
-        return whole
+        storage.write(storage.join(path, README), text.encode())
+        return dataclasses.replace(whole, digests=digest_files(path))
 
-    export_model(save, card.uri)
+    return export_model(save, card.uri)

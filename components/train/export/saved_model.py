@@ -64,7 +64,7 @@ def _copy(variable: keras.Variable) -> tf.Variable:
     return tf.Variable(variable.numpy(), trainable=False, name=variable.name)
 
 
-def export_model(save: Callable[[str], ModelCard], uri: str) -> None:
+def export_model(save: Callable[[str], ModelCard], uri: str) -> ModelCard:
     """Publish a model in the folder `uri`, its card last: a model exists when that does.
 
     Whatever goes wrong before all files are written leaves an earlier model as it was.
@@ -72,6 +72,9 @@ def export_model(save: Callable[[str], ModelCard], uri: str) -> None:
     Args:
         save: Writes the files into a local folder that is there, and returns the card.
         uri: Its folder, which `check_folder` has seen; an earlier model there is replaced.
+
+    Returns:
+        The card.
 
     Raises:
         SetupError: If it cannot be written.
@@ -89,6 +92,7 @@ def export_model(save: Callable[[str], ModelCard], uri: str) -> None:
         ) from None
     write_card(card)
     forget_replaced(uri)
+    return card
 
 
 def save_servable(servable: Servable, path: str) -> None:

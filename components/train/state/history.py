@@ -1,12 +1,12 @@
 """The course of a training, for people: TensorBoard events and history.json."""
 
-import json
 from typing import Self
 
 import tensorflow as tf
 
 from idxpipe.components.core import storage
 from idxpipe.components.core.errors import SetupError
+from idxpipe.components.core.sealed import seal
 from idxpipe.components.train.state.events import Events
 from idxpipe.components.train.state.mirror import Mirror
 from idxpipe.components.train.state.points import HISTORY, SCHEMA_VERSION, read_file
@@ -49,7 +49,7 @@ class History:
         """Publish what was noted so far."""
         self._events.flush()
         body = {"schema_version": SCHEMA_VERSION, "points": self._points}
-        storage.write(self._file, (json.dumps(body, indent=1) + "\n").encode())
+        storage.write(self._file, seal(body, indent=1))
         self._mirror.push()
 
     def __enter__(self) -> Self:

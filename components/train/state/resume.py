@@ -1,17 +1,19 @@
 """What must not change between the runs that share a folder of checkpoints."""
 
-import json
 from typing import Any
 
 from idxpipe.components.core import storage
 from idxpipe.components.core.dataset.manifest import Dataset
 from idxpipe.components.core.errors import DataError
 from idxpipe.components.core.model import ModelCard
+from idxpipe.components.core.sealed import seal, unseal
 from idxpipe.components.train.config import TrainConfig
 from idxpipe.components.train.network.own_source import source_digest
 
 RECIPE = "recipe.json"
 SCHEMA_VERSION = 1
+# Those of version 1 may be older than their checksums.
+_SEALED_SINCE = 2
 
 # How far, how often, under which name and what is made of it does not change what a step does.
 _FREE = (
@@ -83,7 +85,7 @@ def check_recipe(uri: str, recipe: dict[str, Any], resuming: bool) -> None:
     """
     file = storage.join(uri, RECIPE)
     if not resuming:
-        storage.write(file, (json.dumps(recipe, indent=2) + "\n").encode())
+        storage.write(file, seal(recipe, indent=2))
         return
     earlier = _read(file)
     for name in sorted({*recipe, *earlier}):
@@ -104,10 +106,10 @@ def earlier_precision(uri: str, resuming: bool) -> str:
 
 def _read(file: str) -> dict[str, Any]:
     try:
-        return dict(json.loads(storage.read(file)))
-    except (DataError, ValueError, TypeError):
+        return unseal(storage.read(file), _SEALED_SINCE)
+    except (DataError, ValueError, TypeError, RecursionError):
         raise DataError(
-            "checkpoints lie here without the recipe they were made with",
+            "checkpoints lie here without the recipe they were made with, or it is damaged",
             where=file,
             expected="JSON written by `idxpipe train`",
             remedy="give another checkpoint folder, or empty this one",

@@ -72,6 +72,8 @@ def add_running(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--keep-going", action="store_true", help=what)
     what = "show what the stages print, too, while they run"
     parser.add_argument("--verbose", action="store_true", help=what)
+    what = "hash every file of what is taken from the cache, and make again what is damaged"
+    parser.add_argument("--verify", action="store_true", help=what)
     what = "stages at a time (default: one per CPU)"
     parser.add_argument("--jobs", type=int, default=0, metavar="N", help=what)
 
@@ -121,6 +123,7 @@ def start(job: "Rerun", args: argparse.Namespace) -> Outcome:
             job,
             args.root,
             cache=not args.no_cache,
+            verify=args.verify,
             jobs=args.jobs or None,
             progress=shown,
             keep_going=args.keep_going,
@@ -134,7 +137,15 @@ def _plan(job: "Rerun", args: argparse.Namespace) -> Outcome:
     from idxpipe.pipeline.runs.plan import plan
 
     launch.check(job, args.root)
-    steps = plan(job.pipeline, job.parameters, args.root, cached=not args.no_cache, force=job.force)
+    cached = not args.no_cache
+    steps = plan(
+        job.pipeline,
+        job.parameters,
+        args.root,
+        cached=cached,
+        verify=args.verify,
+        force=job.force,
+    )
     rows = [(step.title, *_words(step)) for step in steps]
     exit_code = GateError.exit_code if args.check and any(step.runs for step in steps) else 0
     data = [step.to_json() for step in steps]

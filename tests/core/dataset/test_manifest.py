@@ -13,6 +13,7 @@ from idxpipe.components.core.dataset.manifest import (
     shard_uris,
 )
 from idxpipe.components.core.errors import CONVERT_AGAIN, DataError
+from tests.resealed import resealed
 
 DATASET = Dataset(
     split="train",
@@ -39,6 +40,14 @@ def test_round_trip(tmp_path):
     assert DATASET.num_examples == 5
 
 
+def test_an_older_manifest_has_no_checksum_and_a_changed_letter_is_noticed(tmp_path):
+    older = {name: v for name, v in json.loads(DATASET.dumps()).items() if name != "crc32c"}
+    assert read_dataset(publish(tmp_path, json.dumps(older).encode())) == DATASET
+    letter = DATASET.dumps().replace(b'"split": "train"', b'"split": "crain"')
+    with pytest.raises(DataError, match="no longer what was written"):
+        read_dataset(publish(tmp_path, letter))
+
+
 def test_no_manifest_is_no_dataset(tmp_path):
     (tmp_path / "train.tfrecord").write_bytes(b"")
     with pytest.raises(DataError, match="no dataset here"):
@@ -46,13 +55,13 @@ def test_no_manifest_is_no_dataset(tmp_path):
 
 
 def changed(**values) -> bytes:
-    return json.dumps(json.loads(DATASET.dumps()) | values).encode()
+    return resealed(json.loads(DATASET.dumps()) | values)
 
 
 def without(name: str) -> bytes:
     body = json.loads(DATASET.dumps())
     del body[name]
-    return json.dumps(body).encode()
+    return resealed(body)
 
 
 @pytest.mark.parametrize(

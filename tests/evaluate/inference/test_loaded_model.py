@@ -5,11 +5,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from idxpipe.components.core.digest import digest_files
 from idxpipe.components.core.errors import DataError, SetupError
 from idxpipe.components.core.model import read_card
 from idxpipe.components.evaluate.inference.loaded_model import _OTHER_FORMATS, load_model
 from idxpipe.components.train.export.formats import KERAS_FILE, TFLITE_FILE
 from tests.evaluate.conftest import LOGITS, answers, write_model
+from tests.resealed import edit
 
 
 def load(folder):
@@ -47,6 +49,25 @@ def test_a_model_that_is_not_what_its_card_says_is_refused(tmp_path, changes, na
     with pytest.raises(DataError, match=f"other {name} than its card says") as caught:
         load(folder)
     assert caught.value.expected != caught.value.found
+
+
+def list_digests(folder):
+    files = {name: one.to_json() for name, one in digest_files(folder).items()}
+    edit(f"{folder}/model.json", lambda card: card.update(schema_version=2, digests=files))
+
+
+def test_one_flipped_bit_is_noticed_before_anything_is_loaded(tmp_path):
+    folder = write_model(str(tmp_path / "model"))
+    list_digests(folder)
+    np.testing.assert_array_equal(load(folder)(answers()[0], 7), LOGITS[:7])
+    for name in digest_files(folder):
+        file = Path(folder) / name
+        whole = file.read_bytes()
+        file.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+        with pytest.raises(DataError, match="not what its card lists") as caught:
+            load(folder)
+        assert caught.value.where == f"{folder}/{name}"
+        file.write_bytes(whole)
 
 
 def test_a_flipped_bit_never_ends_in_a_traceback(tmp_path):

@@ -5,10 +5,14 @@ import shutil
 
 import pytest
 
+from idxpipe.components.core.dataset.manifest import Dataset, Shard
+from idxpipe.components.core.fingerprint import Fingerprint
 from idxpipe.pipeline.local import cache, runner
+from idxpipe.pipeline.local.identity import VERSION
 from idxpipe.pipeline.spec.parse import parse
 from tests.pipeline import toy
 from tests.pipeline.conftest import statuses
+from tests.resealed import resealed
 
 LATER = ("copy-train", "copy-test", "train", "judge")
 
@@ -53,13 +57,18 @@ def test_another_pipeline_with_the_same_stages(run):
     assert ran(run(what=parse(toy.text(document)))) == {"look"}
 
 
-@pytest.mark.parametrize("damage", ["deleted", "truncated", "record"])
+@pytest.mark.parametrize("damage", ["deleted", "truncated", "flipped", "record", "letter"])
 def test_damaged_artifacts_are_made_again(run, damage):
     model = artifact(run(), "train", "model")
     if damage == "deleted":
         shutil.rmtree(model)
     elif damage == "truncated":
         (model / "model").write_text("")
+    elif damage == "flipped":
+        (model / "model").write_text("FIRSE\n")
+    elif damage == "letter":
+        record = model.parent / "task.json"
+        record.write_text(record.read_text().replace('"uri": "', '"url": "', 1))
     else:
         (model.parent / "task.json").write_text("{")
     record = run()
@@ -67,7 +76,8 @@ def test_damaged_artifacts_are_made_again(run, damage):
     assert "copy-train" not in ran(record)
     assert (model / "model").read_text() == "FIRST\n"
     aside = list(model.parent.parent.glob("*-aside/model/model"))
-    assert [path.read_text() for path in aside] == ([""] if damage == "truncated" else [])
+    changed = {"truncated": [""], "flipped": ["FIRSE\n"]}
+    assert [path.read_text() for path in aside] == changed.get(damage, [])
 
 
 @pytest.mark.parametrize(
@@ -169,7 +179,39 @@ def test_executor_counts(run, part):
     assert ran(run(what=parse(toy.text(document)))) == {"look", "train"}
 
 
+def test_results_of_earlier_versions_have_no_checksums(run):
+    record = pathlib.Path(run().tasks["train"].folder) / "task.json"
+    older = json.loads(record.read_text())
+    for name in ("crc32c", "schema_version", "checksums"):
+        del older[name]
+    record.write_text(json.dumps(older, indent=1))
+    assert ran(run()) == {"look"}
+
+
+def test_what_hides_from_a_plain_run_is_found_by_one_that_verifies(run, data, pipeline, root):
+    """A shard is vouched for by its dataset's manifest, and read against it: no run hashes it."""
+    first = run()
+    dataset = artifact(first, "copy-train", "dataset")
+    shard = dataset / "content"
+    found = Fingerprint().extend(shard.read_bytes())
+    listed = Shard("content", 1, found.size, found.crc32c)
+    manifest = Dataset("train", (2, 1), "uint8", 1, (1,), (listed,), {}, "1").dumps()
+    (dataset / "dataset.json").write_bytes(manifest)
+    entry = cache.look(str(dataset.parent)).entry
+    place = cache.Claim(str(dataset.parent), cache.Look())
+    cache.publish(place, first.run_id, entry.outputs, cache.read_record(place.folder)["parts"])
+    shard.write_text("firsd\n")
+    assert cache.look(place.folder).entry
+    assert cache.look(place.folder, verify=True).damaged == ("dataset/content",)
+    record = run(verify=True)
+    assert record.tasks["copy-train"].reasons == ("its artifact is damaged: dataset/content",)
+    assert shard.read_text() == "first\n"
+
+
 def test_entry_of_another_version_is_no_entry(tmp_path):
     (tmp_path / "task.json").write_text(json.dumps({"version": 99}))
     assert cache.find(str(tmp_path)) is None
+    (tmp_path / "task.json").write_bytes(resealed({"schema_version": 99, "version": VERSION}))
+    assert cache.find(str(tmp_path)) is None
+    assert not cache.look(str(tmp_path)).damaged
     assert cache.find(str(tmp_path / "none")) is None

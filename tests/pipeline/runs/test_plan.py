@@ -49,6 +49,16 @@ def forget_task(record):
     (Path(record.tasks["train"].folder) / "task.json").unlink()
 
 
+def damage_model(record):
+    file = Path(record.tasks["train"].outputs.artifacts["model"].uri, "model")
+    file.write_text(file.read_text().replace("FIRST", "FIRSE"))
+
+
+def damage_record(record):
+    file = Path(record.tasks["train"].folder) / "task.json"
+    file.write_text(file.read_text().replace("system.Model", "system.Modem"))
+
+
 @pytest.mark.parametrize(
     ("before", "options", "reason"),
     [
@@ -67,6 +77,8 @@ def forget_task(record):
         (None, {"force": frozenset({"train"})}, "forced"),
         (None, {"cache": False}, "the cache is off"),
         (delete_model, {}, "its artifact is gone: model"),
+        (damage_model, {}, "its artifact is damaged: model/model"),
+        (damage_record, {}, "its record is damaged"),
         (delete_folder, {}, "its result is gone"),
         (forget_task, {}, "was not finished in run RUN"),
     ],

@@ -27,6 +27,7 @@ CARD = {
     "device": {"accelerator": "TPU", "replicas": 8},
     "config": TrainConfig(recipe="fast").resolved().to_json(),
     "files": [],
+    "digest": "ab12",
 }
 POINTS = [{"step": n, "loss": 1 / n, "learning_rate": 0.1} for n in range(1, 41)]
 
@@ -37,6 +38,7 @@ def test_it_tells_the_runs_facts():
         "# Image classifier: tiny, 28x28 to 3 classes",
         "idxpipe 1.2 to step 40, with a training loss of 0.2500",
         "| parameters | 1,234,567 |",
+        "| digest | `ab12`",
         "uint8 [N, 28, 28], as in the data set; it divides them by 255 itself",
         "| data set | mnist, split train |",
         "| examples | 1,200 of 1,500 |",

@@ -7,18 +7,25 @@ from pathlib import Path
 
 import pytest
 
+from idxpipe.components.core.digest import check_files
 from idxpipe.components.core.errors import IdxpipeError, UsageError
+from idxpipe.components.core.model import read_card
 from idxpipe.components.train.export import formats
 from idxpipe.components.train.state.checkpoints import list_checkpoints
 
 
 def test_what_is_in_the_folder(finished):
-    run, _ = finished
+    run, result = finished
     names = ["README.md", "assets", "model.json", "model.keras", "saved_model.pb", "variables"]
     assert sorted(os.listdir(run.model)) == names
     card = json.loads(Path(f"{run.model}/model.json").read_text())
     assert card["files"] == ["model.keras"]
     assert card["device"] == {"accelerator": "CPU", "replicas": 1}
+    files = sorted(str(p.relative_to(run.model)) for p in Path(run.model).rglob("*") if p.is_file())
+    assert sorted([*card["digests"], "model.json"]) == files
+    check_files(run.model, run.model, read_card(run.model).digests)
+    assert result.digest == card["digest"]
+    assert f"`{card['digest']}`" in Path(run.model, "README.md").read_text()
 
 
 def test_nothing_is_published_of_an_export_that_is_wrong(new_run, monkeypatch):
