@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from idxpipe.components.core import host, storage
 from idxpipe.components.core.errors import DataError, UsageError
-from idxpipe.components.core.sealed import seal, unseal
+from idxpipe.components.core.integrity.sealed import seal, unseal
 from idxpipe.pipeline.spec.artifact import Values
 
 if TYPE_CHECKING:

@@ -69,7 +69,7 @@ HEAVY = (
     "core/stores/test_fsspec_store.py",
     "core/stores/test_gcs",
     "core/test_artifacts.py",
-    "core/test_digest.py",
+    "core/integrity/test_digest.py",
     "core/test_transfer.py",
     "end_to_end/",
     "evaluate/",

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from idxpipe.components.core.sealed import KEY, seal
+from idxpipe.components.core.integrity.sealed import KEY, seal
 
 
 def resealed(value: dict) -> bytes:

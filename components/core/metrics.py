@@ -4,7 +4,7 @@ from typing import Any
 
 from idxpipe.components.core import storage
 from idxpipe.components.core.errors import DataError
-from idxpipe.components.core.sealed import unseal
+from idxpipe.components.core.integrity.sealed import unseal
 
 METRICS = "metrics.json"
 SCHEMA_VERSION = 2

@@ -10,11 +10,11 @@ from typing import Any
 from idxpipe.components.core import storage
 from idxpipe.components.core.codes import Code
 from idxpipe.components.core.dataset.manifest import Dataset, check_meaning
-from idxpipe.components.core.digest import CARD, FileDigest, digest_of
 from idxpipe.components.core.errors import NO_CACHE, DataError
 from idxpipe.components.core.idx.header import ITEM_BYTES
 from idxpipe.components.core.idx.look import scales_differ
-from idxpipe.components.core.sealed import seal, unseal
+from idxpipe.components.core.integrity.digest import CARD, FileDigest, digest_of
+from idxpipe.components.core.integrity.sealed import seal, unseal
 
 SCHEMA_VERSION = 2
 # Cards of version 1 list no digests, and have no checksum of themselves.

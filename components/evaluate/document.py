@@ -5,15 +5,17 @@ from typing import TYPE_CHECKING, Any
 
 from idxpipe import __version__
 from idxpipe.components.core.dataset.manifest import Dataset
+from idxpipe.components.core.integrity.sealed import seal
 from idxpipe.components.core.metrics import SCHEMA_VERSION
 from idxpipe.components.core.model import ModelCard
-from idxpipe.components.core.sealed import seal
 from idxpipe.components.evaluate.metrics.figures import Figures
 from idxpipe.components.evaluate.metrics.mcnemar import Comparison
 from idxpipe.components.evaluate.metrics.outcomes import Examples
 
 if TYPE_CHECKING:
     from idxpipe.components.evaluate.mistakes import Mistake
+
+_OF_MISTAKE = ("index", "label", "predicted", "confidence")
 
 
 def document(
@@ -44,13 +46,7 @@ def document(
             "bins": [{**dataclasses.asdict(b), "accuracy": b.accuracy} for b in figures.bins],
         },
         "mistakes": [
-            {
-                "index": mistake.index,
-                "label": mistake.label,
-                "predicted": mistake.predicted,
-                "confidence": mistake.confidence,
-            }
-            for mistake in mistakes
+            {name: getattr(mistake, name) for name in _OF_MISTAKE} for mistake in mistakes
         ],
         "baseline": None if comparison is None else dataclasses.asdict(comparison),
         "examples": dataclasses.asdict(examples),

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from idxpipe.components.core import storage
-from idxpipe.components.core.digest import check_stored
 from idxpipe.components.core.errors import (
     DataError,
     GateError,
@@ -16,6 +15,7 @@ from idxpipe.components.core.errors import (
     UsageError,
 )
 from idxpipe.components.core.google.rest import Client, vertex_client
+from idxpipe.components.core.integrity.digest import check_stored
 from idxpipe.components.core.metrics import read_metrics
 from idxpipe.components.core.model import read_card
 from idxpipe.components.register.config import RegisterConfig

@@ -31,7 +31,7 @@ class TrainResult:
             compiles; 0 if nothing was left to train.
         resumed_from: Global step of the checkpoint that this run went on from, if any.
         parameters: Number of trained weights.
-        digest: Of the model that was published, as `core.digest.digest_of` has it.
+        digest: Of the model that was published, as `core.integrity.digest.digest_of` has it.
     """
 
     step: int

@@ -6,7 +6,7 @@ from typing import Any
 from idxpipe.components.core import storage
 from idxpipe.components.core.codes import Code
 from idxpipe.components.core.errors import DataError, UsageError
-from idxpipe.components.core.sealed import unseal
+from idxpipe.components.core.integrity.sealed import unseal
 from idxpipe.components.core.shapes import format_shape
 
 # Reports of version 2 may be older than their checksums.

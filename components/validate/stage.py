@@ -8,7 +8,7 @@ from idxpipe.components.core.codes import Code
 from idxpipe.components.core.errors import DataError
 from idxpipe.components.core.idx.class_names import class_names_beside
 from idxpipe.components.core.idx.files import DataFiles
-from idxpipe.components.core.sealed import seal
+from idxpipe.components.core.integrity.sealed import seal
 from idxpipe.components.validate import comparison, duplicates
 from idxpipe.components.validate.config import AUTO, FULL, HEADERS, ValidateConfig
 from idxpipe.components.validate.drift import drift, read_baseline

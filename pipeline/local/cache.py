@@ -19,7 +19,7 @@ from typing import Any
 
 from idxpipe.components.core import host, storage
 from idxpipe.components.core.errors import IdxpipeError
-from idxpipe.components.core.sealed import seal, unseal
+from idxpipe.components.core.integrity.sealed import seal, unseal
 from idxpipe.pipeline.local import checksums
 from idxpipe.pipeline.local.identity import VERSION, Parts
 from idxpipe.pipeline.local.process import Stopped

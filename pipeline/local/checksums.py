@@ -11,9 +11,9 @@ from contextlib import suppress
 
 from idxpipe.components.core import storage
 from idxpipe.components.core.dataset.manifest import MANIFEST, VALIDATION, Dataset
-from idxpipe.components.core.digest import CARD
 from idxpipe.components.core.errors import IdxpipeError
 from idxpipe.components.core.fingerprint import Fingerprint
+from idxpipe.components.core.integrity.digest import CARD
 from idxpipe.components.core.model import read_card
 from idxpipe.pipeline.spec.artifact import Artifact
 

@@ -3,7 +3,7 @@
 import threading
 
 from idxpipe.components.core import storage
-from idxpipe.components.core.sealed import seal, unseal
+from idxpipe.components.core.integrity.sealed import seal, unseal
 from idxpipe.pipeline import state
 from idxpipe.pipeline.local.cache import RECORD, Look, Policy
 from idxpipe.pipeline.local.identity import Parts, differences

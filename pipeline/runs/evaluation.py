@@ -5,8 +5,8 @@ from typing import Any
 
 from idxpipe.components.core import storage
 from idxpipe.components.core.errors import IdxpipeError
+from idxpipe.components.core.integrity.sealed import unseal
 from idxpipe.components.core.metrics import SEALED_SINCE
-from idxpipe.components.core.sealed import unseal
 from idxpipe.pipeline.spec.artifact import Artifact
 from idxpipe.pipeline.state import RunRecord
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from idxpipe.components.core import storage
 from idxpipe.components.core.errors import IdxpipeError
+from idxpipe.components.core.integrity.sealed import seal, unseal
 from idxpipe.components.core.report.template import render
-from idxpipe.components.core.sealed import seal, unseal
 from idxpipe.components.train.state.points import read_points
 from idxpipe.pipeline import state
 from idxpipe.pipeline.catalogue import shown

@@ -10,6 +10,7 @@ from idxpipe.components.core import storage
 from idxpipe.components.core.errors import DataError
 from idxpipe.components.core.idx.layout import LayoutConfig
 from tests.idxfiles import make_arrays, write_idx
+from tests.resealed import resealed
 
 
 def make(folder, images, labels, shards=2):
@@ -82,7 +83,7 @@ def test_a_manifest_with_other_classes(tmp_path, arrays):
     body = json.loads(storage.read(f"{uri}/dataset.json"))
     counts = body["class_counts"]
     counts[0], counts[1] = counts[0] - 1, counts[1] + 1
-    storage.write(f"{uri}/dataset.json", json.dumps(body).encode())
+    storage.write(f"{uri}/dataset.json", resealed(body))
     with pytest.raises(DataError, match="classes are not what the manifest says"):
         check_records(uri)
 

@@ -4,9 +4,9 @@ import json
 import pytest
 
 from idxpipe.components.core import storage
-from idxpipe.components.core.digest import digest_files
 from idxpipe.components.core.errors import DataError, GateError, SetupError, UsageError
 from idxpipe.components.core.google.rest import Client
+from idxpipe.components.core.integrity.digest import digest_files
 from idxpipe.components.core.model import read_card
 from idxpipe.components.core.transfer import upload
 from idxpipe.components.register import stage

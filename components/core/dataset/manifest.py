@@ -9,7 +9,7 @@ from typing import Any, Self
 from idxpipe.components.core import storage
 from idxpipe.components.core.errors import CONVERT_AGAIN, NO_CACHE, DataError
 from idxpipe.components.core.idx.header import ITEM_BYTES
-from idxpipe.components.core.sealed import seal, unseal
+from idxpipe.components.core.integrity.sealed import seal, unseal
 
 MANIFEST = "dataset.json"
 SCHEMA_VERSION = 2

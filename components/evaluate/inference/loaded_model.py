@@ -7,8 +7,8 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from idxpipe.components.core.dataset.staging import local_copy
-from idxpipe.components.core.digest import check_files
 from idxpipe.components.core.errors import DataError, IdxpipeError, SetupError
+from idxpipe.components.core.integrity.digest import check_files
 from idxpipe.components.core.model import ModelCard
 from idxpipe.components.evaluate.inference.operations import check_operations
 from idxpipe.components.evaluate.inference.replicas import Logits

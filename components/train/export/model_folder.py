@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from idxpipe.components.core import storage
 from idxpipe.components.core.dataset.manifest import Dataset
-from idxpipe.components.core.digest import CARD
 from idxpipe.components.core.errors import DataError, UsageError
+from idxpipe.components.core.integrity.digest import CARD
 from idxpipe.components.core.model import ModelCard, read_card
 from idxpipe.components.core.stores.litter import is_litter
 from idxpipe.components.core.stores.local import TEMPORARY

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from idxpipe.components.core import storage
 from idxpipe.components.core.dataset.manifest import Dataset
-from idxpipe.components.core.digest import README, digest_files
+from idxpipe.components.core.integrity.digest import README, digest_files
 from idxpipe.components.core.model import ModelCard
 from idxpipe.components.train.config import TrainConfig
 from idxpipe.components.train.export.formats import CHECKED, check_convertible, save_formats

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from idxpipe.components.core import storage
 from idxpipe.components.core.errors import SetupError
-from idxpipe.components.core.sealed import seal
+from idxpipe.components.core.integrity.sealed import seal
 from idxpipe.components.train.state.events import Events
 from idxpipe.components.train.state.mirror import Mirror
 from idxpipe.components.train.state.points import HISTORY, SCHEMA_VERSION, read_file

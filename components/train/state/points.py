@@ -3,7 +3,7 @@
 from typing import Any
 
 from idxpipe.components.core import storage
-from idxpipe.components.core.sealed import unseal
+from idxpipe.components.core.integrity.sealed import unseal
 
 HISTORY = "history.json"
 SCHEMA_VERSION = 1

@@ -5,8 +5,8 @@ from typing import Any
 from idxpipe.components.core import storage
 from idxpipe.components.core.dataset.manifest import Dataset
 from idxpipe.components.core.errors import DataError
+from idxpipe.components.core.integrity.sealed import seal, unseal
 from idxpipe.components.core.model import ModelCard
-from idxpipe.components.core.sealed import seal, unseal
 from idxpipe.components.train.config import TrainConfig
 from idxpipe.components.train.network.own_source import source_digest
 

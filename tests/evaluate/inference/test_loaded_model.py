@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from idxpipe.components.core.digest import digest_files
 from idxpipe.components.core.errors import DataError, SetupError
+from idxpipe.components.core.integrity.digest import digest_files
 from idxpipe.components.core.model import read_card
 from idxpipe.components.evaluate.inference.loaded_model import _OTHER_FORMATS, load_model
 from idxpipe.components.train.export.formats import KERAS_FILE, TFLITE_FILE

@@ -6,7 +6,7 @@ import pytest
 
 from idxpipe.components.core import storage
 from idxpipe.components.core.dataset.manifest import Dataset, Shard
-from idxpipe.components.core.digest import digest_files
+from idxpipe.components.core.integrity.digest import digest_files
 from idxpipe.components.core.transfer import upload
 from idxpipe.pipeline.local import checksums
 from idxpipe.pipeline.local.checksums import checksum, damaged, to_record

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from idxpipe.components.core.digest import check_files
 from idxpipe.components.core.errors import IdxpipeError, UsageError
+from idxpipe.components.core.integrity.digest import check_files
 from idxpipe.components.core.model import read_card
 from idxpipe.components.train.export import formats
 from idxpipe.components.train.state.checkpoints import list_checkpoints

@@ -2,14 +2,14 @@ import subprocess
 
 import pytest
 
-from idxpipe.components.core.digest import (
+from idxpipe.components.core.errors import DataError
+from idxpipe.components.core.integrity.digest import (
     FileDigest,
     check_files,
     check_stored,
     digest_files,
     digest_of,
 )
-from idxpipe.components.core.errors import DataError
 from idxpipe.components.core.storage import list_files
 from idxpipe.components.core.transfer import upload
 

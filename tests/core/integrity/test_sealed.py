@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from idxpipe.components.core.sealed import seal, unseal
+from idxpipe.components.core.integrity.sealed import seal, unseal
 
 VALUE = {"schema_version": 3, "name": "ä\n", "numbers": [1, 2.5, None]}
 
