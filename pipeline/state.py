@@ -18,6 +18,7 @@ import re
 import secrets
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import TracebackType
@@ -330,9 +331,32 @@ def load(root: str, run_id: str) -> RunRecord:
         DataError: If there is none, or it is damaged or of a newer version.
     """
     root = absolute(root)
-    uri = storage.join(run_folder(root, run_id), "run.json")
+    with _damage_of(_uri(root, run_id)) as uri:
+        return _settled(parse(_values(uri), root))
+
+
+def read(root: str, run_id: str) -> dict[str, Any]:
+    """Read the record of a run as JSON values, which `parse` understands: a part of the work.
+
+    Raises:
+        DataError: If there is none, or it is damaged or of a newer version.
+    """
+    root = absolute(root)
+    with _damage_of(_uri(root, run_id)) as uri:
+        value = _values(uri)
+        # Whoever was killed could not say so.
+        running = value["status"] == Status.RUNNING
+        return _settled(parse(value, root)).to_json() if running else value
+
+
+def _uri(root: str, run_id: str) -> str:
+    return storage.join(run_folder(root, run_id), "run.json")
+
+
+@contextmanager
+def _damage_of(uri: str) -> Iterator[str]:
     try:
-        record = parse(unseal(storage.read(uri), _SEALED_SINCE), root, uri)
+        yield uri
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise DataError(
             "record of this run is damaged",
@@ -340,23 +364,22 @@ def load(root: str, run_id: str) -> RunRecord:
             found=f"{type(error).__name__}: {error}",
             remedy="delete the run's folder, or choose another run",
         ) from None
-    return _settle(record) if record.status is Status.RUNNING and _is_dead(record) else record
 
 
-def parse(value: dict[str, Any], root: str, uri: str = "") -> RunRecord:
-    """Return the record that `to_json` made.
+def _values(uri: str) -> dict[str, Any]:
+    value = unseal(storage.read(uri), _SEALED_SINCE)
+    check_version(value, uri)
+    return value
 
-    Args:
-        value: JSON values.
-        root: Where the run's root is now; it may have been moved since.
-        uri: Where the record is, for the error.
+
+def check_version(value: Mapping[str, Any], uri: str = "") -> None:
+    """Refuse a record, as JSON values, that a newer version wrote.
 
     Raises:
-        DataError: If it is of a newer version.
-        KeyError, TypeError, ValueError, AttributeError: If it is something else.
+        DataError: If it is one.
+        KeyError: If it has no version.
     """
-    kept = dict(value)
-    version = kept.pop("schema_version")
+    version = value["schema_version"]
     if isinstance(version, int) and version > SCHEMA_VERSION:
         raise DataError(
             "record of this run was written by a newer idxpipe",
@@ -365,6 +388,19 @@ def parse(value: dict[str, Any], root: str, uri: str = "") -> RunRecord:
             found=version,
             remedy="upgrade idxpipe, or choose another run",
         )
+
+
+def parse(value: Mapping[str, Any], root: str) -> RunRecord:
+    """Return the record that `to_json` made.
+
+    Args:
+        value: JSON values.
+        root: Where the run's root is now; it may have been moved since.
+
+    Raises:
+        KeyError, TypeError, ValueError, AttributeError: If it is something else.
+    """
+    kept = {name: item for name, item in value.items() if name != "schema_version"}
     before = str(kept["root"])
     tasks = {
         name: TaskRecord.from_json(task).moved(before, root) for name, task in kept["tasks"].items()
@@ -384,7 +420,9 @@ def _is_dead(record: RunRecord) -> bool:
     return True
 
 
-def _settle(record: RunRecord) -> RunRecord:
+def _settled(record: RunRecord) -> RunRecord:
+    if record.status is not Status.RUNNING or not _is_dead(record):
+        return record
     tasks = {
         name: replace(task, status=Status.CANCELLED, error="the run was killed")
         if task.status is Status.RUNNING

@@ -3,31 +3,38 @@
 import hashlib
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from typing import Any
 
 from idxpipe.components.core import storage
 from idxpipe.components.core.errors import IdxpipeError
-from idxpipe.pipeline.state import RunRecord, Status, parse
+from idxpipe.pipeline.state import Status, check_version
 
 _VERSION = 1
 
 
-def read_kept(root: str) -> dict[str, RunRecord]:
-    """Return the records of a root that are kept, by the run's id; none if there are none."""
-    found: dict[str, RunRecord] = {}
+def read_kept(root: str) -> dict[str, dict[str, Any]]:
+    """Return the records of a root that are kept, as JSON values, by the run's id."""
+    found: dict[str, dict[str, Any]] = {}
     with suppress(OSError, ValueError, KeyError, TypeError, RecursionError, IdxpipeError):
         with open(_path(root)) as stream:
             value = json.load(stream)
         if value["version"] == _VERSION and value["root"] == root:
             for record in value["records"]:
-                found[record["run_id"]] = parse(record, root)
+                check_version(record)
+                found[record["run_id"]] = record
     return found
 
 
-def keep(root: str, records: Iterable[RunRecord]) -> None:
-    """Keep the records of runs that have ended; what was kept of this root before is forgotten."""
-    ended = [record.to_json() for record in records if record.status is not Status.RUNNING]
+def keep(root: str, records: Iterable[Mapping[str, Any]]) -> None:
+    """Keep the records of runs that have ended; what was kept of this root before is forgotten.
+
+    Args:
+        root: The root.
+        records: As JSON values.
+    """
+    ended = [record for record in records if record["status"] != Status.RUNNING]
     # Without a place for it, the next look reads all of them again.
     with suppress(OSError, IdxpipeError):
         content = json.dumps({"version": _VERSION, "root": root, "records": ended})

@@ -2,16 +2,16 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
 
 from idxpipe.components.core import storage
 from idxpipe.components.core.errors import DataError, UsageError
 from idxpipe.pipeline import state
 from idxpipe.pipeline.catalogue import PARAMETERS, is_ours, shown
 from idxpipe.pipeline.runs.kept import keep, read_kept
-from idxpipe.pipeline.state import RunRecord
+from idxpipe.pipeline.state import RunRecord, Status
 
 # Requests to a bucket at a time; local files are read one after the other.
 _READERS = 32
@@ -19,32 +19,75 @@ _READERS = 32
 
 @dataclass(frozen=True)
 class Row:
-    """One run.
+    """One run; its tasks, of which a table of a thousand shows nothing, are read when asked for.
 
     Attributes:
-        record: Its record; None where that is damaged.
         run_id: Its id.
+        root: The root that it is below.
+        value: Its record as JSON values; None where that is damaged.
         problem: What is wrong with the record.
+        status: How far it is.
+        started: When it began, ISO 8601 in UTC.
+        seconds: How long it took.
+        accuracy: The accuracy on the test set, if it came to that.
+        parameters: What it was given, by name.
     """
 
-    record: RunRecord | None
     run_id: str
+    root: str
+    value: Mapping[str, Any] | None = None
     problem: str = ""
+    status: Status | None = None
+    started: str | None = None
+    seconds: float | None = None
+    accuracy: float | None = None
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, value: Mapping[str, Any], run_id: str, root: str) -> Self:
+        """Return the row of a record, given as JSON values."""
+        try:
+            seconds = value["seconds"]
+            return cls(
+                run_id,
+                root,
+                value,
+                status=Status(value["status"]),
+                started=str(value["started"]),
+                seconds=None if seconds is None else float(seconds),
+                accuracy=_first_score(
+                    (str(artifact["type"].get("schemaTitle", "")), artifact["metadata"])
+                    for task in value["tasks"].values()
+                    for artifact in task["outputs"]["artifacts"].values()
+                ),
+                parameters=dict(value["parameters"]),
+            )
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return cls(run_id, root, problem="record of this run is damaged")
+
+    @property
+    def record(self) -> RunRecord | None:
+        """The whole record; None where it is damaged.
+
+        Raises:
+            DataError: If its tasks are.
+        """
+        if self.value is None:
+            return None
+        try:
+            return state.parse(self.value, self.root)
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return state.load(self.root, self.run_id)
 
     @property
     def date(self) -> str:
         """When it began, in local time."""
-        return local_date(self.record.started) if self.record else ""
-
-    @property
-    def accuracy(self) -> float | None:
-        """The accuracy on the test set, if it came to that."""
-        return accuracy(self.record) if self.record else None
+        return local_date(self.started)
 
     @property
     def changed(self) -> dict[str, Any]:
         """The parameters that differ from the defaults."""
-        return changed(self.record) if self.record else {}
+        return changed_of(self.parameters)
 
 
 def rows(root: str) -> list[Row]:
@@ -69,14 +112,14 @@ def rows(root: str) -> list[Row]:
 
 def _remote(root: str, ids: Sequence[str]) -> list[Row]:
     """Return the runs of a bucket; only what is new or still runs is read."""
-    known = {run_id: Row(record, run_id) for run_id, record in read_kept(root).items()}
+    known = {run_id: Row.of(value, run_id, root) for run_id, value in read_kept(root).items()}
     new = [run_id for run_id in ids if run_id not in known]
     with ThreadPoolExecutor(_READERS) as pool:
         known.update(zip(new, pool.map(lambda run_id: read_row(root, run_id), new), strict=True))
     # One that only begins has a folder, and no record yet.
-    rows = [row for run_id in ids if (row := known[run_id]).record or _has_record(root, run_id)]
+    rows = [row for run_id in ids if (row := known[run_id]).value or _has_record(root, run_id)]
     if new:
-        keep(root, [row.record for row in rows if row.record])
+        keep(root, [row.value for row in rows if row.value])
     return rows
 
 
@@ -87,9 +130,9 @@ def _has_record(root: str, run_id: str) -> bool:
 def read_row(root: str, run_id: str) -> Row:
     """Return one run, whatever is wrong with its record."""
     try:
-        return Row(state.load(root, run_id), run_id)
+        return Row.of(state.read(root, run_id), run_id, root)
     except DataError as error:
-        return Row(None, run_id, error.problem)
+        return Row(run_id, root, problem=error.problem)
 
 
 def select(found: Iterable[Row], where: Sequence[str], sort: str) -> list[Row]:
@@ -108,29 +151,42 @@ def select(found: Iterable[Row], where: Sequence[str], sort: str) -> list[Row]:
     if sort == "accuracy":
         kept.sort(key=lambda row: -1.0 if row.accuracy is None else row.accuracy, reverse=True)
     elif sort == "time":
-        kept.sort(key=lambda row: (row.record and row.record.seconds) or 0.0, reverse=True)
+        kept.sort(key=lambda row: row.seconds or 0.0, reverse=True)
     elif sort == "status":
-        kept.sort(key=lambda row: str(row.record.status) if row.record else "")
+        kept.sort(key=lambda row: str(row.status or ""))
     return kept
 
 
 def accuracy(record: RunRecord) -> float | None:
     """Return the accuracy that a run's evaluate stage logged; None without one."""
-    for task in record.tasks.values():
-        for artifact in task.outputs.artifacts.values():
-            value = artifact.metadata.get("accuracy")
-            if artifact.title == "system.Metrics" and isinstance(value, int | float):
-                return float(value)
+    return _first_score(
+        (artifact.title, artifact.metadata)
+        for task in record.tasks.values()
+        for artifact in task.outputs.artifacts.values()
+    )
+
+
+def _first_score(artifacts: Iterable[tuple[str, Mapping[str, Any]]]) -> float | None:
+    """Return the accuracy among artifacts, each given by its type's name and its metadata."""
+    for title, metadata in artifacts:
+        value = metadata.get("accuracy")
+        if title == "system.Metrics" and isinstance(value, int | float):
+            return float(value)
     return None
 
 
 def changed(record: RunRecord) -> dict[str, Any]:
     """Return the parameters of a run that differ from their defaults; of others' pipelines all."""
-    if not is_ours(record.parameters):
-        return dict(record.parameters)
+    return changed_of(record.parameters)
+
+
+def changed_of(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what differs from the defaults, as `changed` does."""
+    if not is_ours(parameters):
+        return dict(parameters)
     return {
         name: value
-        for name, value in record.parameters.items()
+        for name, value in parameters.items()
         if name not in PARAMETERS or value != PARAMETERS[name].default
     }
 
@@ -176,7 +232,5 @@ def _condition(text: str) -> tuple[str, str]:
 
 
 def _meets(row: Row, name: str, value: str) -> bool:
-    if row.record is None:
-        return False
-    found = row.record.status if name == "status" else row.record.parameters.get(name)
+    found = row.status if name == "status" else row.parameters.get(name)
     return str(found).lower() == value.lower()

@@ -111,9 +111,9 @@ def _row(row: listing.Row) -> dict[str, Any]:
         "id": row.run_id,
         "page": f"runs/{row.run_id}/{PAGE}",
         "date": row.date,
-        "status": str(row.record.status) if row.record else row.problem,
-        "seconds": (row.record.seconds if row.record else None) or 0,
-        "time": duration(row.record.seconds) if row.record else "",
+        "status": str(row.status or row.problem),
+        "seconds": row.seconds or 0,
+        "time": duration(row.seconds) if row.status else "",
         "accuracy": row.accuracy,
         "parameters": listing.words(row.changed),
     }

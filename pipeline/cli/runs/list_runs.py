@@ -33,8 +33,8 @@ def run(args: argparse.Namespace) -> Outcome:
         (
             row.run_id,
             row.date,
-            row.record.status if row.record else row.problem,
-            duration(row.record.seconds) if row.record else "",
+            row.status or row.problem,
+            duration(row.seconds) if row.status else "",
             "-" if row.accuracy is None else f"{row.accuracy:.4f}",
             listing.words(row.changed),
         )
@@ -42,5 +42,5 @@ def run(args: argparse.Namespace) -> Outcome:
     ]
     text = table("run", "date", "status", "time", "accuracy", "parameters", rows=cells)
     # Of a thousand runs, only whoever asks for JSON waits for it.
-    records = [row.record.to_json() for row in found if row.record] if args.json else None
+    records = [record.to_json() for row in found if (record := row.record)] if args.json else None
     return Outcome(records, text)

@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> Outcome:
     records: list[RunRecord] = (
         [find_run(given, args.root) for given in args.run_ids]
         if args.run_ids
-        else [row.record for row in listing.rows(args.root) if row.record]
+        else [record for row in listing.rows(args.root) if (record := row.record)]
     )
     found = trainings.logs_of(records)
     if not found:

@@ -8,7 +8,7 @@ import pytest
 
 from idxpipe.components.core import storage
 from idxpipe.pipeline.runs import kept, listing
-from idxpipe.pipeline.state import Ledger, RunRecord, Status, find
+from idxpipe.pipeline.state import Ledger, RunRecord, Status, find, parse
 
 
 @pytest.fixture(autouse=True)
@@ -62,9 +62,13 @@ def test_a_run_that_only_begins_is_not_the_latest(one_gcs):
 @pytest.mark.parametrize("damage", ["", "[]", '{"version": 1}', "[" * 100_000, None])
 def test_a_damaged_file_is_as_none(cache, damage):
     made = RunRecord("r", "gs://b/root", "p", "d", {}, status=Status.SUCCEEDED)
-    kept.keep("gs://b/root", [made, replace(made, run_id="s", status=Status.RUNNING)])
+    kept.keep(
+        "gs://b/root",
+        [made.to_json(), replace(made, run_id="s", status=Status.RUNNING).to_json()],
+    )
     (file,) = cache.iterdir()
-    assert kept.read_kept("gs://b/root") == {"r": made}
+    found = kept.read_kept("gs://b/root")
+    assert {name: parse(value, "gs://b/root") for name, value in found.items()} == {"r": made}
     assert kept.read_kept("gs://b/other") == {}
     if damage is None:
         value = json.loads(file.read_text())
@@ -77,6 +81,6 @@ def test_a_damaged_file_is_as_none(cache, damage):
 def test_no_place_to_keep_is_no_failure(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    kept.keep("gs://b/root", [RunRecord("r", "gs://b/root", "p", "d", {})])
+    kept.keep("gs://b/root", [RunRecord("r", "gs://b/root", "p", "d", {}).to_json()])
     assert kept.read_kept("gs://b/root") == {}
     assert os.listdir(tmp_path) == ["file"]
