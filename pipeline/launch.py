@@ -201,6 +201,7 @@ def start(
     from idxpipe.pipeline.runs import links, page
 
     check(job, root)
+    page.get_ready()
     record = runner.run(
         job.pipeline,
         job.parameters,
