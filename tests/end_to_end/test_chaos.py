@@ -5,39 +5,25 @@ committed pipeline.yaml. IDXPIPE_CHAOS_SEED repeats the instants of an earlier r
 machine does.
 """
 
-import json
 import os
 import random
 import re
 import secrets
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 
+from tests.end_to_end.chaos import SIGNALS, artifacts, said, start, without_places, words
 from tests.idxfiles import make_arrays, write_data_set
 
 MANY = bool(os.environ.get("IDXPIPE_CHAOS"))
 KILLS = 50 if MANY else 3
 STOPS = 20 if MANY else 1
 SEED = int(os.environ.get("IDXPIPE_CHAOS_SEED") or secrets.randbits(32))
-COMMAND = str(Path(sys.executable).with_name("idxpipe"))
-SETTINGS = {
-    "model": "tiny",
-    "batch_size": 8,
-    "train_steps": 400,
-    "iterations": 20,
-    "checkpoint_steps": 20,
-    "num_shards": 3,
-    "validation_fraction": 0.2,
-    "accelerator": "cpu",
-}
 NOTHING_LEFT = "the run succeeded\n  to do:    idxpipe run --from STAGE runs a stage again\n"
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 pytestmark = pytest.mark.slow
 
 
@@ -52,55 +38,6 @@ def place(tmp_path_factory):
     child = start(folder, "right", "run", *words())
     assert child.wait() == 0, said(folder, "right")
     return folder, time.monotonic() - began
-
-
-def words(**changed):
-    sets = {**SETTINGS, **changed}
-    return ["--data", "data", *(w for n, v in sets.items() for w in ("--set", f"{n}={v}"))]
-
-
-def start(folder, root, *command):
-    with open(folder / f"{root}.log", "ab") as log:
-        return subprocess.Popen(
-            [COMMAND, *command, "--root", root],
-            cwd=folder,
-            stdout=log,
-            stderr=log,
-            preexec_fn=heed_signals,  # noqa: PLW1509 - there are no threads here
-        )
-
-
-def heed_signals():
-    """What is ignored stays so: these tests may themselves run under nohup, or in a background."""
-    for number in SIGNALS:
-        signal.signal(number, signal.SIG_DFL)
-
-
-def said(folder, root):
-    text = (folder / f"{root}.log").read_text(errors="replace")
-    assert "Traceback" not in text, text
-    return text
-
-
-def artifacts(root):
-    """Every file that a run made and that must not differ, by stage and name."""
-    found = {}
-    for name, task in json.loads(Path(root, "latest", "run.json").read_text())["tasks"].items():
-        # Of what was imported the run before is the owner, and TensorBoard's logs hold rates.
-        made = task["outputs"]["artifacts"] if task["kind"] == "container" else {}
-        for output, artifact in made.items():
-            if output == "logs":
-                continue
-            place = Path(artifact["uri"])
-            files = [place] if place.is_file() else [p for p in place.rglob("*") if p.is_file()]
-            for path in files:
-                found[name, output, str(path.relative_to(place))] = path.read_bytes()
-    return found
-
-
-def without_places(content):
-    """Return files without what must differ: the folder that a checkpoint's list names."""
-    return {key: re.sub(rb'"/[^"]*/', b'"', data) for key, data in content.items()}
 
 
 def left_behind(root):
