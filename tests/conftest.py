@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from idxpipe.components.core.google import rest
+from tests import tally
 from tests.emulators import (
     ABSENT,
     environment,
@@ -134,6 +135,11 @@ def pytest_collection_modifyitems(items):
         return next((n for n, part in enumerate(LONG) if name.startswith(part)), len(LONG))
 
     items.sort(key=rank)
+
+
+def pytest_terminal_summary(terminalreporter):
+    for line in tally.table() if os.environ.get("IDXPIPE_CHAOS") else ():
+        terminalreporter.write_line(line)
 
 
 @pytest.fixture(scope="session", autouse=True)

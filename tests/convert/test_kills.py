@@ -8,12 +8,15 @@ import sys
 import time
 from pathlib import Path
 
+from tests.tally import tally
+
 KILLS = 30 if os.environ.get("IDXPIPE_CHAOS") else 10
 SHARDS = (2, 3, 4, 5)
 
 
 def test_kills(tmp_path):
     """In a process of its own, which forks: importing Beam sixty times would take minutes."""
+    row = tally("kill -9 of a conversion", KILLS)
     done = subprocess.run(
         [sys.executable, "-m", "tests.convert.test_kills", str(tmp_path)],
         check=False,
@@ -23,6 +26,7 @@ def test_kills(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) == KILLS
+    row.survived = KILLS
 
 
 def main(folder):

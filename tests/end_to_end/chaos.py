@@ -2,6 +2,7 @@
 
 import json
 import re
+import resource
 import signal
 import subprocess
 import sys
@@ -26,14 +27,21 @@ def words(**changed):
     return ["--data", "data", *(w for n, v in sets.items() for w in ("--set", f"{n}={v}"))]
 
 
-def start(folder, root, *command):
+def start(folder, root, *command, most=None):
+    """Start a command; with `most`, no file of its may grow beyond so many bytes."""
+
+    def prepare():
+        heed_signals()
+        if most is not None:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+
     with open(folder / f"{root}.log", "ab") as log:
         return subprocess.Popen(
             [COMMAND, *command, "--root", root],
             cwd=folder,
             stdout=log,
             stderr=log,
-            preexec_fn=heed_signals,  # noqa: PLW1509 - there are no threads here
+            preexec_fn=prepare,  # noqa: PLW1509 - there are no threads here
         )
 
 

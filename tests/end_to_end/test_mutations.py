@@ -25,6 +25,7 @@ from idxpipe.pipeline.runs.page import index_page
 from idxpipe.pipeline.trust import trusted_pipeline
 from tests.end_to_end.chaos import artifacts, said, start, without_places, words
 from tests.idxfiles import make_arrays, write_data_set
+from tests.tally import tally
 
 MUTATIONS = 150 if os.environ.get("IDXPIPE_CHAOS") else 12
 SEED = int(os.environ.get("IDXPIPE_CHAOS_SEED") or secrets.randbits(32))
@@ -166,11 +167,12 @@ def test_each_mutation_is_noticed_or_harmless(place, capsys):
     rows = index_page(str(root))
     assert noticed(root, verify=True) == set()
     some = rng.sample(files, len(files))
-    told, by_kind = Counter(), Counter()
+    told, by_kind, row = Counter(), Counter(), tally("a file of a root damaged")
     for number in range(MUTATIONS):
         path = some[number % len(some)]
         before = path.read_bytes()
         kind, damaged = mutate(rng, before)
+        row.tries += 1
         path.write_bytes(damaged)
         try:
             how = check(root, path, rows)
@@ -180,6 +182,7 @@ def test_each_mutation_is_noticed_or_harmless(place, capsys):
             raise
         finally:
             path.write_bytes(before)
+        row.survived += 1
         told[how] += 1
         by_kind[kind] += 1
     with capsys.disabled():

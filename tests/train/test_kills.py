@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from idxpipe.components.core.stores.local import TEMPORARY
+from tests.tally import tally
 
 STEPS = 60
 KEEP = 2
@@ -41,6 +42,7 @@ pytestmark = pytest.mark.slow
 
 def test_kills(records, tmp_path):
     seed = int(os.environ.get("IDXPIPE_CHAOS_SEED") or secrets.randbits(32))
+    row = tally("kill -9 of a training", KILLS)
     done = subprocess.run(
         [sys.executable, "-m", "tests.train.test_kills", records, str(tmp_path), str(seed)],
         check=False,
@@ -52,6 +54,7 @@ def test_kills(records, tmp_path):
     assert done.returncode == 0, f"IDXPIPE_CHAOS_SEED={seed}\n{done.stderr}"
     print(done.stdout)
     assert not [name for name in os.listdir(tmp_path) if name.startswith("idxpipe-")]
+    row.survived = KILLS
 
 
 def main(records, folder, seed):
