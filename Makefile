@@ -46,10 +46,11 @@ lock:
 	$(COMPILE) setup.py --extra all --extra gpu -c requirements.lock -o requirements-gpu.lock
 	$(COMPILE) requirements-tpu.in -c requirements.lock -o requirements-tpu.lock
 
-# Kills conversions, real trainings and whole runs at random instants; make test kills a few.
+# Kills conversions, real trainings and whole runs at random instants, damages files, fills disks, starts
+# two runs at once, and ends with a table; make test does a little of each.
 chaos: $(VENV)/.installed-test
 	IDXPIPE_CHAOS=1 $(BIN)/pytest -s tests/convert/test_kills.py tests/train/test_kills.py \
-	  tests/end_to_end/test_chaos.py
+	  tests/end_to_end/test_chaos.py tests/end_to_end/test_mutations.py
 
 # Installs what each image installs into a fresh venv and runs it: 10 GB, some ten minutes in all.
 test-images: $(VENV)/.installed-test

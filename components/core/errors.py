@@ -12,11 +12,12 @@ from typing import NoReturn
 from idxpipe.components.core.codes import Code
 
 PREFIX = "error: "
-# Deleting matters in a pipeline: its cache takes a conversion whose files are all there.
 # Neither Vertex AI nor Kubeflow looks whether the files of a cached result are still there.
 NO_CACHE = "on Vertex AI or Kubeflow, if files were deleted, run `idxpipe submit --no-cache`"
+# A plain run takes a conversion whose files are all there, and does not hash its shards.
 CONVERT_AGAIN = (
-    f"delete the dataset's folder, then convert it, or run the pipeline, again; {NO_CACHE}"
+    "idxpipe run --verify makes again what a pipeline made; else delete the dataset's folder and "
+    f"convert it again; {NO_CACHE}"
 )
 
 # Modules by the extra of setup.py that brings them.

@@ -13,6 +13,9 @@ from idxpipe.components.core.report.template import render as render_page
 from idxpipe.components.evaluate.charts import confidence_histogram, reliability_diagram
 from idxpipe.components.evaluate.mistakes import Mistake
 
+# Of a digest, whose whole is in metrics.json.
+_SHOWN = 16
+
 
 def render(facts: dict[str, Any], mistakes: list[Mistake], card: ModelCard) -> str:
     """Return the page.
@@ -115,6 +118,8 @@ def _rows(facts: dict[str, Any]) -> list[tuple[str, str]]:
         ("Trained to step", f"{model['step']:,}"),
         ("Training loss", f"{model['loss']:.4f}"),
         ("Parameters", f"{model['parameters']:,}"),
+        ("Evaluated dataset", f"digest {data['digest'][:_SHOWN]}"),
+        ("Model", f"digest {model['digest'][:_SHOWN]}" if model["digest"] else "has no digest"),
         *((f"Evaluated {role}", value) for role, value in data["sources"].items()),
         *((f"Trained on {role}", value) for role, value in model["sources"].items()),
     ]

@@ -251,6 +251,8 @@ def test_a_damaged_checkpoint_is_passed_over_to_the_same_bytes(place, name):
 def test_a_damaged_shard_is_made_again_by_a_run_that_verifies(place):
     right = copy_of(place, "shard")
     flip(place, "shard", "artifacts/convert-train/*/dataset/idx-train*00001-of-00002")
+    assert start(place, "shard", "run", "--only", "train", "--verify").wait() == 3
+    assert "artifact to import is damaged" in said(place, "shard")
     child = start(place, "shard", "run", *words(**SHORT), "--quiet", "--verify")
     assert child.wait() == 0, said(place, "shard")
     record = state.find(str(place / "shard"))

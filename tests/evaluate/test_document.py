@@ -1,3 +1,4 @@
+import hashlib
 import json
 from pathlib import Path
 
@@ -6,10 +7,13 @@ import numpy as np
 import pytest
 
 from idxpipe.components.core.device import DeviceConfig
+from idxpipe.components.core.integrity.digest import digest_files
+from idxpipe.components.core.model import read_card
 from idxpipe.components.evaluate.config import EvaluateConfig
 from idxpipe.components.evaluate.stage import evaluate
 from tests.datasets import write_dataset
 from tests.evaluate.conftest import write_model
+from tests.resealed import edit
 
 SCHEMA = json.loads(Path("docs/metrics.schema.json").read_text())
 
@@ -38,6 +42,17 @@ def test_an_evaluation_keeps_to_the_schema(records, model, tmp_path):
         "p_value": 1.0,
         "alpha": 0.05,
     }
+
+
+def test_it_names_the_digests_of_what_was_used(records, tmp_path):
+    folder = write_model(str(tmp_path / "model"))
+    assert metrics_of(records, folder, tmp_path)["model"]["digest"] == ""
+    files = {name: one.to_json() for name, one in digest_files(folder).items()}
+    edit(f"{folder}/model.json", lambda card: card.update(schema_version=2, digests=files))
+    found = metrics_of(records, folder, tmp_path)
+    assert found["model"]["digest"] == read_card(folder).digest
+    manifest = Path(records, "dataset.json").read_bytes()
+    assert found["dataset"]["digest"] == hashlib.sha256(manifest).hexdigest()
 
 
 @pytest.mark.parametrize(("classes", "label"), [(2, 1), (62, 61)])

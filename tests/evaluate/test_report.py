@@ -37,8 +37,9 @@ FACTS = {
         "image_shape": [8, 8],
         "image_dtype": "uint8",
         "sources": {"images": "1-a"},
+        "digest": "dada" * 16,
     },
-    "model": {"step": 1, "loss": 0.1, "parameters": 5, "sources": {}, "version": "1"},
+    "model": {"digest": "", "step": 1, "loss": 0.1, "parameters": 5, "sources": {}, "version": "1"},
 }
 CARD = ModelCard("m", 1, 0.1, 5, 2, (8, 8), "uint8", {}, "1", num_examples=60_000)
 MISTAKE = Mistake(3, 0, 1, 0.9, np.zeros((8, 8), np.uint8))
@@ -73,6 +74,13 @@ def test_is_one_self_contained_well_formed_page():
     assert "50.00" in page
     assert "25.00 to 75.00" in page
     assert "$" not in page
+
+
+def test_it_names_the_digests_of_what_was_used():
+    assert "has no digest" in render(FACTS, [], CARD)
+    page = render({**FACTS, "model": {**FACTS["model"], "digest": "feed" * 16}}, [], CARD)
+    for word in ("digest dadadadadadadada<", "digest feedfeedfeedfeed<"):
+        assert word in page
 
 
 def test_names_from_outside_are_escaped():

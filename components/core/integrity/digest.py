@@ -15,8 +15,8 @@ from idxpipe.components.core.stores.litter import is_litter
 # Names both digests itself, and so cannot be in them.
 CARD, README = "model.json", "README.md"
 TRAIN_AGAIN = (
-    "train again: idxpipe run --from train goes on from the checkpoints; if the files were changed "
-    f"on purpose, they are another model, which has no card here; {NO_CACHE}"
+    "train again: idxpipe run, or idxpipe train into the same folders, goes on from the "
+    f"checkpoints, and exports the model without a step of training; {NO_CACHE}"
 )
 _BLOCK_BYTES = 4 << 20
 # What TensorFlow would read of a SavedModel's folder if it lay there.

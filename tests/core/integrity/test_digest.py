@@ -54,7 +54,7 @@ def test_what_is_not_as_listed_is_named(model, how):
         check_files(str(model), "gs://b/m", listed)
     assert caught.value.where == "gs://b/m/variables/variables.index"
     assert caught.value.expected == listed["variables/variables.index"]
-    assert "--from train" in caught.value.remedy
+    assert "idxpipe run" in caught.value.remedy
     assert caught.value.exit_code == 3
     check_files(str(model), "gs://b/m", listed, ("variables/variables.index",))
 
