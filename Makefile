@@ -50,7 +50,8 @@ lock:
 # two runs at once, and ends with a table; make test does a little of each.
 chaos: $(VENV)/.installed-test
 	IDXPIPE_CHAOS=1 $(BIN)/pytest -s tests/convert/test_kills.py tests/train/test_kills.py \
-	  tests/end_to_end/test_chaos.py tests/end_to_end/test_mutations.py
+	  tests/end_to_end/test_chaos.py tests/end_to_end/test_mutations.py \
+	  tests/end_to_end/test_gcs.py::test_faults_on_the_way_change_nothing
 
 # Installs what each image installs into a fresh venv and runs it: 10 GB, some ten minutes in all.
 test-images: $(VENV)/.installed-test
