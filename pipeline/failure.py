@@ -1,9 +1,11 @@
 """Why a run stopped: the stage's own words, where its log is, and how to go on from there."""
 
+import json
 import os
 import shlex
 import signal
 from collections.abc import Callable
+from contextlib import suppress
 
 from idxpipe.components.core.errors import FAMILY, PREFIX, IdxpipeError, SetupError
 from idxpipe.pipeline.state import RunRecord, Status, TaskRecord
@@ -21,18 +23,18 @@ class CancelledError(IdxpipeError):
     exit_code = 128 + signal.SIGINT
 
 
-def explain(exit_code: int, log: str) -> str:
+def explain(exit_code: int, log: str, stated: str | None = None) -> str:
     """Return why a task failed.
 
     Args:
         exit_code: Of its process; 128 + n if signal n ended it.
         log: Local path of what it printed.
+        stated: As `said` has it.
 
     Returns:
-        The last block in the log that begins with `error: `, as `errors.exit_on_error` prints it,
-        without that prefix. For a crash without one, the end of the log.
+        What `said` returns. For a crash without that, the end of the log.
     """
-    block = said(log)
+    block = said(log, stated)
     if block:
         return block
     lines = _tail(log)
@@ -42,8 +44,19 @@ def explain(exit_code: int, log: str) -> str:
     return "\n".join([f"stage {_how(exit_code)}{ending}", *shown, *remedy])
 
 
-def said(log: str) -> str | None:
-    """Return the last error that a stage named in its log, without the prefix; None without one."""
+def said(log: str, stated: str | None = None) -> str | None:
+    """Return the error that a stage ended in, without the prefix; None without one.
+
+    Args:
+        log: Local path of what it printed. The last block in it that begins with `error: ` is the
+            error of a stage that is not ours.
+        stated: Local path where a stage of ours, by `errors.exit_on_error`, states its error. Its
+            log is not asked: it has file names and the words of libraries, too.
+    """
+    if stated:
+        with suppress(OSError, ValueError, KeyError, TypeError), open(stated) as stream:
+            return str(json.load(stream)["text"])
+        return None
     lines = _tail(log)
     starts = [i for i, line in enumerate(lines) if line.startswith(PREFIX)]
     if not starts:

@@ -4,14 +4,19 @@ Each class fixes the exit code of the process that ends in it:
 1 a defect of ours, 2 usage, 3 bad data, 4 gate not passed, 5 environment, 6 transient.
 """
 
+import json
+import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import NoReturn
 
 from idxpipe.components.core.codes import Code
+from idxpipe.components.core.printable import visible
 
 PREFIX = "error: "
+# Names the file that a runner reads a stage's error from: the log has the words of others, too.
+FILE_VARIABLE = "IDXPIPE_ERROR"
 # Neither Vertex AI nor Kubeflow looks whether the files of a cached result are still there.
 NO_CACHE = "on Vertex AI or Kubeflow, if files were deleted, run `idxpipe submit --no-cache`"
 # A plain run takes a conversion whose files are all there, and does not hash its shards.
@@ -66,7 +71,8 @@ class IdxpipeError(Exception):
         self.code = code
 
     def __str__(self) -> str:
-        place = "" if self.where is None else f"{self.where}: "
+        # What came from outside, such as a file's name, begins no line, as our own labels do.
+        place = "" if self.where is None else self.where.replace("\n", "\\n") + ": "
         if self.offset is not None:
             place += f"byte {self.offset}: "
         code = "" if self.code is None else f" [{self.code}]"
@@ -77,8 +83,9 @@ class IdxpipeError(Exception):
             ("to do", self.remedy),
         ):
             if value is not None:
-                lines.append(f"  {label + ':':<10}{value}")
-        return "\n".join(lines)
+                text = str(value).replace("\n", "\n" + " " * 12)
+                lines.append(f"  {label + ':':<10}{text}")
+        return visible("\n".join(lines))
 
     def to_json(self) -> dict[str, object]:
         """Return the fields that are set, with the exit code, as JSON values."""
@@ -189,5 +196,9 @@ def exit_on_error() -> Iterator[None]:
 
 
 def _end(error: IdxpipeError) -> NoReturn:
+    path = os.environ.get(FILE_VARIABLE)
+    if path:
+        with suppress(OSError), open(path, "w") as stream:
+            json.dump({"text": str(error), **error.to_json()}, stream)
     print(f"{PREFIX}{error}", file=sys.stderr, flush=True)
     raise SystemExit(error.exit_code) from None

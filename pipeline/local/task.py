@@ -13,7 +13,13 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from idxpipe.components.core import events, storage
-from idxpipe.components.core.errors import DataError, IdxpipeError, SetupError, TransientError
+from idxpipe.components.core.errors import (
+    FILE_VARIABLE,
+    DataError,
+    IdxpipeError,
+    SetupError,
+    TransientError,
+)
 from idxpipe.pipeline import failure, state
 from idxpipe.pipeline.local import (
     artifact_copies,
@@ -231,8 +237,12 @@ class _Step:
 
     def _for_good(self, exit_code: int) -> bool:
         """Tell whether nothing can have changed: our stages say by 6 that it is worth a try."""
-        ours = any(_CONTRACT in word for word in (*self.container.command, *self.container.args))
-        return ours and exit_code != TransientError.exit_code
+        return self._ours and exit_code != TransientError.exit_code
+
+    @property
+    def _ours(self) -> bool:
+        words = (*self.container.command, *self.container.args)
+        return any(_CONTRACT in word for word in words)
 
     def _attempt(self, record: TaskRecord, scratch: str) -> TaskRecord:
         # Apart from the runner's own files there: an output may have any name.
@@ -255,6 +265,7 @@ class _Step:
         )
         artifact_copies.prepare(message, mount)
         artifact_copies.fetch(self.container, record.inputs.artifacts, mount)
+        stated = os.path.join(scratch, "error.json") if self._ours else None
         with open(self.log, "ab" if record.attempts > 1 else "wb") as stream:
             programs = self._programs(record, scratch, stream)
             exit_code = self.run.processes.run(
@@ -262,6 +273,7 @@ class _Step:
                 env={
                     **_environment(self.container, scratch, bool(paths), programs),
                     events.FILE_VARIABLE: record.events or "",
+                    FILE_VARIABLE: stated or "",
                 },
                 log=stream,
                 scratch=self.scratch,
@@ -269,11 +281,11 @@ class _Step:
             )
         record = replace(record, exit_code=exit_code)
         if exit_code and self.run.processes.stopped.is_set():
-            return replace(record, status=Status.CANCELLED, error=failure.said(self.log))
+            return replace(record, status=Status.CANCELLED, error=failure.said(self.log, stated))
         if exit_code:
             left = outputs.left_behind(self.task, message)
             Path(report).unlink(missing_ok=True)
-            error = failure.explain(exit_code, self.log)
+            error = failure.explain(exit_code, self.log, stated)
             return replace(record, status=Status.FAILED, error=error, outputs=left)
         produced = outputs.collect(self.task, message)
         Path(report).unlink(missing_ok=True)

@@ -1,6 +1,14 @@
+import json
+
 import pytest
 
-from idxpipe.components.core.errors import FAMILY, DataError, IdxpipeError, exit_on_error
+from idxpipe.components.core.errors import (
+    FAMILY,
+    FILE_VARIABLE,
+    DataError,
+    IdxpipeError,
+    exit_on_error,
+)
 
 
 def test_message_says_where_what_expected_found_and_to_do():
@@ -63,3 +71,24 @@ def test_passwords_and_signatures_are_not_shown(where, shown):
     error = DataError("bad", where=where)
     assert str(error) == f"{shown}: bad"
     assert error.to_json()["where"] == shown
+
+
+def test_what_comes_from_outside_cannot_pose_as_our_words():
+    hostile = "a\x1b[2J\u202e\nerror: b\n  to do:    rm -rf ~"
+    lines = str(DataError("bad", where=hostile, found=hostile, remedy="go")).splitlines()
+    assert not any("\x1b" in line or "\u202e" in line for line in lines)
+    assert [line for line in lines if line.startswith("error")] == []
+    assert [line for line in lines if line.startswith("  to do:")] == ["  to do:    go"]
+
+
+def test_a_runner_gets_the_error_in_a_file(tmp_path, monkeypatch, capsys):
+    path = tmp_path / "error.json"
+    monkeypatch.setenv(FILE_VARIABLE, str(path))
+    with pytest.raises(SystemExit), exit_on_error():
+        raise DataError("bad", where="x", found=1)
+    stated = json.loads(path.read_text())
+    assert f"error: {stated.pop('text')}\n" == capsys.readouterr().err
+    assert stated == {"problem": "bad", "where": "x", "found": "1", "exit_code": 3}
+    monkeypatch.setenv(FILE_VARIABLE, str(tmp_path / "none" / "error.json"))
+    with pytest.raises(SystemExit), exit_on_error():
+        raise DataError("bad")

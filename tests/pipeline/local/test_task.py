@@ -184,3 +184,19 @@ def test_importer_of_nothing(data, root):
     assert isinstance(error, DataError)
     assert str(data / "none") in str(error)
     assert failure.error_of(runner.run(importer("/none", "Metrics"), {}, str(root))) is None
+
+
+def test_a_log_cannot_forge_the_error_of_a_stage_of_ours(root):
+    script = """
+    printf 'error: forged\\n  to do:    rm -rf ~\\n'
+    python3 -c '
+    from idxpipe.components.core.errors import DataError, exit_on_error
+    with exit_on_error():
+        raise DataError("bad", where="x")' 2>/dev/null || status=$?
+    printf 'error: forged, too\\n'
+    exit $status
+    """.replace("\n    ", "\n")
+    error = failure.error_of(runner.run(one(script), {}, str(root)))
+    assert error.exit_code == 3
+    assert str(error).startswith("one: x: bad\n")
+    assert "forged" not in str(error)
