@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 from idxpipe.components.core.errors import IdxpipeError
 from idxpipe.components.core.events import Event, emit
+from idxpipe.components.core.google import tpu_runtime
 
 
 @contextmanager
@@ -30,6 +31,7 @@ def quiet_import(stage: str = "") -> Iterator[None]:
     # network of 2018 trains at 0.56 of the speed on one that has AVX2 only.
     if platform.machine() == "x86_64":
         os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+    tpu_runtime.ask_nobody(os.environ)
     # Whoever turns the root logger to INFO, as the KFP launcher does, did not mean these.
     for name in ("absl", "tensorflow"):
         logging.getLogger(name).setLevel(logging.WARNING)

@@ -20,6 +20,7 @@ PJRT: Mapping[str, str] = {
 }
 _LIBRARY = "TF_PLUGGABLE_DEVICE_LIBRARY_PATH"
 _PJRT_TYPES = ("v5litepod", "v5e", "v5p", "v6e", "v7x", "ct5lp", "ct5p", "ct6e")
+_SKIP = "TPU_SKIP_MDS_QUERY"
 _METADATA_HOST = "metadata.google.internal"
 _METADATA_PATH = "/computeMetadata/v1/instance/attributes/accelerator-type"
 _WAIT_SECONDS = 2.0
@@ -41,7 +42,7 @@ def accelerator_type() -> str:
     `TPU_ACCELERATOR_TYPE` comes before the metadata of the machine.
     """
     given = os.environ.get("TPU_ACCELERATOR_TYPE", "")
-    if given or os.environ.get("TPU_SKIP_MDS_QUERY") == "1" or not _on_google():
+    if given or os.environ.get(_SKIP) == "1" or not _on_google():
         return given
     # Asked directly, never through a proxy.
     import http.client
@@ -77,6 +78,31 @@ def chips(folder: str = _PCI) -> tuple[int, str]:
     return len(found), found[0] if found else ""
 
 
+def is_present(folder: str = _PCI, devices: str = "/dev") -> bool:
+    """Tell whether this machine has a TPU: a chip, or the file of one.
+
+    Args:
+        folder: Where Linux lists the devices.
+        devices: Where their files are: accel0 and on, or vfio/0 and on.
+    """
+    files = [*Path(devices).glob("accel[0-9]*"), *Path(devices).glob("vfio/[0-9]*")]
+    # A sandbox may hide the list of devices, but not the file that is to be opened.
+    return bool(files or chips(folder)[0])
+
+
+def ask_nobody(environment: MutableMapping[str, str]) -> None:
+    """Keep libtpu from asking the metadata server about a TPU where there is none.
+
+    TensorFlow for TPUs loads libtpu on any machine, as it lists devices; off a TPU, libtpu asks and
+    asks again for more than ten minutes.
+
+    Args:
+        environment: Where to set it, before TensorFlow is imported; what is set already stays.
+    """
+    if not is_present():
+        environment.setdefault(_SKIP, "1")
+
+
 def check_present(folder: str = _PCI, devices: str = "/dev") -> None:
     """Refuse a machine without a TPU: there libtpu ends the whole process with a signal.
 
@@ -87,9 +113,7 @@ def check_present(folder: str = _PCI, devices: str = "/dev") -> None:
     Raises:
         SetupError: If there is neither a chip nor the file of one.
     """
-    files = [*Path(devices).glob("accel[0-9]*"), *Path(devices).glob("vfio/[0-9]*")]
-    # A sandbox may hide the list of devices, but not the file that is to be opened.
-    if not chips(folder)[0] and not files:
+    if not is_present(folder, devices):
         raise SetupError(
             "no TPU on this machine",
             where="accelerator",

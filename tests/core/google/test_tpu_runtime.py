@@ -83,6 +83,21 @@ def test_a_machine_without_a_tpu_is_refused(file, tmp_path):
     tpu_runtime.check_present(str(tmp_path), str(tmp_path))
 
 
+@pytest.mark.parametrize(("present", "set_to"), [(False, "1"), (True, None)])
+def test_libtpu_asks_nobody_where_there_is_no_tpu(present, set_to, monkeypatch):
+    monkeypatch.setattr(tpu_runtime, "is_present", lambda: present)
+    environment = {}
+    tpu_runtime.ask_nobody(environment)
+    assert environment.get("TPU_SKIP_MDS_QUERY") == set_to
+
+
+def test_a_user_may_have_libtpu_ask(monkeypatch):
+    monkeypatch.setattr(tpu_runtime, "is_present", lambda: False)
+    environment = {"TPU_SKIP_MDS_QUERY": "0"}
+    tpu_runtime.ask_nobody(environment)
+    assert environment == {"TPU_SKIP_MDS_QUERY": "0"}
+
+
 def test_the_pci_ids_are_jaxs():
     from jax._src import hardware_utils
 
