@@ -13,7 +13,7 @@ UV := $(shell command -v uv 2>/dev/null)
 PIP := $(if $(UV),$(UV) pip install --python $(BIN)/python,$(BIN)/python -m pip --disable-pip-version-check install)
 ARGS ?=
 
-.PHONY: check dist light test-pythons tpu-check chaos fuzz bench bench-convert bench-train bench-streaming bench-validate run test test-images lint compile lock clean
+.PHONY: check dist light test-pythons tpu-check chaos fuzz images test-fresh bench bench-convert bench-train bench-streaming bench-validate run test test-images lint compile lock clean
 
 run: $(VENV)/.installed
 	$(BIN)/idxpipe run $(ARGS)
@@ -53,9 +53,18 @@ chaos: $(VENV)/.installed-test
 	  tests/end_to_end/test_chaos.py tests/end_to_end/test_mutations.py \
 	  tests/end_to_end/test_gcs.py::test_faults_on_the_way_change_nothing
 
-# Installs what each image installs into a fresh venv and runs it: 10 GB, some ten minutes in all.
-test-images: $(VENV)/.installed-test
-	IDXPIPE_TEST_IMAGES=1 $(BIN)/pytest tests/test_images.py
+# Builds idxpipe and idxpipe-tpu, with docker or buildah. BASE=debian where no registry is reached.
+images: $(VENV)/.installed
+	tests/machines/images.sh $(ARGS)
+
+# Runs all stages inside the images, then installs what each image installs, that of a GPU too, into
+# a fresh venv and runs it: 10 GB, half an hour in all.
+test-images: $(VENV)/.installed-test images
+	IDXPIPE_TEST_IMAGES=1 $(BIN)/pytest tests/end_to_end/test_image.py tests/test_images.py
+
+# README's two commands on a minimal Debian 12 and 13, as root with debootstrap: fifteen minutes.
+test-fresh:
+	tests/machines/fresh.sh $(ARGS)
 
 # Every recipe in both precisions, for a TPU of each generation: under an hour. `make test`
 # compiles for one.
