@@ -3,7 +3,6 @@
 import json
 import os
 import shlex
-import threading
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -34,14 +33,10 @@ Upstream = Mapping[str, Iterable[str]]
 
 
 def get_ready() -> None:
-    """Load what the pages need, in a thread beside the run: at its end nobody waits for that."""
+    """Load what the pages need ahead of `write_pages`: most of what they cost."""
+    from idxpipe.components.evaluate import report  # noqa: F401
 
-    def load() -> None:
-        from idxpipe.components.evaluate import report  # noqa: F401
-
-        prepare(os.path.dirname(__file__), "run.html", "runs.html")
-
-    threading.Thread(target=load, daemon=True).start()
+    prepare(os.path.dirname(__file__), "run.html", "runs.html")
 
 
 def write_pages(record: RunRecord, upstream: Upstream) -> None:
