@@ -69,8 +69,8 @@ CAPTURE = {"capture_output": True, "text": True}
 def images():
     """The two images of this checkout, by name."""
     with (
-        container(f"localhost/idxpipe:{image_tag()}") as cpu,
-        container(f"localhost/idxpipe-tpu:{image_tag()}") as tpu,
+        container(f"idxpipe:{image_tag()}") as cpu,
+        container(f"idxpipe-tpu:{image_tag()}") as tpu,
     ):
         yield {"idxpipe": cpu, "idxpipe-tpu": tpu}
 

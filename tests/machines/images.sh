@@ -19,8 +19,9 @@ local_base() {
   tests/machines/debian.sh bookworm "$work/root" python3-venv ca-certificates
   # What the base of the Dockerfiles has in /usr/local: python, pip, setuptools and wheel.
   chroot "$work/root" python3 -m venv /usr/local
-  PIP_CERT=${PIP_CERT:+/etc/pip-cert.pem} chroot "$work/root" \
-    /usr/local/bin/pip install --quiet setuptools==79.0.1 wheel==0.45.1
+  # pip prefers REQUESTS_CA_BUNDLE to a certificate of its own.
+  env -u REQUESTS_CA_BUNDLE -u CURL_CA_BUNDLE ${PIP_CERT:+PIP_CERT=/etc/pip-cert.pem} \
+    chroot "$work/root" /usr/local/bin/pip install --quiet setuptools==79.0.1 wheel==0.45.1
   rm -f "$work/root/etc/pip-cert.pem"
   made=$(buildah --storage-driver vfs from scratch)
   buildah --storage-driver vfs add --quiet "$made" "$work/root" / >&2
