@@ -246,7 +246,7 @@ def _failure(kind: type[IdxpipeError], file: Download, failures: dict[str, str])
         else "file cannot be fetched from anywhere",
         where=file.name,
         expected=described(file),
-        found="\n            ".join(found),
+        found="\n".join(found),
     )
 
 

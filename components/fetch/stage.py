@@ -105,7 +105,7 @@ def _download(
         if error.remedy is None:
             missing = [f for f in data_set.files if not os.path.lexists(f"{folder}/{f.name}")]
             lines = [f"{f.urls[0]}: {described(f)}" for f in missing]
-            error.remedy = "\n            ".join(
+            error.remedy = "\n".join(
                 [
                     f"try again; or bring into {folder} what follows, by any other way, and run "
                     "the same command, which checks it; or name a mirror of your own with --mirror",

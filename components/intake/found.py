@@ -112,7 +112,7 @@ class ImagesError(DataError):
         lines = [printable(f"{image.name}: {image.reason}") for image in images[:_SHOWN]]
         if len(images) > _SHOWN:
             lines.append(f"and {len(images) - _SHOWN} more: --json lists all")
-        text = "\n            ".join([*filter(None, [found]), *lines])
+        text = "\n".join([*filter(None, [found]), *lines])
         super().__init__(problem, where=uri, expected=expected, found=text, remedy=remedy)
 
 

@@ -270,11 +270,8 @@ class _Step:
             programs = self._programs(record, scratch, stream)
             exit_code = self.run.processes.run(
                 command,
-                env={
-                    **_environment(self.container, scratch, bool(paths), programs),
-                    events.FILE_VARIABLE: record.events or "",
-                    FILE_VARIABLE: stated or "",
-                },
+                env=_environment(self.container, scratch, bool(paths), programs)
+                | {events.FILE_VARIABLE: record.events or "", FILE_VARIABLE: stated or ""},
                 log=stream,
                 scratch=self.scratch,
                 lock=self.place.lock,

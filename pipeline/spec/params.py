@@ -4,7 +4,6 @@ import difflib
 import json
 import math
 import re
-import textwrap
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -71,7 +70,7 @@ def resolve(
         raise UsageError(
             f"{len(problems)} parameters are invalid",
             where="--set",
-            found="\n".join(textwrap.indent(str(each), " " * 12) for each in problems).lstrip(),
+            found="\n".join(map(str, problems)),
         )
     return {name: given[name] for name in declared if name in given}
 
