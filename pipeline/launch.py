@@ -1,7 +1,6 @@
 """What a run on this machine starts from: a whole pipeline, or some stages of an earlier run."""
 
 import os
-import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -202,7 +201,6 @@ def start(
     from idxpipe.pipeline.runs import links, page
 
     check(job, root)
-    threading.Thread(target=_get_ready, daemon=True).start()
     record = runner.run(
         job.pipeline,
         job.parameters,
@@ -218,15 +216,6 @@ def start(
     links.link(record)
     page.write_pages(record, {name: task.upstream for name, task in job.pipeline.tasks.items()})
     return record
-
-
-def _get_ready() -> None:
-    """Do ahead, while the first stage runs, what later ones and the pages would wait for."""
-    from idxpipe.pipeline.local import code
-    from idxpipe.pipeline.runs import page
-
-    code.sources(("convert", "train", "evaluate", "gate"))
-    page.get_ready()
 
 
 def _absolute(parameters: Mapping[str, Any]) -> dict[str, Any]:

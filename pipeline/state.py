@@ -36,6 +36,7 @@ SCHEMA_VERSION = 3
 # Older records have no checksum of themselves.
 _SEALED_SINCE = 3
 LATEST = "latest"
+DAMAGED = "record of this run is damaged"
 
 
 class Status(StrEnum):
@@ -359,7 +360,7 @@ def _damage_of(uri: str) -> Iterator[str]:
         yield uri
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise DataError(
-            "record of this run is damaged",
+            DAMAGED,
             where=uri,
             found=f"{type(error).__name__}: {error}",
             remedy="delete the run's folder, or choose another run",

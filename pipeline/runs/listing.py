@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Self
@@ -53,7 +54,7 @@ class Row:
                 root,
                 value,
                 status=Status(value["status"]),
-                started=str(value["started"]),
+                started=str(value["started"] or ""),
                 seconds=None if seconds is None else float(seconds),
                 accuracy=_first_score(
                     (str(artifact["type"].get("schemaTitle", "")), artifact["metadata"])
@@ -63,21 +64,16 @@ class Row:
                 parameters=dict(value["parameters"]),
             )
         except (ValueError, KeyError, TypeError, AttributeError):
-            return cls(run_id, root, problem="record of this run is damaged")
+            return cls(run_id, root, problem=state.DAMAGED)
 
     @property
     def record(self) -> RunRecord | None:
-        """The whole record; None where it is damaged.
-
-        Raises:
-            DataError: If its tasks are.
-        """
+        """The whole record; None where it is damaged, or only its tasks are."""
         if self.value is None:
             return None
-        try:
+        with suppress(ValueError, KeyError, TypeError, AttributeError):
             return state.parse(self.value, self.root)
-        except (ValueError, KeyError, TypeError, AttributeError):
-            return state.load(self.root, self.run_id)
+        return None
 
     @property
     def date(self) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from idxpipe.components.core import storage
 from idxpipe.components.core.errors import IdxpipeError
 from idxpipe.components.core.integrity.sealed import seal, unseal
-from idxpipe.components.core.report.template import prepare, render
+from idxpipe.components.core.report.template import render
 from idxpipe.components.train.state.points import read_points
 from idxpipe.pipeline import state
 from idxpipe.pipeline.catalogue import shown
@@ -30,13 +30,6 @@ _KEPT_VERSION = 2
 
 
 Upstream = Mapping[str, Iterable[str]]
-
-
-def get_ready() -> None:
-    """Load what the pages need ahead of `write_pages`: most of what they cost."""
-    from idxpipe.components.evaluate import report  # noqa: F401
-
-    prepare(os.path.dirname(__file__), "run.html", "runs.html")
 
 
 def write_pages(record: RunRecord, upstream: Upstream) -> None:

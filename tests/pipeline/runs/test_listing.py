@@ -5,6 +5,7 @@ import pytest
 from idxpipe.pipeline.runs import listing
 from idxpipe.pipeline.state import RunRecord
 from tests.pipeline.runs.commands import as_json, command
+from tests.resealed import edit
 
 
 def test_runs_are_listed_sorted_and_filtered(run, root, capsys):
@@ -46,3 +47,10 @@ def test_what_differs_from_the_defaults_is_what_was_changed():
 )
 def test_sizes(count, text):
     assert listing.size(count) == text
+
+
+def test_a_record_with_tasks_that_are_none_takes_no_other_down(run, root, capsys):
+    good, bad = run(), run(steps=11)
+    edit(Path(bad.folder, "run.json"), lambda value: value["tasks"]["train"].update(surprise=1))
+    found = as_json(capsys, "runs", "--root", str(root))
+    assert [record["run_id"] for record in found] == [good.run_id]
