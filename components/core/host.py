@@ -40,6 +40,27 @@ def runs(process: int) -> bool:
     return True
 
 
+def cache_folder(name: str) -> str | None:
+    """Return a folder of this user's own for what can be made again; None if there is none.
+
+    Source: https://specifications.freedesktop.org/basedir/.
+
+    Args:
+        name: What for.
+    """
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    if not os.path.isabs(base):
+        base = os.path.join(os.path.expanduser("~"), ".cache")
+    folder = os.path.join(base, "idxpipe", name)
+    try:
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+        status = os.stat(folder)
+    except OSError:
+        return None
+    # What somebody else may write there, we would believe, or run.
+    return folder if status.st_uid == os.geteuid() and not status.st_mode & 0o022 else None
+
+
 def open_lock(path: str) -> int:
     """Return a descriptor of a lock file, which is made if it is not there; never truncated.
 

@@ -3,6 +3,7 @@
 import ast
 import hashlib
 import importlib.metadata
+import json
 import os
 import re
 import sys
@@ -10,11 +11,15 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dis import opmap
 from functools import cache
+from pathlib import Path
 from types import CodeType
 
 import idxpipe.components as stages
+from idxpipe.components.core import host, storage
+from idxpipe.components.core.errors import IdxpipeError
 
 _IMPORT = re.compile(r"\b(?:from|import)\s+idxpipe\.components\.(\w+)")
+_DIGITS = 16
 _NOP = opmap["NOP"]
 _SUFFIXES = (".py", ".html", ".json")
 _ALL = ("numpy", "tensorflow", "keras", "apache-beam")
@@ -51,7 +56,9 @@ def sources(packages: Iterable[str]) -> dict[str, str]:
     for package in packages:
         paths += _files(os.path.join(root, package))
     named = {os.path.join("components", os.path.relpath(path, root)): path for path in paths}
-    return {name: digest_of(path) for name, path in sorted(named.items())}
+    found = {name: digest_of(path) for name, path in sorted(named.items())}
+    _kept().keep()
+    return found
 
 
 def versions(packages: Iterable[str]) -> dict[str, str | None]:
@@ -83,11 +90,53 @@ def digest_of(path: str | os.PathLike[str]) -> str:
 def _digest_of(path: str, _mtime: int, _size: int) -> str:
     with open(path, "rb") as stream:
         content = stream.read()
-    if path.endswith(".py"):
+    if not path.endswith(".py"):
+        return _hex(content)
+    kept = _kept()
+    known = kept.digests.get(_hex(content))
+    if known is None:
+        meaning = content
         # What cannot be compiled will fail where it is imported.
         with suppress(SyntaxError, ValueError):
-            content = _meaning(content)
-    return hashlib.sha256(content).hexdigest()[:16]
+            meaning = _meaning(content)
+        known = kept.digests[_hex(content)] = _hex(meaning)
+    return known
+
+
+class _Kept:
+    """Digests of what sources do, by those of the sources, kept on this machine.
+
+    A run of which everything is cached would spend a tenth of its time compiling.
+    """
+
+    def __init__(self, path: str | None) -> None:
+        self._path = path
+        self.digests: dict[str, str] = {}
+        with suppress(OSError, ValueError):
+            with open(path or os.devnull) as stream:
+                value = json.load(stream)
+            if isinstance(value, dict):
+                self.digests = {key: str(digest) for key, digest in value.items()}
+        self._known = len(self.digests)
+
+    def keep(self) -> None:
+        """Keep those that are new."""
+        if self._path and len(self.digests) > self._known:
+            with suppress(OSError, IdxpipeError):
+                storage.write(self._path, json.dumps(self.digests).encode())
+            self._known = len(self.digests)
+
+
+@cache
+def _kept() -> _Kept:
+    folder = host.cache_folder("sources")
+    # What a source compiles to is Python's matter, and what of that counts is ours.
+    rule = _hex(f"{sys.version}\0{Path(__file__).read_text()}".encode())
+    return _Kept(folder and os.path.join(folder, f"{rule}.json"))
+
+
+def _hex(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:_DIGITS]
 
 
 def _meaning(source: bytes) -> bytes:

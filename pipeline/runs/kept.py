@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import Any
 
-from idxpipe.components.core import storage
+from idxpipe.components.core import host, storage
 from idxpipe.components.core.errors import IdxpipeError
 from idxpipe.pipeline.state import Status, check_version
 
@@ -18,7 +18,10 @@ def read_kept(root: str) -> dict[str, dict[str, Any]]:
     """Return the records of a root that are kept, as JSON values, by the run's id."""
     found: dict[str, dict[str, Any]] = {}
     with suppress(OSError, ValueError, KeyError, TypeError, RecursionError, IdxpipeError):
-        with open(_path(root)) as stream:
+        path = _path(root)
+        if not path:
+            return {}
+        with open(path) as stream:
             value = json.load(stream)
         if value["version"] == _VERSION and value["root"] == root:
             for record in value["records"]:
@@ -35,17 +38,16 @@ def keep(root: str, records: Iterable[Mapping[str, Any]]) -> None:
         records: As JSON values.
     """
     ended = [record for record in records if record["status"] != Status.RUNNING]
+    path = _path(root)
     # Without a place for it, the next look reads all of them again.
     with suppress(OSError, IdxpipeError):
         content = json.dumps({"version": _VERSION, "root": root, "records": ended})
-        os.makedirs(os.path.dirname(_path(root)), mode=0o700, exist_ok=True)
-        storage.write(_path(root), content.encode())
+        if path:
+            storage.write(path, content.encode())
 
 
-def _path(root: str) -> str:
-    """Return the file for a root. Source: https://specifications.freedesktop.org/basedir/."""
-    base = os.environ.get("XDG_CACHE_HOME", "")
-    if not os.path.isabs(base):
-        base = os.path.join(os.path.expanduser("~"), ".cache")
+def _path(root: str) -> str | None:
+    """Return the file for a root; None without a place for it."""
+    folder = host.cache_folder("runs")
     name = hashlib.sha256(root.encode()).hexdigest()[:20]
-    return os.path.join(base, "idxpipe", "runs", f"{name}.json")
+    return folder and os.path.join(folder, f"{name}.json")

@@ -90,3 +90,22 @@ def test_the_lock_of_another_user_is_taken(tmp_path):
         os._exit(os.access("lock", os.W_OK) or host.open_lock("lock") < 0)
     os.close(folder)
     assert os.waitpid(child, 0)[1] == 0
+
+
+def test_a_folder_for_what_can_be_made_again(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    folder = tmp_path / "idxpipe" / "things"
+    assert host.cache_folder("things") == str(folder)
+    assert folder.stat().st_mode & 0o777 == 0o700
+    # Of a path that is not absolute, the standard says: ignore it.
+    monkeypatch.setenv("XDG_CACHE_HOME", "here")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    assert host.cache_folder("things") == str(tmp_path / "home/.cache/idxpipe/things")
+
+
+def test_what_others_may_write_is_no_folder_of_ones_own(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    os.chmod(host.cache_folder("things"), 0o777)
+    assert host.cache_folder("things") is None
+    monkeypatch.setenv("XDG_CACHE_HOME", "/proc/none")
+    assert host.cache_folder("things") is None

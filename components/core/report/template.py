@@ -7,12 +7,15 @@ import base64
 import functools
 import hashlib
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from idxpipe import __version__
+from idxpipe.components.core import host
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+    from jinja2.bccache import Bucket
 
 
 def render(folder: str, name: str, **values: Any) -> str:
@@ -41,10 +44,26 @@ def _sha256(text: str) -> str:
 
 @functools.cache
 def _environment(folder: str) -> "Environment":
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from jinja2 import Environment, FileSystemBytecodeCache, FileSystemLoader, StrictUndefined
 
+    class Kept(FileSystemBytecodeCache):
+        """Templates as they were compiled: that takes longer than to fill them in."""
+
+        def load_bytecode(self, bucket: "Bucket") -> None:
+            # Whatever is wrong with what is kept, it is made again.
+            try:
+                super().load_bytecode(bucket)
+            except Exception:
+                bucket.reset()
+
+        def dump_bytecode(self, bucket: "Bucket") -> None:
+            with suppress(OSError):
+                super().dump_bytecode(bucket)
+
+    kept = host.cache_folder("templates")
     made = Environment(
         loader=FileSystemLoader([folder, os.path.dirname(__file__)]),
+        bytecode_cache=Kept(kept) if kept else None,
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -76,3 +76,50 @@ def test_an_assertion_and_a_file_that_is_no_python_count(tmp_path):
         (tmp_path / "x.py").write_text(text)
         digests.add(code.digest_of(tmp_path / "x.py"))
     assert len(digests) == 5
+
+
+@pytest.fixture
+def own_cache(tmp_path, monkeypatch):
+    """Return the folder of what is kept, and a way to begin as another process would."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    code._kept.cache_clear()
+    code._digest_of.cache_clear()
+    yield tmp_path / "cache" / "idxpipe" / "sources"
+    code._kept.cache_clear()
+    code._digest_of.cache_clear()
+
+
+def again():
+    code._kept.cache_clear()
+    code._digest_of.cache_clear()
+    return code.sources(["core"])
+
+
+def test_what_was_compiled_once_is_kept(own_cache, monkeypatch):
+    compiled = []
+    meaning = code._meaning
+    monkeypatch.setattr(code, "_meaning", lambda text: compiled.append(text) or meaning(text))
+    first = code.sources(["core"])
+    assert compiled
+    compiled.clear()
+    assert again() == first
+    assert not compiled
+    # Another Python compiles to something else.
+    monkeypatch.setattr(code.sys, "version", "another")
+    assert again() == first
+    assert compiled
+    assert len(list(own_cache.iterdir())) == 2
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"a": 1}', "null"])
+def test_damage_to_what_is_kept_does_no_harm(own_cache, content):
+    first = code.sources(["core"])
+    (kept,) = own_cache.iterdir()
+    kept.write_text(content)
+    assert again() == first
+
+
+def test_without_a_place_nothing_is_kept(own_cache, tmp_path, monkeypatch):
+    first = code.sources(["core"])
+    monkeypatch.setenv("XDG_CACHE_HOME", "/proc/none")
+    assert again() == first
