@@ -14,13 +14,16 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 \
 # A layer of its own: it is large, and changes only with the lock. No stage reads the C++ headers,
 # libclang or the packages' own tests: 0.5 GB.
 ARG LOCK=requirements.lock
-COPY ${LOCK} /opt/idxpipe/
-RUN pip install --no-deps --require-hashes --requirement "/opt/idxpipe/${LOCK}" \
+COPY requirements-build.lock ${LOCK} /opt/idxpipe/
+RUN pip install --no-deps --require-hashes --only-binary :all: \
+    --requirement /opt/idxpipe/requirements-build.lock \
+ && pip install --no-deps --require-hashes --no-build-isolation --only-binary :all: \
+    --no-binary kfp-server-api --requirement "/opt/idxpipe/${LOCK}" \
  && site=$(python -c 'import sysconfig; print(sysconfig.get_path("platlib"))') \
  && rm -rf "$site/tensorflow/include" "$site/clang" "$site/pyarrow/include" \
  && find "$site" -type d -name tests -prune -exec rm -rf {} +
 
-# --no-build-isolation takes the setuptools of the base image and fetches nothing.
+# --no-build-isolation takes the setuptools of requirements-build.lock and fetches nothing.
 COPY . /opt/idxpipe/
 RUN pip install --no-deps --no-build-isolation /opt/idxpipe \
  && rm -rf /opt/idxpipe \

@@ -8,12 +8,15 @@ PYTHON ?= $(shell for name in python3.13 python3.12 python3.11 python3; do \
   && { echo $$name; break; }; done)
 VENV := .venv
 BIN := $(VENV)/bin
+TOOLS := $(VENV)-tools/bin
 # uv fetches and unpacks side by side: a sixth to a half of pip's time.
 UV := $(shell command -v uv 2>/dev/null)
+# No source distribution is built but this one, and by nothing but what requirements-build.lock pins.
+BUILT := --no-build-isolation --only-binary :all: --no-binary kfp-server-api
 PIP := $(if $(UV),$(UV) pip install --python $(BIN)/python,$(BIN)/python -m pip --disable-pip-version-check install)
 ARGS ?=
 
-.PHONY: check dist light test-pythons tpu-check chaos fuzz images test-fresh bench bench-convert bench-train bench-streaming bench-validate run test test-images lint compile lock clean
+.PHONY: audit check dist extras light sbom test-pythons tpu-check chaos fuzz images test-fresh bench bench-convert bench-train bench-streaming bench-validate run test test-images lint compile lock clean
 
 run: $(VENV)/.installed
 	$(BIN)/idxpipe run $(ARGS)
@@ -36,15 +39,29 @@ compile: $(VENV)/.installed
 	$(BIN)/idxpipe compile
 
 # The pinned versions: requirements.lock runs the project, requirements-test.lock also tests it,
-# requirements-gpu.lock and requirements-tpu.lock are for the images of a GPU and a TPU.
+# requirements-gpu.lock and requirements-tpu.lock are for the images of a GPU and a TPU,
+# requirements-build.lock builds what has no wheel, requirements-tools.lock is for maintaining.
 # uv takes the newest requests before it looks at kfp, and then an older kfp that allows it.
 NEWEST := <(echo 'kfp>=2.17')
-COMPILE := UV_CUSTOM_COMPILE_COMMAND='make lock' uv pip compile --universal --generate-hashes --python-version 3.11 --upgrade -c $(NEWEST)
-lock:
+COMPILE := UV_CUSTOM_COMPILE_COMMAND='make lock' $(TOOLS)/uv pip compile --universal --generate-hashes --python-version 3.11 --upgrade -c $(NEWEST)
+lock: $(VENV)-tools/.installed
 	$(COMPILE) setup.py --extra all -o requirements.lock
 	$(COMPILE) setup.py --extra all --extra test -c requirements.lock -o requirements-test.lock
 	$(COMPILE) setup.py --extra all --extra gpu -c requirements.lock -o requirements-gpu.lock
 	$(COMPILE) requirements-tpu.in -c requirements.lock -o requirements-tpu.lock
+	printf '%s\n' setuptools wheel | $(COMPILE) - -c requirements.lock -o requirements-build.lock
+	printf '%s\n' build cyclonedx-bom pip-audit uv | $(COMPILE) - -c requirements-test.lock -o requirements-tools.lock
+
+# Known vulnerabilities of all that is pinned. Where nobody can be asked: of what it would be.
+audit: $(VENV)-tools/.installed
+	$(TOOLS)/python tests/machines/audit.py $(TOOLS)/pip-audit $(ARGS)
+
+# What is in the images, as CycloneDX: dist/sbom-IMAGE.cdx.json.
+sbom: $(VENV)-tools/.installed
+	mkdir -p dist
+	for name in idxpipe:requirements idxpipe-gpu:requirements-gpu idxpipe-tpu:requirements-tpu; do \
+	  $(TOOLS)/cyclonedx-py requirements $${name#*:}.lock --output-reproducible --output-file dist/sbom-$${name%:*}.cdx.json || exit; \
+	done
 
 # Kills conversions, real trainings and whole runs at random instants, damages files, fills disks, starts
 # two runs at once, and ends with a table; make test does a little of each.
@@ -98,15 +115,15 @@ $(VENV)-bench/.installed: | $(VENV)/bin/python
 	-$(VENV)-bench/bin/python -m pip --disable-pip-version-check install --quiet torch jax numpy
 	touch $@
 
-# A wheel and a source distribution in dist/, from a venv of their own: what makes a release needs
-# nothing else.
-dist: | $(VENV)-build/.installed
+# A wheel and a source distribution in dist/.
+dist: $(VENV)-tools/.installed
 	rm -rf build dist
-	$(VENV)-build/bin/python -m build --no-isolation
+	$(TOOLS)/python -m build --no-isolation
 
-$(VENV)-build/.installed:
-	$(PYTHON) -m venv $(VENV)-build
-	$(VENV)-build/bin/python -m pip --disable-pip-version-check install --quiet build==1.3.0 setuptools==80.9.0
+# What makes a release and keeps the locks, in a venv of its own: it needs nothing else.
+$(VENV)-tools/.installed: requirements-build.lock requirements-tools.lock
+	test -x $(TOOLS)/python || $(PYTHON) -m venv $(VENV)-tools
+	$(TOOLS)/python -m pip --disable-pip-version-check install --quiet --no-deps --require-hashes --only-binary :all: -r requirements-build.lock -r requirements-tools.lock
 	touch $@
 
 # The light tests on each Python that is here and fits, each in a venv of its own: before a release.
@@ -118,6 +135,9 @@ test-pythons:
 	  found=1; echo "$$name: $$($$name --version)" >&2; \
 	  $(MAKE) --no-print-directory PYTHON=$$name VENV=.venv-$${name##*/} light || exit; \
 	done; test -n "$$found" || { echo "$$NO_PYTHON" >&2; exit 5; }
+
+# What the extras gcp, array-record, dask and tpu-check bring, pinned as the tests have it.
+extras: $(VENV)/.installed-test
 
 light: $(VENV)/.installed-test
 	$(BIN)/pytest -q -n 2 --dist loadfile --light -m "not slow" $(ARGS)
@@ -138,12 +158,13 @@ $(VENV)/bin/python:
 	@$(if $(UV),$(UV) venv --quiet --seed --python "$(or $(PYTHON),3.13)" $(VENV),$(PYTHON) -m venv $(VENV)) \
 	  || { rm -rf $(VENV); echo "$$NO_PYTHON" >&2; exit 5; }
 
-$(VENV)/.installed: requirements.lock setup.py pyproject.toml | $(VENV)/bin/python
+$(VENV)/.installed: requirements.lock requirements-build.lock setup.py pyproject.toml | $(VENV)/bin/python
 	@echo "installing the pinned dependencies into $(VENV): about 1 GB to fetch, once" >&2
-	$(PIP) --no-deps --require-hashes -r requirements.lock
+	$(PIP) $(if $(UV),,--quiet) --no-deps --require-hashes --only-binary :all: -r requirements-build.lock
+	$(PIP) --no-deps --require-hashes $(BUILT) -r requirements.lock
 	$(PIP) $(if $(UV),,--quiet) --no-deps --no-build-isolation --editable .
 	touch $@
 
 $(VENV)/.installed-test: requirements-test.lock $(VENV)/.installed
-	$(PIP) $(if $(UV),,--quiet) --no-deps --require-hashes -r requirements-test.lock
+	$(PIP) $(if $(UV),,--quiet) --no-deps --require-hashes $(BUILT) --no-binary google-apitools --no-binary idx2numpy --no-binary promise -r requirements-test.lock
 	touch $@

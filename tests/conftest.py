@@ -25,7 +25,15 @@ from tests.emulators import (
 
 BUCKET = "bucket"
 SOURCES = (
-    *("setup.py", "pyproject.toml", "README.md", "CHANGELOG.md", "LICENSE", "MANIFEST.in"),
+    *(
+        "setup.py",
+        "pyproject.toml",
+        "README.md",
+        "CHANGELOG.md",
+        "LICENSE",
+        "NOTICE",
+        "MANIFEST.in",
+    ),
     *("requirements.lock", "pipeline.yaml", "idxpipe", "docs", "data"),
 )
 

@@ -17,6 +17,11 @@ from tests.idxfiles import write_data_set
 
 ROOT = Path(__file__).parent.parent
 DOCKERFILES = ("Dockerfile", "Dockerfile.tpu")
+PINNED = "--no-deps --require-hashes --only-binary :all:"
+# The one source distribution, built by what is pinned, too.
+BUILT = (
+    "--no-deps --require-hashes --no-build-isolation --only-binary :all: --no-binary kfp-server-api"
+)
 
 
 def pins(lock):
@@ -38,11 +43,32 @@ def test_both_start_from_one_base_pinned_by_its_digest():
 
 def test_packages_are_installed_by_hash_and_the_stages_are_not_root():
     for name, lock in zip(DOCKERFILES, ("${LOCK}", "requirements-tpu.lock"), strict=True):
-        text = (ROOT / name).read_text().replace('"', "")
-        assert f"--no-deps --require-hashes --requirement /opt/idxpipe/{lock}" in text
+        text = " ".join((ROOT / name).read_text().replace('"', "").replace("\\\n", "").split())
+        assert f"install {PINNED} --requirement /opt/idxpipe/requirements-build.lock" in text
+        assert f"install {BUILT} --requirement /opt/idxpipe/{lock}" in text
     for lock in ("requirements.lock", "requirements-gpu.lock", "requirements-tpu.lock"):
         assert "--hash=sha256:" in (ROOT / lock).read_text()
     assert "\nARG RUN_AS=10001\nUSER ${RUN_AS}\n" in (ROOT / "Dockerfile").read_text()
+
+
+def test_make_builds_nothing_by_what_is_not_pinned():
+    """In a run of `make`, each install by a lock: with no index, it would take what lies there."""
+    said = subprocess.run(
+        ["make", "--dry-run", "--always-make", "UV=", "extras"],
+        check=True,
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+    ).stdout
+    installs = [line for line in said.splitlines() if " install " in line and ".lock" in line]
+    assert len(installs) == 3
+    for line in installs:
+        assert "--require-hashes" in line
+        assert "--only-binary :all:" in line
+        assert "requirements-build.lock" in line or "--no-build-isolation" in line
+    build = pins("requirements-build.lock")
+    assert {"setuptools", "wheel"} <= build.keys()
+    assert all(pins("requirements.lock")[name] == build[name] for name in build)
 
 
 def test_the_gpu_image_adds_cuda_alone():
@@ -215,15 +241,18 @@ def install(folder, lock):
     """Do what the Dockerfile does; return the folder of the commands."""
     source = folder / "idxpipe"
     source.mkdir()
-    for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE", lock):
+    for name in (
+        *("setup.py", "pyproject.toml", "README.md", "LICENSE", "NOTICE"),
+        *("requirements-build.lock", lock),
+    ):
         shutil.copy(ROOT / name, source)
     for name in PACKAGES:
         shutil.copytree(ROOT / name, source / name)
     subprocess.run([sys.executable, "-m", "venv", folder / "venv"], check=True)
     commands = folder / "venv" / "bin"
     pip = [commands / "pip", "--disable-pip-version-check", "install", "--quiet"]
-    words = ["--no-deps", "--require-hashes", "--requirement", source / lock]
-    subprocess.run([*pip, *words], check=True)
+    for words, name in ((PINNED, "requirements-build.lock"), (BUILT, lock)):
+        subprocess.run([*pip, *words.split(), "--requirement", source / name], check=True)
     subprocess.run([*pip, "--no-deps", "--no-build-isolation", source], check=True)
     subprocess.run([commands / "python", "-m", "kfp.dsl.executor_main", "--help"], check=True)
     return commands

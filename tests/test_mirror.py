@@ -50,6 +50,7 @@ COVERED_BY = {
     "pipeline/local/reasons.py": "pipeline/runs/test_plan.py",
     "pipeline/runs/evaluation.py": "pipeline/runs/test_page.py",
     "pipeline/preflight/check.py": "pipeline/preflight/test_doctor.py",
+    "pipeline/preflight/image_tag.py": "test_images.py",
     "pipeline/spec/artifact.py": "pipeline/local/test_executor_output.py",
     "pipeline/spec/machines.py": "pipeline/preflight/test_prices.py",
     "pipeline/tpu/table.py": "pipeline/tpu/test_check.py",

@@ -15,6 +15,7 @@ FILES = (
     "Dockerfile.tpu",
     ".dockerignore",
     "requirements.lock",
+    "requirements-build.lock",
     "requirements-gpu.lock",
     "requirements-tpu.lock",
     "setup.py",
