@@ -2,12 +2,15 @@
 
 import dataclasses
 import inspect
-from collections.abc import Callable, Collection, Mapping
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 from idxpipe.components.convert.config import ConvertConfig
+from idxpipe.components.core import storage
 from idxpipe.components.core.config import Config, describe, fields
 from idxpipe.components.core.device import DeviceConfig
+from idxpipe.components.core.errors import UsageError
 from idxpipe.components.core.idx.files import ROLES, DataConfig
 from idxpipe.components.evaluate.config import EvaluateConfig
 from idxpipe.components.gate.config import GateConfig
@@ -27,6 +30,12 @@ PARAMETERS: dict[str, dataclasses.Field[Any]] = {
 }
 DATA_PARAMETERS = ("data", *ROLES)
 DEFAULT_DATA = "data/mnist"
+_URI = re.compile(r"[A-Za-z][\w+.-]*://[^\s,'\"]+")
+# Of Beam's options those for S3 and Azure are meant, and not --dataflow_kms_key, which is a name.
+_SECRET_OPTION = re.compile(
+    r"--\w*(?:secret|password|passwd|token|credential|access_key|api_key|connection_string)\w*",
+    re.IGNORECASE,
+)
 URI_PARAMETERS = (*DATA_PARAMETERS, "data_baseline", "baseline")
 
 
@@ -66,6 +75,42 @@ def check_values(values: Mapping[str, Any]) -> None:
     """
     for config in CONFIGS:
         config.of(values)
+
+
+def refuse_secrets(values: Mapping[str, Any]) -> None:
+    """Refuse passwords and signatures in parameters: records, logs and services keep them.
+
+    Args:
+        values: Of any pipeline's parameters, and of what else is recorded, by name.
+
+    Raises:
+        UsageError: Naming the parameter, never the secret.
+    """
+    for name, value in values.items():
+        for text in _texts(value):
+            for uri in _URI.findall(text):
+                storage.refuse_secrets(uri)
+        found = sorted(set(_SECRET_OPTION.findall(str(value)))) if name == "beam_options" else []
+        if found:
+            raise UsageError(
+                "parameter holds a password or key, which would be kept in records and logs",
+                where=name,
+                expected="options that anybody may see",
+                found=", ".join(found),
+                remedy="give it where its service looks for it: an environment variable, a "
+                "credentials file, or the rights of the account that the runner has",
+            )
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for entry in value.values():
+            yield from _texts(entry)
+    elif isinstance(value, list):
+        for entry in value:
+            yield from _texts(entry)
 
 
 def with_parameters(**defaults: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

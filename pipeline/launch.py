@@ -14,6 +14,7 @@ from idxpipe.pipeline.catalogue import (
     URI_PARAMETERS,
     check_values,
     is_ours,
+    refuse_secrets,
 )
 from idxpipe.pipeline.compile import compiled_file
 from idxpipe.pipeline.rerun import Rerun, rerun, select
@@ -149,14 +150,13 @@ def check(job: Rerun, root: str) -> None:
     """Check what a run would refuse before anything starts.
 
     Raises:
-        UsageError: If a parameter is out of bounds or a URI holds a secret.
+        UsageError: If a parameter is out of bounds or holds a secret.
         DataError: If a file of the data set is not there.
     """
     if is_ours(job.pipeline.parameters):
         check_values(job.parameters)
     # Before the run's record keeps them.
-    for uri in (root, *(job.parameters.get(name, "") for name in URI_PARAMETERS)):
-        storage.refuse_secrets(uri)
+    refuse_secrets({"root": root, **job.parameters})
     if is_ours(job.pipeline.parameters) and _reads_data(job):
         _check_data(DataConfig.of(job.parameters))
 

@@ -5,6 +5,7 @@ each artifact from a task that is left out, and a constant that of each value.
 """
 
 import copy
+import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
@@ -307,31 +308,34 @@ class _Scissors:
         values = self._finished(task).outputs.parameters
         if key not in values:
             raise self._missing(task, key)
-        value = values[key]
-        if isinstance(value, str) and "{{$" in value:
+        self._refuse_placeholders(values[key], task, key)
+        return values[key]
+
+    def _import(self, task: str, key: str) -> str:
+        artifacts = self._finished(task).outputs.artifacts
+        if key not in artifacts:
+            raise self._missing(task, key)
+        artifact = artifacts[key]
+        self._refuse_placeholders([artifact.uri, dict(artifact.metadata)], task, key)
+        label = f"importer-{task}-{key.replace('_', '-').lower()}"
+        while label in self._whole.tasks:
+            label += "-2"
+        if label not in self.importers:
+            self.importers[label] = _importer_task(label, artifact)
+            self._document["components"][f"comp-{label}"] = _importer_component(label, artifact)
+            executors = self._document["deploymentSpec"]["executors"]
+            executors[f"exec-{label}"] = _importer_executor(artifact)
+        return label
+
+    def _refuse_placeholders(self, value: Any, task: str, key: str) -> None:
+        """Refuse what KFP would fill in, in constants and in an importer's metadata."""
+        if "{{$" in json.dumps(value, ensure_ascii=False):
             raise UsageError(
                 "value cannot be handed on: it would be read as a placeholder",
                 where=f"{task}.{key}",
                 found=repr(value),
                 remedy=self._go_on(self._record, task),
             )
-        return value
-
-    def _import(self, task: str, key: str) -> str:
-        artifacts = self._finished(task).outputs.artifacts
-        if key not in artifacts:
-            raise self._missing(task, key)
-        label = f"importer-{task}-{key.replace('_', '-').lower()}"
-        while label in self._whole.tasks:
-            label += "-2"
-        if label not in self.importers:
-            self.importers[label] = _importer_task(label, artifacts[key])
-            self._document["components"][f"comp-{label}"] = _importer_component(
-                label, artifacts[key]
-            )
-            executors = self._document["deploymentSpec"]["executors"]
-            executors[f"exec-{label}"] = _importer_executor(artifacts[key])
-        return label
 
     def _missing(self, task: str, key: str) -> UsageError:
         return UsageError(

@@ -6,6 +6,7 @@ Each class fixes the exit code of the process that ends in it:
 
 import json
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -164,10 +165,13 @@ def without_secrets(where: str) -> str:
     kind, separator, rest = where.partition("://")
     if not separator or " " in kind:
         return where
-    place, _, query = rest.partition("?")
-    host, slash, path = place.partition("/")
+    # In a bucket, a `#` by itself is part of a name.
+    web = kind.lower() in {"http", "https", "ftp"}
+    behind = re.search(r"\?.|#." if web else r"\?.|#.*=", rest, re.DOTALL)
+    shown = rest[: behind.start()] if behind else rest
+    host, slash, path = shown.partition("/")
     host = host.rpartition("@")[2]
-    return f"{kind}://{host}{slash}{path}" + ("?..." if query else "")
+    return f"{kind}://{host}{slash}{path}" + (f"{behind[0][0]}..." if behind else "")
 
 
 FAMILY: dict[int, type[IdxpipeError]] = {

@@ -10,15 +10,18 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import BinaryIO
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from idxpipe.components.core.errors import DataError, UsageError
 from idxpipe.components.core.stores.base import Store
 
 _SECRET = re.compile(
-    r"[?&][^=&]*(?:signature|sig|token|password|secret|credential|key)=", re.IGNORECASE
+    r"[?&#][^=&]*(?:signature|sig|token|password|secret|credential|key)=", re.IGNORECASE
 )
+# What may stand behind the `?` of a web address: no service takes these for a right to read.
+_HARMLESS = {"alt", "dl", "download", "format", "generation", "inline", "raw", "ref", "versionid"}
 
+_WEB = {"http", "https", "ftp"}
 _BUCKETS = {"gs", "s3", "minio"}
 _ONE_SLASH = re.compile(r"(?:gs|s3|minio|file|https?|hdfs):/(?!/)", re.IGNORECASE)
 
@@ -227,16 +230,33 @@ def refuse_secrets(uri: str) -> None:
     """Refuse a remote URI with a password or signature: records and logs keep it as it is given.
 
     Raises:
-        UsageError: If it has one.
+        UsageError: If it has one, or is a web address with a query or fragment that may be one.
     """
     kind, separator, rest = uri.partition("://")
-    if separator and ("@" in rest.partition("/")[0] or _SECRET.search(rest)):
+    if not separator:
+        return
+    if "@" in re.split("[/?#]", rest, maxsplit=1)[0] or _SECRET.search(rest):
         raise UsageError(
             "URI holds a password or signature, which would be kept in records and logs",
             where=uri,
             expected=f"{kind}://HOST/PATH",
             remedy="give it in the environment or a configuration file of the store's driver, "
             "or fetch the file first",
+        )
+    parts = urlsplit(uri) if kind.lower() in _WEB else None
+    if parts is None:
+        return
+    names = dict(parse_qsl(parts.query, keep_blank_values=True))
+    # One without a value may be the secret itself.
+    odd = [name if value else "..." for name, value in names.items()]
+    odd = [name for name in odd if name.lower() not in _HARMLESS]
+    if odd or parts.fragment:
+        raise UsageError(
+            "address may hold a password or signature, which would be kept in records and logs",
+            where=uri,
+            expected=f"no query but {', '.join(sorted(_HARMLESS))}, and no fragment",
+            found=", ".join(odd) or "a fragment",
+            remedy="fetch the file first, and name it on this machine",
         )
 
 

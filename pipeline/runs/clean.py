@@ -7,6 +7,7 @@ on just now, nor a file that is not ours.
 import fcntl
 import os
 import re
+import shlex
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -133,7 +134,9 @@ def _going(records: list[RunRecord], choice: Choice) -> dict[str, str]:
                 "this run is kept",
                 where=record.run_id,
                 found="it still runs" if living else "it is pinned",
-                remedy="cancel it first" if living else f"idxpipe unpin {record.run_id}",
+                remedy="cancel it first"
+                if living
+                else shlex.join(["idxpipe", "unpin", record.run_id, "--root", record.root]),
             )
         began = datetime.fromisoformat(record.started) if record.started else now
         reasons = {

@@ -95,6 +95,16 @@ def test_other_schemes_are_refused_clearly():
         "https://user:hunter2@host/x",
         "https://host/x?X-Goog-Signature=hunter2",
         "https://host/x?a=1&sig=hunter2",
+        "https://host?X-Amz-Credential=hunter2",
+        "https://user:hunter2@host?x",
+        "gs://bucket/x?access_token=hunter2",
+        # What only its service knows.
+        "https://host/x?code=hunter2",
+        "https://host/x?h=hunter2&download=1",
+        "https://host/x?hunter2",
+        "https://host/x#hunter2",
+        "HTTPS://host/x#access_token=hunter2",
+        "ftp://host/x?se=hunter2",
     ],
 )
 def test_a_secret_in_a_uri_is_refused_and_not_shown(uri):
@@ -103,7 +113,19 @@ def test_a_secret_in_a_uri_is_refused_and_not_shown(uri):
     assert "hunter2" not in str(caught.value)
 
 
-@pytest.mark.parametrize("uri", ["a@b?sig=1", "https://host/x?download=1", "gs://b/a@b"])
+@pytest.mark.parametrize(
+    "uri",
+    [
+        *(
+            "a@b?sig=1",
+            "https://host/x?download=1",
+            "gs://b/a@b",
+            "https://host/a@b?raw=true&ref=v1",
+        ),
+        # Names of objects.
+        *("gs://bucket/a?b=c#d", "s3://bucket/a#1"),
+    ],
+)
 def test_other_uris_are_not_taken_for_secrets(uri):
     storage.refuse_secrets(uri)
 

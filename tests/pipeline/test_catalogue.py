@@ -19,7 +19,7 @@ from idxpipe.components.train.component import train
 from idxpipe.components.train.config import TrainConfig
 from idxpipe.components.validate.component import validate
 from idxpipe.components.validate.config import ValidateConfig
-from idxpipe.pipeline.catalogue import CONFIGS, PARAMETERS, check_values
+from idxpipe.pipeline.catalogue import CONFIGS, PARAMETERS, check_values, refuse_secrets
 
 
 def test_no_two_stages_share_a_name_for_different_things():
@@ -83,3 +83,39 @@ def test_a_parameter_that_its_component_does_not_take_is_found():
 
     (found,) = differences(train, [Longer, DeviceConfig])
     assert found == "clip_norm: not in the signature of train"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("beam_options", "--s3_secret_access_key=hunter2 --region=x", "--s3_secret_access_key"),
+        ("beam_options", "--s3_session_token hunter2", "--s3_session_token"),
+        ("beam_options", "--job_endpoint=grpc://me:hunter2@host:80", "URI holds"),
+        ("tpu", "grpc://me:hunter2@10.0.0.2:8470", "URI holds"),
+        ("data", "https://host/mnist?code=hunter2", "address may hold"),
+        ("root", "gs://bucket/x?access_token=hunter2", "URI holds"),
+        # Of a pipeline that is not ours.
+        ("sources", {"one": ["https://me:hunter2@host/x"]}, "URI holds"),
+    ],
+)
+def test_a_secret_in_a_parameter_is_refused_and_not_shown(name, value, said):
+    with pytest.raises(UsageError) as caught:
+        refuse_secrets({"num_shards": 4, name: value})
+    assert said in str(caught.value)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_of_beams_own_options_those_that_hold_a_secret_are_refused():
+    from apache_beam.options.pipeline_options import PipelineOptions
+
+    refused = set()
+    for name in PipelineOptions().get_all_options():
+        try:
+            refuse_secrets({"beam_options": f"--{name}=x"})
+        except UsageError:
+            refused.add(name)
+    # The id goes with its secret, and is one half of it.
+    assert refused == {
+        *("s3_access_key_id", "s3_secret_access_key", "s3_session_token"),
+        "azure_connection_string",
+    }

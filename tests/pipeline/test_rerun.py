@@ -303,6 +303,23 @@ def test_value_that_looks_like_a_placeholder(finished):
         rerun.cut(whole, odd_record, frozenset({"copy-test"}))
 
 
+@pytest.mark.parametrize(
+    "changed",
+    [{"metadata": {"note": ["{{$.inputs.parameters['uri']}}"]}}, {"uri": "/root/{{$}}/dataset"}],
+)
+def test_an_artifact_that_looks_like_a_placeholder(finished, changed):
+    """KFP's launcher fills in the constants and the metadata of an importer."""
+    whole, record = finished
+    copied = record.tasks["copy-train"]
+    made = copied.outputs.artifacts["dataset"]
+    odd = dataclasses.replace(
+        copied, outputs=Values({}, {"dataset": dataclasses.replace(made, **changed)})
+    )
+    odd_record = dataclasses.replace(record, tasks={**record.tasks, "copy-train": odd})
+    with pytest.raises(UsageError, match="placeholder"):
+        rerun.cut(whole, odd_record, frozenset({"train", "judge"}))
+
+
 def test_without_a_run_the_last_one_that_has_what_is_needed_is_taken(
     run, root, file, monkeypatch, capsys
 ):

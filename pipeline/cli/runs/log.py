@@ -1,6 +1,7 @@
 """The command `log`: what a stage of a run printed, and goes on printing."""
 
 import argparse
+import shlex
 import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -46,12 +47,12 @@ def _find(args: argparse.Namespace) -> "TaskRecord":
             found=args.stage,
         )
     if not task.log:
-        from_run = task.cached_from
+        words = ["idxpipe", "log", task.cached_from or "", task.name, "--root", record.root]
         raise UsageError(
             "this stage has printed nothing in this run",
             where=f"{record.run_id}, {task.name}",
             found=str(task.status),
-            remedy=f"idxpipe log {from_run} {task.name}" if from_run else "",
+            remedy=shlex.join(words) if task.cached_from else "",
         )
     return task
 

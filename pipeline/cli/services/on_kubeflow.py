@@ -1,6 +1,7 @@
 """Looking after runs on Kubeflow Pipelines."""
 
 import dataclasses
+import shlex
 from typing import TYPE_CHECKING, Any
 
 from idxpipe.components.core.errors import IdxpipeError, UsageError
@@ -66,8 +67,8 @@ class OnKubeflow:
         try:
             run = follow(look, poll).found
         except KeyboardInterrupt:
-            flag = f"--kfp-host {service.host}"
-            say(f"{job} runs on; idxpipe wait {job} {flag}, or idxpipe cancel {job} {flag}")
+            flags = shlex.join([job, "--kfp-host", service.host])
+            say(f"{job} runs on; idxpipe wait {flags}, or idxpipe cancel {flags}")
             raise
         record = service.record(run, outputs=False).record
         command = kubeflow.logging_command(job, self.namespace)

@@ -45,11 +45,12 @@ def pipeline_and_parameters(args: argparse.Namespace) -> tuple["Pipeline", dict[
     """Return the compiled pipeline and the values of its parameters, both checked.
 
     Raises:
-        UsageError: If there is no such file, or a parameter is unknown, missing or ill-typed.
+        UsageError: If there is no such file, or a parameter is unknown, missing, ill-typed or
+            holds a secret.
         DataError: If the file is not a compiled pipeline.
     """
     from idxpipe.pipeline import rerun
-    from idxpipe.pipeline.catalogue import check_values, is_ours
+    from idxpipe.pipeline.catalogue import check_values, is_ours, refuse_secrets
     from idxpipe.pipeline.compile import compiled_file
     from idxpipe.pipeline.spec import params, parse
 
@@ -58,6 +59,7 @@ def pipeline_and_parameters(args: argparse.Namespace) -> tuple["Pipeline", dict[
         pipeline = rerun.until(pipeline, args.until)
     values = {"data": args.data} if args.data else {}
     parameters = params.resolve(pipeline.parameters, args.set, values)
+    refuse_secrets({"root": args.root or "", **parameters})
     if is_ours(pipeline.parameters):
         check_values(parameters)
     return pipeline, parameters
@@ -74,11 +76,11 @@ def rerun_of(
         go_on: Words the command that goes on after a run.
 
     Raises:
-        UsageError: If a stage or parameter is unknown, or has no effect.
+        UsageError: If a stage or parameter is unknown, has no effect, or holds a secret.
         DataError: If the earlier run lacks what is needed.
     """
     from idxpipe.pipeline import rerun
-    from idxpipe.pipeline.catalogue import check_values, is_ours
+    from idxpipe.pipeline.catalogue import check_values, is_ours, refuse_secrets
     from idxpipe.pipeline.launch import narrowed
     from idxpipe.pipeline.spec.graph import require_parts
     from idxpipe.pipeline.spec.parse import load
@@ -93,6 +95,7 @@ def rerun_of(
         assignments=args.set + ([f"data={args.data}"] if args.data else []),
         go_on=go_on,
     )
+    refuse_secrets({"root": args.root or "", **plan.parameters})
     if is_ours(plan.parameters):
         check_values(plan.parameters)
     return narrowed(plan, until=args.until)

@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import shlex
 from typing import TYPE_CHECKING, Any
 
 from idxpipe.components.core.errors import UsageError
@@ -58,8 +59,8 @@ def submit_to_kubeflow(args: argparse.Namespace) -> Outcome:
             run_id, poll_of(args)
         )
     data = {"run": run_id, "state": made.get("state"), "page": url}
-    follow = f"follow it: idxpipe wait {run_id} --kfp-host {args.kfp_host}"
-    return Outcome(data, f"submitted {run_id}\n{url}\n{follow}")
+    follow = shlex.join(["idxpipe", "wait", run_id, "--kfp-host", args.kfp_host])
+    return Outcome(data, f"submitted {run_id}\n{url}\nfollow it: {follow}")
 
 
 def _refuse_flags(args: argparse.Namespace) -> None:

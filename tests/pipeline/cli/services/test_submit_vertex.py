@@ -147,3 +147,18 @@ def test_the_api_checks_too(submit, service, file):
     error = submit(check=2)
     assert "request is refused" in error
     assert "more" in error
+
+
+@pytest.mark.parametrize("place", ["--project=toy-project", "--kfp-host=http://127.0.0.1:1"])
+def test_a_secret_goes_nowhere(service, file, capsys, place):
+    """Neither to Vertex AI nor to Kubeflow, whose records would show it."""
+    from idxpipe.pipeline.cli import main as cli
+
+    words = ["submit", "--pipeline", str(file), "--root", "gs://ours/root", place]
+    words += ["--set", "data=https://me:hunter2@host/x", "--dry-run", "--no-preflight"]
+    words += ["--region", "us-central1"] if "project" in place else []
+    assert cli.main(words) == 2
+    said = capsys.readouterr()
+    assert "URI holds a password or signature" in said.err
+    assert "hunter2" not in said.err + said.out
+    assert service.requests == []
