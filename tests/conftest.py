@@ -111,6 +111,7 @@ UNMEASURED = (
     "convert/test_kills.py",
     "core/idx/test_fuzz.py",
     "end_to_end/",
+    "fuzz/",
     "intake/test_fuzz.py",
     "pipeline/foreign/",
     "train/test_kills.py",

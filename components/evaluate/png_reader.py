@@ -6,7 +6,6 @@ https://www.w3.org/TR/png-3/
 
 import io
 import struct
-import zlib
 
 import numpy as np
 from numpy.typing import NDArray
@@ -99,7 +98,8 @@ def _decode(data: bytes, size: tuple[int, ...], where: str) -> NDArray[np.uint8]
             if rgba.size != (size[1], size[0]):
                 rgba = rgba.resize((size[1], size[0]), Image.Resampling.BOX)
             return np.asarray(rgba)
-    except (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error) as error:
+    # Whatever a damaged file makes Pillow raise: SyntaxError, IndexError, zlib.error and more.
+    except Exception as error:
         raise _damaged(str(error) or type(error).__name__, where) from None
 
 
