@@ -33,7 +33,7 @@ TRAIN = [
 ]
 # Google's TPU compiler, for machines without a TPU: pipeline/tpu/worker.py names the versions, too.
 # Not for one that has a TPU: TensorFlow for TPUs needs the libtpu of the extra `tpu`.
-TPU_CHECK = ["jax==0.10.2", "jaxlib==0.10.2", "libtpu==0.0.52"]
+TPU_CHECK = ["jax==0.10.2", "jaxlib==0.10.2", "libtpu==0.0.52; sys_platform == 'linux'"]
 # With a limit to what a server may ask to wait.
 PIPELINE = ["kfp>=2.16.1,<2.18", "PyYAML>=6", "urllib3>=2.6"]
 # TensorFlow 2.21 no longer brings it; the version that TensorFlow for TPUs wants.

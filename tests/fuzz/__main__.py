@@ -1,7 +1,8 @@
 """Fuzzing guided by coverage: `python -m tests.fuzz TARGET SECONDS`; libFuzzer by atheris.
 
-What made a target fail is written to .fuzz/TARGET/, and belongs into tests/fuzz/findings/TARGET/, where
-each run of the tests reads it. What covered new code is kept in .fuzz/TARGET/corpus, and begun with.
+What made a target fail is written to .fuzz/TARGET/, and belongs into tests/fuzz/findings/TARGET/,
+where each run of the tests reads it. What covered new code is kept in .fuzz/TARGET/corpus, and
+begun with.
 """
 
 import hashlib

@@ -1,9 +1,10 @@
 """What reads bytes from outside, as functions of bytes: they come to something, or are refused.
 
-Whatever else one raises is a finding. What is behind a checksum is looked at with one that fits, too,
-or nothing would get past it.
+Whatever else one raises is a finding. What is behind a checksum is looked at with one that fits,
+too, or nothing would get past it.
 """
 
+import contextlib
 import io
 import os
 import struct
@@ -148,10 +149,8 @@ def yaml(data):
         lambda: graph.require_plain(pipeline),
         lambda: graph.require_here(pipeline),
     ):
-        try:
+        with contextlib.suppress(UsageError):
             look()
-        except UsageError:
-            pass
     assert parse(toy.text(pipeline.document)).parameters == pipeline.parameters
     return True
 
