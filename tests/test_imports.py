@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+from idxpipe.pipeline.cli.commands import COMMANDS
+
 HEAVY = {
     "tensorflow",
     "keras",
@@ -63,6 +65,22 @@ def test_the_stages_are_light_until_they_run():
 
 def test_help_needs_neither_numpy_nor_what_draws():
     assert not {"numpy", "rich", "jinja2"} & loaded_by(COMMAND.format(["run", "--help"]))
+
+
+COMMAND_MODULES = {f"idxpipe.pipeline.cli.{entry.module}" for entry in COMMANDS.values()}
+
+
+@pytest.mark.parametrize("words", [["--help"], ["--version"], []])
+def test_what_asks_of_all_commands_loads_none(words):
+    loaded = loaded_by(COMMAND.format(words))
+    assert not loaded & COMMAND_MODULES
+    assert not loaded & {"idxpipe.pipeline.catalogue", "dataclasses", "inspect", "logging"}
+    assert len([name for name in loaded if name.startswith("idxpipe")]) < 20
+
+
+def test_a_command_loads_no_other():
+    loaded = loaded_by(COMMAND.format(["params", "seed"]))
+    assert loaded & COMMAND_MODULES == {"idxpipe.pipeline.cli.tools.params"}
 
 
 def test_no_module_imports_itself_by_a_detour():

@@ -1,4 +1,4 @@
-"""What a command is: its name and help, its flags, and what it comes to."""
+"""What a command is: its flags, and what it comes to; commands.py has its name."""
 
 import argparse
 from collections.abc import Iterable
@@ -26,15 +26,7 @@ class Outcome:
 
 
 class Command(Protocol):
-    """A module of this package that is a command.
-
-    Attributes:
-        NAME: What it is called.
-        HELP: One line that says what it does, without capital and full stop.
-    """
-
-    NAME: str
-    HELP: str
+    """A module of this package that is a command."""
 
     def add_flags(self, parser: argparse.ArgumentParser, /) -> None:
         """Add its flags and positional arguments."""

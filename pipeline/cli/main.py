@@ -10,65 +10,28 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import TYPE_CHECKING, Any
 
 from idxpipe import __version__
 from idxpipe.components.core.errors import PREFIX, IdxpipeError, SetupError, missing
-from idxpipe.components.core.events import listening
-from idxpipe.components.core.narration import give_up, narrate_logs, silence, tell
-from idxpipe.pipeline.cli.command import Command, Outcome
+from idxpipe.components.core.narration import give_up, silence, tell
+from idxpipe.pipeline.cli.commands import COMMANDS, GROUPS, WORK
 from idxpipe.pipeline.cli.parsing import EXIT_CODES, Parser, check_words
-from idxpipe.pipeline.cli.runs import (
-    accept,
-    clean,
-    diff,
-    list_runs,
-    log,
-    pin,
-    report,
-    resume,
-    rm,
-    run,
-    show,
-    sweep,
-    tensorboard,
-    unpin,
-)
-from idxpipe.pipeline.cli.runs import open as open_
-from idxpipe.pipeline.cli.services import cancel, list_jobs, logs, schedule, status, submit, wait
-from idxpipe.pipeline.cli.stages import (
-    convert,
-    evaluate,
-    export,
-    fetch,
-    import_data,
-    predict,
-    records,
-    train,
-    validate,
-)
-from idxpipe.pipeline.cli.tools import compile as compile_
-from idxpipe.pipeline.cli.tools import completion, doctor, image_tag, params, plan, tpu_check
+
+if TYPE_CHECKING:
+    from idxpipe.pipeline.cli.command import Outcome
 
 # Set by a shell that asks what may follow, as argcomplete's shell code does.
 COMPLETING = "_ARGCOMPLETE"
-GROUPS: dict[str, tuple[Command, ...]] = {
-    "the pipeline on this machine": (run, resume, accept, sweep),
-    "its runs": (list_runs, show, open_, diff, report, log, tensorboard, clean, rm, pin, unpin),
-    "single stages": (validate, convert, train, evaluate),
-    "datasets and models": (fetch, import_data, records, export, predict),
-    "Vertex AI and Kubeflow": (submit, status, wait, cancel, logs, list_jobs, schedule),
-    "tools": (params, compile_, doctor, plan, image_tag, tpu_check, completion),
-}
-# Commands that do something; others only tell.
-_WORK = {*GROUPS["the pipeline on this machine"], *GROUPS["single stages"]}
-COMMANDS = {command.NAME: command for group in GROUPS.values() for command in group}
+# Alone, these ask of all commands, and no command's flags are needed for an answer.
+_ABOUT: tuple[list[str], ...] = ([], ["--help"], ["-h"], ["--version"])
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return the exit code."""
     _open_streams()
     words = sys.argv[1:] if argv is None else list(argv)
-    parser = build_parser()
+    parser = build_parser(_asked_for(words))
     if COMPLETING in os.environ:
         from idxpipe.pipeline.cli.completing import complete
 
@@ -76,29 +39,50 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not words:
         parser.print_help(sys.stderr)
         return 2
+    as_json = "--json" in words
     try:
         check_words(parser, words)
-        args = parser.parse_args(words)
-        narrate_logs()
-        with _progress(quiet=args.quiet):
-            outcome: Outcome = args.command.run(args)
+        outcome = _run(parser, words)
     except IdxpipeError as error:
-        outcome = Outcome({}, error=error)
+        return _end(error, {}, as_json=as_json)
     except ModuleNotFoundError as error:
         absent = missing(error)
         if absent is None:
             raise
-        outcome = Outcome({}, error=absent)
+        return _end(absent, {}, as_json=as_json)
     except KeyboardInterrupt:
         tell("interrupted")
         return 130
-    as_json = "--json" in words
     if outcome.error:
-        tell(f"{PREFIX}{outcome.error}")
-        data = {"error": outcome.error.to_json(), **outcome.data}
-        _print([json.dumps(data, indent=2)] if as_json else [])
-        return outcome.error.exit_code
-    return _show(outcome, as_json=as_json, does_work=args.command in _WORK)
+        return _end(outcome.error, outcome.data, as_json=as_json)
+    return _show(outcome, as_json=as_json, does_work=words[0] in WORK)
+
+
+def _asked_for(words: Sequence[str]) -> Iterable[str]:
+    """Return the commands whose flags are needed to understand `words`."""
+    if COMPLETING in os.environ:
+        return COMMANDS
+    if list(words) in _ABOUT:
+        return ()
+    return words[:1] if words[0] in COMMANDS else COMMANDS
+
+
+def _run(parser: Parser, words: Sequence[str]) -> "Outcome":
+    args = parser.parse_args(words)
+    from idxpipe.pipeline.cli.logs import narrate_logs
+
+    narrate_logs()
+    with _progress(quiet=args.quiet):
+        outcome: Outcome = args.command.run(args)
+    return outcome
+
+
+def _end(error: IdxpipeError, data: Any, *, as_json: bool) -> int:
+    """Tell what a command ended in; return the exit code."""
+    tell(f"{PREFIX}{error}")
+    text = json.dumps({"error": error.to_json(), **data}, indent=2)
+    _print([text] if as_json else [])
+    return error.exit_code
 
 
 def _open_streams() -> None:
@@ -112,6 +96,8 @@ def _open_streams() -> None:
 
 @contextmanager
 def _silent() -> Iterator[None]:
+    from idxpipe.components.core.events import listening
+
     with silence(), listening(lambda event: None):
         yield
 
@@ -127,11 +113,11 @@ def _progress(*, quiet: bool) -> AbstractContextManager[object]:
     return Bars()
 
 
-def build_parser() -> Parser:
-    """Return the parser of all commands."""
+def build_parser(names: Iterable[str] = tuple(COMMANDS)) -> Parser:
+    """Return the parser, with the flags of the commands of these names; its help lists all."""
     width = max(map(len, COMMANDS))
     groups = [
-        "\n".join([f"{title}:", *(f"  {c.NAME:<{width}}  {c.HELP}" for c in commands)])
+        "\n".join([f"{title}:", *(f"  {c.name:<{width}}  {c.help}" for c in commands)])
         for title, commands in GROUPS.items()
     ]
     parser = Parser(
@@ -144,8 +130,9 @@ def build_parser() -> Parser:
     subparsers = parser.add_subparsers(
         prog="idxpipe", required=True, metavar="COMMAND", help=argparse.SUPPRESS
     )
-    for name, command in COMMANDS.items():
-        text = f"{command.HELP[0].upper()}{command.HELP[1:]}."
+    for name in names:
+        command, about = COMMANDS[name].load(), COMMANDS[name].help
+        text = f"{about[0].upper()}{about[1:]}."
         own = subparsers.add_parser(name, description=text, epilog=EXIT_CODES)
         own.add_argument("--json", action="store_true", help="print one JSON document on stdout")
         own.add_argument("--quiet", action="store_true", help="say nothing on stderr but errors")
@@ -156,7 +143,7 @@ def build_parser() -> Parser:
     return parser
 
 
-def _show(outcome: Outcome, *, as_json: bool, does_work: bool) -> int:
+def _show(outcome: "Outcome", *, as_json: bool, does_work: bool) -> int:
     """Print an outcome; return the exit code, as its lines may still fail while they are made."""
     text = [outcome.text] if isinstance(outcome.text, str) else outcome.text
     try:

@@ -7,9 +7,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import Any, NoReturn
 
-from idxpipe.components.core.config import flag
 from idxpipe.components.core.errors import PREFIX, UsageError
-from idxpipe.pipeline.catalogue import PARAMETERS
 
 EXIT_CODES = """\
 exit codes: 0 done, 1 a defect of idxpipe, 2 usage, 3 bad data, 4 gate not passed,
@@ -88,6 +86,9 @@ def check_words(parser: Parser, words: Sequence[str]) -> None:
 
 def _remedy(parser: Parser, given: str, value: str) -> str:
     """Return what could be meant by a flag that there is not."""
+    from idxpipe.components.core.config import flag
+    from idxpipe.pipeline.catalogue import PARAMETERS
+
     near = _nearest(given, parser.flags)
     if "--set" in parser.flags and not near:
         parameter = _nearest(given, map(flag, PARAMETERS))

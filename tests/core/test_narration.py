@@ -1,8 +1,7 @@
-import logging
 import subprocess
 import sys
 
-from idxpipe.components.core.narration import narrate_logs, say, silence, tell
+from idxpipe.components.core.narration import say, silence, tell
 
 
 def test_silence_keeps_words_back_but_not_errors(capsys):
@@ -12,19 +11,6 @@ def test_silence_keeps_words_back_but_not_errors(capsys):
     assert capsys.readouterr().err == "error: a word\n"
     say("a word")
     assert capsys.readouterr().err == "a word\n"
-
-
-def test_a_warning_of_a_library_is_one_line(capsys):
-    root = logging.getLogger()
-    before = root.handlers[:]
-    try:
-        narrate_logs()
-        narrate_logs()
-        root.warning("first\nsecond")
-        root.warning("Traceback ...\n  more\nValueError: last")
-    finally:
-        root.handlers[:] = before
-    assert capsys.readouterr().err.splitlines() == ["first", "ValueError: last"]
 
 
 def test_a_full_disk_behind_stderr_is_no_failure():

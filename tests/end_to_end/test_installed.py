@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from idxpipe.pipeline.cli.main import COMMANDS
+from idxpipe.pipeline.cli.commands import COMMANDS
 from tests.emulators import ABSENT
 from tests.idxfiles import make_arrays, write_data_set
 

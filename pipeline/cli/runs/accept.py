@@ -5,9 +5,6 @@ import argparse
 from idxpipe.pipeline.cli.command import Outcome
 from idxpipe.pipeline.cli.flags import add_root, add_text
 
-NAME = "accept"
-HELP = "take a stage's last result although code or versions have changed since"
-
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Add the stage, and the run whose result it is."""

@@ -9,9 +9,6 @@ from idxpipe.pipeline.cli.flags import add_root, add_text
 if TYPE_CHECKING:
     from idxpipe.pipeline.runs.clean import Choice
 
-NAME = "clean"
-HELP = "say what old runs and unused artifacts would go, and delete them with --yes"
-
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Add which runs go."""

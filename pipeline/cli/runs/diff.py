@@ -6,9 +6,6 @@ import dataclasses
 from idxpipe.pipeline.cli.command import Outcome
 from idxpipe.pipeline.cli.runs.find import MEANS, add_places, find
 
-NAME = "diff"
-HELP = "show only what differs between two runs, and whether the difference is luck"
-
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Add the two runs."""

@@ -5,8 +5,6 @@ import argparse
 from idxpipe.pipeline.cli.command import Outcome
 from idxpipe.pipeline.cli.flags import add_root
 
-NAME = "runs"
-HELP = "list the runs below a root, the newest first"
 SORTS = ("date", "status", "time", "accuracy")
 
 

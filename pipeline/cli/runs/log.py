@@ -12,8 +12,6 @@ from idxpipe.pipeline.cli.flags import add_root
 if TYPE_CHECKING:
     from idxpipe.pipeline.state import TaskRecord
 
-NAME = "log"
-HELP = "print what a stage of a run printed"
 _POLL_SECONDS = 0.5
 
 

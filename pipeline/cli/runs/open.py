@@ -5,9 +5,6 @@ import argparse
 from idxpipe.pipeline.cli.command import Outcome
 from idxpipe.pipeline.cli.flags import add_run
 
-NAME = "open"
-HELP = "open the page of a run in the browser"
-
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Add the run."""

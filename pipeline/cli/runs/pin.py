@@ -5,9 +5,6 @@ import argparse
 from idxpipe.pipeline.cli.command import Outcome
 from idxpipe.pipeline.cli.flags import add_run
 
-NAME = "pin"
-HELP = "keep a run and all that it uses, whatever is cleaned"
-
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Add the run."""

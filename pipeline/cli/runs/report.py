@@ -6,9 +6,6 @@ from idxpipe.pipeline.cli.command import Outcome
 from idxpipe.pipeline.cli.flags import add_text
 from idxpipe.pipeline.cli.runs.find import MEANS, add_places, find
 
-NAME = "report"
-HELP = "compare runs on one page: what differs, curves, accuracy and whether that is luck"
-
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Add the runs, and where the page goes."""

@@ -5,9 +5,6 @@ import argparse
 from idxpipe.pipeline.cli.command import Outcome
 from idxpipe.pipeline.cli.flags import add_assignments, add_no_cache, add_pipeline, add_run
 
-NAME = "resume"
-HELP = "go on with a run that failed or was stopped"
-
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Add the run, and how it goes on."""

@@ -5,9 +5,6 @@ import argparse
 from idxpipe.pipeline.cli.command import Outcome
 from idxpipe.pipeline.cli.flags import add_root
 
-NAME = "rm"
-HELP = "delete runs, with the artifacts that no other run uses"
-
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Add the runs."""

@@ -27,9 +27,6 @@ if TYPE_CHECKING:
     from idxpipe.pipeline.rerun import Rerun
     from idxpipe.pipeline.runs.plan import Step
 
-NAME = "run"
-HELP = "run the compiled pipeline on this machine, with cache"
-
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Add what is run, on which data, and what of an earlier run is taken."""

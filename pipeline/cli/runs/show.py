@@ -11,9 +11,6 @@ from idxpipe.pipeline.cli.runs.find import MEANS, add_places, find
 if TYPE_CHECKING:
     from idxpipe.pipeline.state import RunRecord
 
-NAME = "show"
-HELP = "show one run: its stages and why they ran, parameters, artifacts, logs"
-
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Add the run, and whether only its parameters are wanted."""

@@ -11,9 +11,6 @@ from idxpipe.pipeline.cli.services.flags import add_poll, add_vertex
 if TYPE_CHECKING:
     from idxpipe.pipeline.runs.sweep import Standing, Trainer, Trial
 
-NAME = "sweep"
-HELP = "train with every combination of some parameters, and evaluate the best"
-
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Add what varies, and the data."""

@@ -10,9 +10,6 @@ from idxpipe.pipeline.cli.flags import add_root
 if TYPE_CHECKING:
     from idxpipe.pipeline.state import RunRecord
 
-NAME = "tensorboard"
-HELP = "look at the trainings of runs in TensorBoard, with what differs in their names"
-
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Add the runs."""

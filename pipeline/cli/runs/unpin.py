@@ -5,9 +5,6 @@ import argparse
 from idxpipe.pipeline.cli.command import Outcome
 from idxpipe.pipeline.cli.flags import add_run
 
-NAME = "unpin"
-HELP = "let a run go again when runs are cleaned"
-
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Add the run."""

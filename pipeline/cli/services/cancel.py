@@ -6,8 +6,6 @@ from idxpipe.pipeline.cli.command import Outcome
 from idxpipe.pipeline.cli.services.flags import add_one_job
 from idxpipe.pipeline.cli.services.service import service_of
 
-NAME = "cancel"
-HELP = "cancel such a run"
 add_flags = add_one_job
 
 

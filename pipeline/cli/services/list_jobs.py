@@ -8,9 +8,6 @@ from idxpipe.pipeline.cli.flags import add_text
 from idxpipe.pipeline.cli.services.flags import add_service
 from idxpipe.pipeline.cli.services.service import service_of
 
-NAME = "list"
-HELP = "list such runs, the newest first"
-
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Add the service, and which runs of it."""

@@ -6,9 +6,6 @@ from idxpipe.pipeline.cli.command import Outcome
 from idxpipe.pipeline.cli.services.flags import add_one_job
 from idxpipe.pipeline.cli.services.service import service_of
 
-NAME = "logs"
-HELP = "say where the logs of such a run are"
-
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Add the run and the stage."""

@@ -16,8 +16,6 @@ from idxpipe.pipeline.cli.services.wording import flags, id_of
 if TYPE_CHECKING:
     from idxpipe.pipeline.vertex.client import Vertex
 
-NAME = "schedule"
-HELP = "run the pipeline on Vertex AI again and again"
 _CRON = re.compile(r"((CRON_)?TZ=[A-Za-z0-9_+\-/]+ )?([0-9A-Za-z*/,\-]+ ){4}[0-9A-Za-z*/,\-]+")
 
 

@@ -8,9 +8,6 @@ from idxpipe.pipeline.cli.flags import add_minutes, add_stages, add_text
 from idxpipe.pipeline.cli.services.flags import add_dry_run, add_job, add_poll, add_service
 from idxpipe.pipeline.cli.services.options import poll_of
 
-NAME = "submit"
-HELP = "run the pipeline on Vertex AI or Kubeflow"
-
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Add the service, the job and what happens with it."""

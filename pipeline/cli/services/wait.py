@@ -7,9 +7,6 @@ from idxpipe.pipeline.cli.services.flags import add_one_job, add_poll
 from idxpipe.pipeline.cli.services.options import poll_of
 from idxpipe.pipeline.cli.services.service import service_of
 
-NAME = "wait"
-HELP = "follow such a run to its end; exit as it did"
-
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Add the run, and how often to look."""

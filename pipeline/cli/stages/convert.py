@@ -14,9 +14,6 @@ from idxpipe.components.core.idx.layout import LayoutConfig
 from idxpipe.pipeline.cli.command import Outcome
 from idxpipe.pipeline.cli.flags import add_config, add_required, add_text, read_config
 
-NAME = "convert"
-HELP = "convert IDX files to TFRecord shards with Beam"
-
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Add what is converted, where to, and how."""

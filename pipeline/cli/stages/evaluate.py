@@ -16,9 +16,6 @@ from idxpipe.pipeline.cli.flags import (
     read_config,
 )
 
-NAME = "evaluate"
-HELP = "evaluate a model on a dataset"
-
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Add the dataset, the model, the output and what passes."""

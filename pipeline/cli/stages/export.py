@@ -7,9 +7,6 @@ from idxpipe.components.convert.config import EXPORTS
 from idxpipe.pipeline.cli.command import Outcome
 from idxpipe.pipeline.cli.flags import add_required, add_root
 
-NAME = "export"
-HELP = "write a dataset as IDX, NumPy or PNG files again"
-
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Add the dataset, the format and the folder."""

@@ -10,8 +10,6 @@ from idxpipe.components.fetch.catalogue import DATA_SETS, Download
 from idxpipe.pipeline.cli.command import Outcome
 from idxpipe.pipeline.cli.flags import add_text
 
-NAME = "fetch"
-HELP = "fetch MNIST, Fashion-MNIST, KMNIST, EMNIST or QMNIST, checked and resumable"
 _SAY_SECONDS = 5.0
 
 

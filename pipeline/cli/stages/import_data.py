@@ -16,9 +16,6 @@ from idxpipe.pipeline.cli.flags import add_parameter, add_required, read_config
 if TYPE_CHECKING:
     from idxpipe.components.intake.stage import Imported
 
-NAME = "import"
-HELP = "make IDX files from folders of images, NumPy files, CSV files or a zip of these"
-
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Add the source, the folder, and what is done about images that differ."""

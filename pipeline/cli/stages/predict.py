@@ -13,8 +13,6 @@ from idxpipe.pipeline.cli.flags import add_config, add_made, add_root, read_conf
 if TYPE_CHECKING:
     from idxpipe.components.evaluate.predict import Prediction, Task
 
-NAME = "predict"
-HELP = "classify images with a trained model"
 TABLE, JSONL = FORMATS = ("table", "jsonl")
 
 

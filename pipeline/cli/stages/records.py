@@ -6,9 +6,6 @@ import dataclasses
 from idxpipe.pipeline.cli.command import Outcome
 from idxpipe.pipeline.cli.flags import add_root
 
-NAME = "records"
-HELP = "check every record of a dataset, show the first"
-
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Add the dataset, and how many examples to draw."""

@@ -15,9 +15,6 @@ from idxpipe.pipeline.cli.flags import (
     read_config,
 )
 
-NAME = "train"
-HELP = "train a model on a dataset, or go on training it"
-
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Add the dataset, the output and every hyperparameter."""

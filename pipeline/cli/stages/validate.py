@@ -7,9 +7,6 @@ from idxpipe.components.validate.config import HEADERS, ValidateConfig
 from idxpipe.pipeline.cli.command import Outcome
 from idxpipe.pipeline.cli.flags import add_config, add_text, read_config
 
-NAME = "validate"
-HELP = "check IDX files and take their fingerprints"
-
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Add what is checked, and where the reports go."""

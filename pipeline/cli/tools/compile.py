@@ -10,9 +10,6 @@ from idxpipe.pipeline.cli.command import Outcome
 from idxpipe.pipeline.cli.flags import add_parameter, add_text
 from idxpipe.pipeline.vertex.targets import TARGETS
 
-NAME = "compile"
-HELP = "write pipeline.yaml from its definition"
-
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Add the choices of compile time: image, accelerator, registry."""

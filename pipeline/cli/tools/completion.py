@@ -4,8 +4,6 @@ import argparse
 
 from idxpipe.pipeline.cli.command import Outcome
 
-NAME = "completion"
-HELP = "print what bash, zsh or fish needs to complete idxpipe's words"
 SHELLS = ("bash", "zsh", "fish")
 
 

@@ -7,9 +7,6 @@ from idxpipe.pipeline.cli.command import Outcome
 from idxpipe.pipeline.cli.flags import add_pipeline, add_place, add_required, add_text
 from idxpipe.pipeline.vertex.targets import TARGETS
 
-NAME = "doctor"
-HELP = "check all that a run on Vertex AI needs, before it"
-
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Add what a run would be given."""

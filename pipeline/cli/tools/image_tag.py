@@ -5,9 +5,6 @@ import argparse
 from idxpipe.pipeline.cli.command import Outcome
 from idxpipe.pipeline.cli.flags import add_text
 
-NAME = "image-tag"
-HELP = "print the tag of the container images of this code"
-
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Add the folder of the code."""

@@ -11,9 +11,6 @@ from idxpipe.pipeline.catalogue import PARAMETERS, stages_of
 from idxpipe.pipeline.cli.command import Outcome
 from idxpipe.pipeline.cli.flags import default_of
 
-NAME = "params"
-HELP = "list the pipeline's parameters, or explain some of them"
-
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Add the parameters that are asked for."""

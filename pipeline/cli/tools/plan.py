@@ -9,9 +9,6 @@ from idxpipe.pipeline.cli.flags import add_minutes, add_pipeline, read_minutes
 if TYPE_CHECKING:
     from idxpipe.pipeline.preflight.prices import Estimate
 
-NAME = "plan"
-HELP = "estimate what a run on Vertex AI costs, from a dated price table"
-
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Add the pipeline and the durations."""

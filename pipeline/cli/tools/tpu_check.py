@@ -16,8 +16,6 @@ from idxpipe.pipeline.cli.flags import add_config, add_parameter, read_config
 if TYPE_CHECKING:
     from idxpipe.components.train.lowering.programs import Images, Program
 
-NAME = "tpu-check"
-HELP = "compile a recipe's functions for TPUs, on a machine that has none"
 DEFAULT = "v5e:2x2"
 
 

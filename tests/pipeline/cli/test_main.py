@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from idxpipe.pipeline.cli.main import COMMANDS, build_parser, main
+from idxpipe.pipeline.cli.commands import COMMANDS
+from idxpipe.pipeline.cli.main import build_parser, main
+from idxpipe.pipeline.cli.tools import image_tag
 from tests.idxfiles import write_data_set
 
 
@@ -47,6 +49,18 @@ def test_alone_it_prints_the_help(capsys):
         assert f"\n  {name} " in err
 
 
+def test_a_command_that_there_is_not_is_answered_with_the_nearest(capsys):
+    assert main(["valdate", "--data", "x"]) == 2
+    assert "did you mean validate?" in capsys.readouterr().err
+
+
+def test_a_flag_before_the_command_is_told_from_a_command_that_there_is_not(capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(["--quite", "runs"])
+    assert caught.value.code == 2
+    assert "unrecognized arguments: --quite" in capsys.readouterr().err
+
+
 def test_a_closed_pipe_is_no_error(idx_files):
     command = f"{sys.executable} -m idxpipe.pipeline.cli.main validate --data {idx_files} | true"
     done = subprocess.run(
@@ -61,7 +75,7 @@ def test_what_an_extra_brings_is_named_where_it_is_missing(module, extra, monkey
     def run(args):
         raise ModuleNotFoundError("No module", name=module)
 
-    monkeypatch.setattr(COMMANDS["image-tag"], "run", run)
+    monkeypatch.setattr(image_tag, "run", run)
     assert main(["image-tag"]) == 5
     assert f"idxpipe[{extra}]" in capsys.readouterr().err
 
@@ -70,7 +84,7 @@ def test_another_missing_module_is_a_defect_of_ours(monkeypatch):
     def run(args):
         raise ModuleNotFoundError("No module", name="idxpipe.nowhere")
 
-    monkeypatch.setattr(COMMANDS["image-tag"], "run", run)
+    monkeypatch.setattr(image_tag, "run", run)
     with pytest.raises(ModuleNotFoundError):
         main(["image-tag"])
 
