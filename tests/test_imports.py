@@ -83,6 +83,11 @@ def test_a_command_loads_no_other():
     assert loaded & COMMAND_MODULES == {"idxpipe.pipeline.cli.tools.params"}
 
 
+def test_a_table_in_a_pipe_needs_neither_what_draws_nor_records_of_runs():
+    loaded = loaded_by(COMMAND.format(["validate", "--data", "data/mnist"]))
+    assert not {"rich.console", "rich.table", "idxpipe.pipeline.state"} & loaded
+
+
 def test_no_module_imports_itself_by_a_detour():
     grimp = pytest.importorskip("grimp")
     graph = grimp.build_graph("idxpipe", exclude_type_checking_imports=True)

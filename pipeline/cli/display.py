@@ -1,67 +1,21 @@
-"""What is drawn on a terminal: tables, and the stages of a run as they go; plain text in a pipe.
+"""The stages of a run as they go, drawn on a terminal; plain text in a pipe.
 
 rich draws; it leaves colour out where the output is not a terminal or `NO_COLOR` is set.
 """
 
-import io
-import re
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable
 from types import TracebackType
-from typing import Any, Self, TextIO
+from typing import Self, TextIO
 
-from rich.cells import cell_len
-from rich.console import Console, JustifyMethod, RenderableType
-from rich.table import Table
+from rich.console import RenderableType
 from rich.text import Text
 
-from idxpipe.components.core.printable import printable
 from idxpipe.pipeline.cli import bars
+from idxpipe.pipeline.cli.tables import drawn, table
 from idxpipe.pipeline.progress import WORDS, Lines, Running, line_of
 from idxpipe.pipeline.state import RunRecord, Status, TaskRecord, duration
-
-_STYLES = {
-    "done": "green",
-    "cached": "cyan",
-    "failed": "bold red",
-    "cancelled": "yellow",
-    "running": "bold",
-}
-# Wider than any row: a row is never wrapped, a terminal does that itself.
-_WIDTH = 100_000
-_NUMBER = re.compile(r"-?[\d,]*\.?\d*|unknown")
-
-
-def table(*head: str, rows: Iterable[Sequence[Any]]) -> str:
-    """Return a table as text: numbers to the right, words for states in colour on a terminal.
-
-    Args:
-        head: Names of the columns.
-        rows: Cells of each row.
-    """
-    # Names of files and objects, and what a service says, are among them.
-    found = [[printable(str(cell), _WIDTH) for cell in row] for row in rows]
-    if not sys.stdout.isatty():
-        return _plain(head, found)
-    stream = io.StringIO()
-    console = Console(
-        file=stream, width=_WIDTH, force_terminal=sys.stdout.isatty(), markup=False, emoji=False
-    )
-    console.print(_table(head, found), highlight=False)
-    return "\n".join(line.rstrip() for line in stream.getvalue().splitlines())
-
-
-def _plain(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return what rich draws without a terminal, a hundred times as fast: a list may be long."""
-    columns = []
-    for name, cells in _columns(head, rows):
-        width = max(map(cell_len, [name, *cells]))
-        right = _is_numeric(name, cells)
-        gaps = [" " * (width - cell_len(cell)) for cell in (name, *cells)]
-        texts = zip((name, *cells), gaps, strict=True)
-        columns.append([gap + cell if right else cell + gap for cell, gap in texts])
-    return "\n".join("  ".join(line).rstrip() for line in zip(*columns, strict=True))
 
 
 def stages(record: RunRecord) -> str:
@@ -129,7 +83,7 @@ class Stages(_Painter):
 
     def _draw(self) -> RenderableType:
         rows = [[str(cell) for cell in row] for row in self._rows]
-        return _table(_HEAD, rows) if rows else Text("")
+        return drawn(_HEAD, rows) if rows else Text("")
 
 
 class Changes:
@@ -163,24 +117,3 @@ def _rows(record: RunRecord) -> list[tuple[str, str, str]]:
         if task.kind == "container"
     ]
     return [*rows, ("total", "", duration(record.seconds))]
-
-
-def _columns(
-    head: Sequence[str], rows: Sequence[Sequence[str]]
-) -> Iterator[tuple[str, tuple[str, ...]]]:
-    yield from zip(head, zip(*rows, strict=True) if rows else [()] * len(head), strict=True)
-
-
-def _is_numeric(name: str, cells: Sequence[str]) -> bool:
-    numeric = all(map(_NUMBER.fullmatch, cells)) and any(map(str.isdigit, "".join(cells)))
-    return name == "time" or numeric
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
-    made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for name, cells in _columns(head, rows):
-        side: JustifyMethod = "right" if _is_numeric(name, cells) else "left"
-        made.add_column(Text(name), justify=side, no_wrap=True)
-    for row in rows:
-        made.add_row(*(Text(cell, style=_STYLES.get(cell, "")) for cell in row))
-    return made

@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> Outcome:
 
 def throw_away(args: argparse.Namespace, choice: "Choice") -> Outcome:
     """Tell what would go with some runs, or delete it."""
-    from idxpipe.pipeline.cli.display import table
+    from idxpipe.pipeline.cli.tables import table
     from idxpipe.pipeline.runs import clean
     from idxpipe.pipeline.runs.listing import size
 

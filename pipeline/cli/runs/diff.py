@@ -17,7 +17,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> Outcome:
     """Compare two runs."""
-    from idxpipe.pipeline.cli.display import table
+    from idxpipe.pipeline.cli.tables import table
     from idxpipe.pipeline.runs.diff import diff, luck
 
     first, second = (find(given, args) for given in (args.first, args.second))

@@ -130,7 +130,7 @@ def start(job: "Rerun", args: argparse.Namespace) -> Outcome:
 
 def _plan(job: "Rerun", args: argparse.Namespace) -> Outcome:
     from idxpipe.pipeline import launch
-    from idxpipe.pipeline.cli.display import table
+    from idxpipe.pipeline.cli.tables import table
     from idxpipe.pipeline.runs.plan import plan
 
     launch.check(job, args.root)

@@ -35,7 +35,7 @@ def run(args: argparse.Namespace) -> Outcome:
 
 
 def _text(record: "RunRecord") -> str:
-    from idxpipe.pipeline.cli.display import table
+    from idxpipe.pipeline.cli.tables import table
     from idxpipe.pipeline.progress import WORDS
     from idxpipe.pipeline.runs import links, listing, reference
     from idxpipe.pipeline.state import duration

@@ -115,7 +115,7 @@ def _words(trial: "Trial", vary: list[str]) -> str:
 
 
 def _text(board: "list[Standing]", vary: list[str], record: dict[str, Any]) -> str:
-    from idxpipe.pipeline.cli.display import table
+    from idxpipe.pipeline.cli.tables import table
 
     rows = [
         (

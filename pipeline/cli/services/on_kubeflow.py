@@ -109,7 +109,7 @@ class OnKubeflow:
 
     def list(self, limit: int, expression: str) -> Outcome:
         """List runs."""
-        from idxpipe.pipeline.cli.display import table
+        from idxpipe.pipeline.cli.tables import table
 
         if expression:
             raise UsageError(

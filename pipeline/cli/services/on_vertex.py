@@ -139,7 +139,7 @@ class OnVertex:
 
     def list(self, limit: int, expression: str) -> Outcome:
         """List runs."""
-        from idxpipe.pipeline.cli.display import table
+        from idxpipe.pipeline.cli.tables import table
 
         vertex = vertex_at(self.project, self.region, self.endpoint)
         jobs = vertex.jobs(expression, limit)

@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> Outcome:
 
 
 def _list(vertex: "Vertex") -> Outcome:
-    from idxpipe.pipeline.cli.display import table
+    from idxpipe.pipeline.cli.tables import table
 
     found = vertex.schedules()
     rows = [

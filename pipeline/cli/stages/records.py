@@ -19,7 +19,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> Outcome:
     """Check a dataset and show its first examples."""
     from idxpipe.components.convert.records import check_records, first_examples
-    from idxpipe.pipeline.cli.display import table
+    from idxpipe.pipeline.cli.tables import table
     from idxpipe.pipeline.runs.reference import TRAINING, resolve
 
     records = resolve(args.records, args.root, TRAINING)

@@ -18,7 +18,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> Outcome:
     """Check a data set."""
     from idxpipe.components.validate.stage import validate
-    from idxpipe.pipeline.cli.display import table
+    from idxpipe.pipeline.cli.tables import table
 
     config = read_config(args, ValidateConfig)
     files = find_files(read_config(args, DataConfig))

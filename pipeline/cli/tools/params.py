@@ -34,7 +34,7 @@ def run(args: argparse.Namespace) -> Outcome:
     data = [_data(field) for field in found.values()]
     if names:
         return Outcome(data, "\n\n".join(map(_text, found.values())))
-    from idxpipe.pipeline.cli.display import table
+    from idxpipe.pipeline.cli.tables import table
 
     rows = [
         (name, ", ".join(stages_of(name)), _kind(field), _allowed(field), _default(field))

@@ -29,7 +29,7 @@ def run(args: argparse.Namespace) -> Outcome:
 
 def text(estimate: "Estimate") -> str:
     """Return an estimate as a table, and what has to be said of it."""
-    from idxpipe.pipeline.cli.display import table
+    from idxpipe.pipeline.cli.tables import table
 
     rows = [
         (

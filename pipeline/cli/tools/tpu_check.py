@@ -63,7 +63,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> Outcome:
     """Compile for every topology; exit code 5 if something does not compile or fit."""
     from idxpipe.components.core.tf_host import quiet_import
-    from idxpipe.pipeline.cli.display import table
+    from idxpipe.pipeline.cli.tables import table
     from idxpipe.pipeline.tpu.check import Recipe, check
     from idxpipe.pipeline.tpu.compiler import check_installed
     from idxpipe.pipeline.tpu.table import HEAD, LIMITS, notes, rows

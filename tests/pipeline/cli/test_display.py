@@ -2,10 +2,8 @@ import io
 import time
 
 import pytest
-from rich.console import Console
 
-from idxpipe.pipeline.cli import display
-from idxpipe.pipeline.cli.display import Changes, Live, Stages, stages, table
+from idxpipe.pipeline.cli.display import Changes, Live, Stages, stages
 from idxpipe.pipeline.progress import Lines
 from idxpipe.pipeline.state import RunRecord, Status, TaskRecord
 from tests.terminal import screen
@@ -73,17 +71,6 @@ class Terminal(io.StringIO):
         return True
 
 
-def test_a_table_is_plain_and_unwrapped_in_a_pipe(capsys):
-    uri = "gs://bucket/" + "folder/" * 40
-    text = table("file", "records", "uri", rows=[("a", 60_000, uri), ("bb", 5, "[red]x[/red]")])
-    assert text.splitlines() == [
-        "file  records  uri",
-        f"a       60000  {uri}",
-        "bb          5  [red]x[/red]",
-    ]
-    assert table("run", "status", rows=[]) == "run  status"
-
-
 def test_states_have_colours_on_a_terminal_unless_refused(monkeypatch):
     monkeypatch.setattr("sys.stdout", Terminal())
     monkeypatch.setenv("TERM", "xterm-256color")
@@ -107,22 +94,3 @@ def test_changes_are_told_once():
         show(RECORD)
         show(RECORD)
     assert stream.getvalue().count("failed in") == 1
-
-
-def test_a_pipe_gets_what_rich_would_draw():
-    rows = [["a", "1.5", "日本", "3 min"], ["longer", "200", "x", ""], ["", "-", "né", "10 s"]]
-    head = ("name", "number", "wide", "time")
-    stream = io.StringIO()
-    Console(file=stream, width=1000).print(display._table(head, rows), highlight=False)
-    drawn = "\n".join(line.rstrip() for line in stream.getvalue().splitlines())
-    assert display._plain(head, rows) == drawn
-    assert display._plain(head, []) == "name  number  wide  time"
-
-
-@pytest.mark.parametrize("terminal", [False, True])
-def test_what_comes_from_outside_is_only_shown(monkeypatch, terminal):
-    monkeypatch.setattr("sys.stdout.isatty", lambda: terminal)
-    monkeypatch.setenv("NO_COLOR", "1")
-    shown = table("name", rows=[["a\x1b[2J\r\n\u202eb"]])
-    assert "a\\x1b[2J\\r\\n\\u202eb" in shown
-    assert len(shown.splitlines()) == 2
