@@ -3,6 +3,7 @@
 Also what Beam's ``--setup_file`` takes: workers install it without TensorFlow and Kubeflow.
 """
 
+import os
 import re
 from pathlib import Path
 
@@ -13,6 +14,28 @@ HERE = Path(__file__).resolve().parent
 VERSION = re.search(
     r'^__version__ = "(.+)"$', (HERE / "idxpipe/__init__.py").read_text(), re.MULTILINE
 )[1]
+
+# The project's address, which only a release knows: .github/workflows/release.yml.
+URL = os.environ.get("IDXPIPE_URL", "").rstrip("/")
+
+
+def description() -> str:
+    """Return README for a package index, which has none of the files that its links lead to.
+
+    They lead to the release's tag at `URL`; without it they are words, and there is no picture.
+    """
+
+    def whole(link: re.Match[str]) -> str:
+        picture, words, target = link.groups()
+        if "://" in target:
+            return link[0]
+        if not URL:
+            return "" if picture else words
+        return f"{picture}[{words}]({URL}/{'raw' if picture else 'blob'}/v{VERSION}/{target})"
+
+    text = (HERE / "README.md").read_text()
+    return re.sub(r"(!?)\[([^]]+)\]\(([^()\s]+)\)", whole, text)
+
 
 WORKER = [
     line
@@ -65,8 +88,9 @@ setup(
     version=VERSION,
     description="Validate IDX files, convert them to TFRecord with Beam, train on TPU and "
     "evaluate, as one compiled Kubeflow pipeline.",
-    long_description=(HERE / "README.md").read_text(),
+    long_description=description(),
     long_description_content_type="text/markdown",
+    project_urls={"Source": URL, "Changelog": f"{URL}/blob/v{VERSION}/CHANGELOG.md"} if URL else {},
     license="Apache-2.0",
     license_files=["LICENSE", "NOTICE"],
     python_requires=">=3.11,<3.14",

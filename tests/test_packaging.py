@@ -9,6 +9,7 @@ import zipfile
 from email import message_from_bytes
 from pathlib import Path
 
+from markdown_it import MarkdownIt
 from packaging.requirements import Requirement
 
 from tests.idxfiles import make_arrays, write_data_set
@@ -71,6 +72,58 @@ def test_the_source_distribution(built):
     assert any(name.endswith("/docs/metrics.schema.json") for name in names)
     assert any(name.endswith("/idxpipe/components/convert/stage.py") for name in names)
     assert not [name for name in names if "/data/" in name or "/tests/" in name]
+
+
+def described(folder, url):
+    """Return the metadata of the distribution, as a package index gets them."""
+    for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE", "idxpipe/__init__.py"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        shutil.copy(name, folder / name)
+    (folder / "made").mkdir()
+    worker = Path("idxpipe/components/convert/beam/worker-requirements.txt")
+    (folder / worker).parent.mkdir(parents=True)
+    shutil.copy(worker, folder / worker)
+    code = (
+        "from setuptools import build_meta as b; print(b.prepare_metadata_for_build_wheel('made'))"
+    )
+    subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=folder,
+        env={**os.environ, "IDXPIPE_URL": url},
+        check=True,
+        capture_output=True,
+    )
+    (metadata,) = folder.glob("made/*/METADATA")
+    return message_from_bytes(metadata.read_bytes())
+
+
+def targets(text):
+    """Return where the links and pictures of Markdown lead, as CommonMark reads it."""
+    inline = [child for token in MarkdownIt().parse(text) for child in token.children or ()]
+    return [
+        token.attrs[name] for token in inline for name in ("href", "src") if name in token.attrs
+    ]
+
+
+def test_on_a_package_index_every_link_of_readme_leads_somewhere(tmp_path):
+    url = "https://example.org/somebody/idxpipe"
+    found = described(tmp_path, url + "/")
+    assert f"Source, {url}" in found.get_all("Project-URL")
+    within = targets(Path("README.md").read_text())
+    without = [target for target in targets(found.get_payload()) if not target.startswith(url)]
+    assert all("://" in target for target in without)
+    led = [t.removeprefix(url) for t in targets(found.get_payload()) if t.startswith(url)]
+    version = found["Version"]
+    kinds = {t: "raw" if t.endswith(".png") else "blob" for t in within if "://" not in t}
+    assert led == [f"/{kind}/v{version}/{target}" for target, kind in kinds.items()]
+    assert "docs/report.png" in kinds
+
+
+def test_without_an_address_a_package_index_gets_no_dead_link(tmp_path):
+    found = described(tmp_path, "")
+    assert found.get_all("Project-URL") is None
+    assert all("://" in target for target in targets(found.get_payload()))
+    assert "every command" in found.get_payload()
 
 
 def test_a_project_may_have_packages_of_these_names(tmp_path):
