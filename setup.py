@@ -46,11 +46,12 @@ WORKER = [
 ]
 # Images of a source that is imported.
 IMPORT = ["pillow>=11"]
+KERAS = "keras>=3.15,<3.16"
 TRAIN = [
     # Not tensorflow-cpu: it is half the download, but a GPU needs this one, the stages run the same
     # code on both, and pip does not accept one in place of the other.
     "tensorflow>=2.21,<2.22",
-    "keras>=3.15,<3.16",
+    KERAS,
     # PNG files, for predictions.
     *IMPORT,
 ]
@@ -119,11 +120,12 @@ setup(
         # Shards in Grain's random-access format.
         "array-record": ["array_record>=0.8"],
         # The CUDA libraries that TensorFlow wants on a machine with GPUs.
-        "gpu": ["tensorflow[and-cuda]>=2.21,<2.22"],
+        "gpu": [*TRAIN, "tensorflow[and-cuda]>=2.21,<2.22"],
         "dask": ["distributed>=2025.1"],
         "s3": S3,
-        "tpu": ["tensorflow-tpu==2.20.0", "libtpu==0.0.14"],
-        "tpu-check": TPU_CHECK,
+        "tpu": ["tensorflow-tpu==2.20.0", "libtpu==0.0.14", KERAS, *IMPORT],
+        # TensorFlow traces what the compiler is given.
+        "tpu-check": [*TPU_CHECK, *TRAIN],
         "test": [
             *TPU_CHECK,
             "apache-beam[gcp]>=2.77,<2.78",

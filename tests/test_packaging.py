@@ -76,7 +76,14 @@ def test_the_source_distribution(built):
 
 def described(folder, url):
     """Return the metadata of the distribution, as a package index gets them."""
-    for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE", "idxpipe/__init__.py"):
+    for name in (
+        "setup.py",
+        "pyproject.toml",
+        "README.md",
+        "LICENSE",
+        "NOTICE",
+        "idxpipe/__init__.py",
+    ):
         (folder / name).parent.mkdir(exist_ok=True)
         shutil.copy(name, folder / name)
     (folder / "made").mkdir()

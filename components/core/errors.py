@@ -30,6 +30,8 @@ CONVERT_AGAIN = (
 _EXTRAS = {
     "array_record": "array-record",
     "google_cloud_pipeline_components": "gcp",
+    "distributed": "dask",
+    **dict.fromkeys(("jax", "jaxlib", "libtpu"), "tpu-check"),
     **dict.fromkeys(
         ("tensorflow", "keras", "PIL", "kfp", "yaml", "urllib3", "tensorboard", "s3fs"), "all"
     ),
@@ -155,9 +157,16 @@ def missing(error: ModuleNotFoundError) -> SetupError | None:
         f"{package} is not installed",
         where=package,
         expected=f"idxpipe[{extra}]: idxpipe alone converts, and no more",
-        remedy=f"pip install 'idxpipe[{extra}]', from a checkout pip install '.[{extra}]', "
-        f"from a wheel pip install './idxpipe-VERSION-py3-none-any.whl[{extra}]'",
+        remedy=installing(extra),
     )
+
+
+def installing(extra: str) -> str:
+    """Return the command that adds what an extra of setup.py brings.
+
+    It takes the idxpipe that is installed, from a checkout or a wheel, too, and no other.
+    """
+    return f"pip install 'idxpipe[{extra}]'"
 
 
 def without_secrets(where: str) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from idxpipe.components.core.errors import SetupError
+from idxpipe.components.core.errors import SetupError, installing
 from idxpipe.components.core.idx.header import MAX_RECORD_BYTES
 from idxpipe.components.core.printable import printable
 from idxpipe.components.core.shapes import format_shape
@@ -85,7 +85,7 @@ def check_pillow() -> None:
             where="import",
             expected="the package pillow",
             found="none",
-            remedy="pip install 'idxpipe[import]'",
+            remedy=installing("import"),
         ) from None
 
 

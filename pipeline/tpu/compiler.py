@@ -12,14 +12,12 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from idxpipe.components.core.errors import SetupError
+from idxpipe.components.core.errors import SetupError, installing
 from idxpipe.pipeline.tpu import worker
 from idxpipe.pipeline.tpu.topology import Topology
 
 if TYPE_CHECKING:
     from idxpipe.components.train.lowering.programs import Program
-
-_INSTALL = "pip install 'idxpipe[tpu-check]', or in a checkout: pip install -e '.[tpu-check]'"
 
 # How libtpu words it, by where in the compilation it finds out.
 _SIZE = r"[\d.]+[KMGT]?"
@@ -80,7 +78,8 @@ def check_installed() -> None:
                 where=package,
                 expected=wanted,
                 found=found,
-                remedy=f"{_INSTALL}; on a TPU's own machine, use a virtual environment of its own: "
+                remedy=f"{installing('tpu-check')}; on a TPU's own machine, use a virtual "
+                "environment of its own: "
                 "TensorFlow for TPUs needs an older libtpu",
             )
 

@@ -93,10 +93,11 @@ def _creator() -> Any:
             create_custom_training_job_from_component,
         )
     except ImportError:
-        from idxpipe.components.core.errors import SetupError
+        from idxpipe.components.core.errors import SetupError, installing
 
         raise SetupError(
             "google-cloud-pipeline-components is not installed",
-            remedy="pip install google-cloud-pipeline-components==2.22.0",
+            where="google_cloud_pipeline_components",
+            remedy=installing("gcp"),
         ) from None
     return create_custom_training_job_from_component

@@ -31,7 +31,7 @@ from idxpipe.components.convert.config import DIRECT_RUNNER, ConvertConfig
 from idxpipe.components.convert.plan import ShardTask
 from idxpipe.components.convert.source import STAGING
 from idxpipe.components.core import storage
-from idxpipe.components.core.errors import FAMILY, IdxpipeError, SetupError, UsageError
+from idxpipe.components.core.errors import FAMILY, IdxpipeError, SetupError, UsageError, installing
 from idxpipe.components.core.google.auth import find_credentials
 from idxpipe.components.core.narration import say
 
@@ -239,7 +239,7 @@ def _need(module: str, runner: str, extra: str) -> None:
         raise SetupError(
             f"Beam's part for {runner} is not installed",
             where=runner,
-            remedy=f"pip install 'idxpipe[{extra}]', in the versions of requirements-test.lock",
+            remedy=installing(extra),
         )
 
 

@@ -72,7 +72,7 @@ def build_worker_package(folder: str, file_format: str) -> str:
             "the workers' package could not be built",
             where="setuptools",
             found=done.stderr.strip().splitlines()[-1],
-            remedy="pip install setuptools",
+            remedy="pip install setuptools==80.9.0",
         )
     (package,) = glob.glob(os.path.join(folder, "*.tar.gz"))
     return package

@@ -14,7 +14,7 @@ from idxpipe.components.core import storage
 from idxpipe.components.core.dataset.manifest import ARRAY_RECORD, GZIP, Dataset, Shard
 from idxpipe.components.core.dataset.tfrecord import Bytes2D
 from idxpipe.components.core.dataset.tfrecord_reader import decode, read_records
-from idxpipe.components.core.errors import CONVERT_AGAIN, DataError, SetupError
+from idxpipe.components.core.errors import CONVERT_AGAIN, DataError, SetupError, installing
 from idxpipe.components.core.fingerprint import Fingerprint
 from idxpipe.components.core.idx.content import read_chunks
 from idxpipe.components.core.transfer import download
@@ -119,7 +119,7 @@ def array_record_class(what: str) -> Any:
         raise SetupError(
             "the package array_record is not installed",
             where=f"file_format={ARRAY_RECORD}",
-            remedy="pip install 'idxpipe[array-record]', or take the file_format tfrecord",
+            remedy=f"{installing('array-record')}, or take the file_format tfrecord",
         ) from None
     return getattr(module, f"ArrayRecord{what}")
 

@@ -14,6 +14,7 @@ from idxpipe.components.core.errors import (
     SetupError,
     TransientError,
     UsageError,
+    installing,
 )
 from idxpipe.components.core.stores.ranged_stream import RangedStream
 from idxpipe.components.core.stores.spool import spool
@@ -295,13 +296,13 @@ def _file_system(scheme: str, uri: str) -> Any:
             driver: Any = fsspec.get_filesystem_class(scheme)
             return driver(use_listings_cache=False, **driver._get_kwargs_from_urls(uri))
         except ImportError as error:
-            package = {"s3": "s3fs", "http": "aiohttp", "https": "aiohttp"}.get(scheme)
+            extra = {"s3": "s3", "http": "all", "https": "all"}.get(scheme)
             hint = known_implementations.get(scheme, {}).get("err", str(error))
             raise SetupError(
                 "the package that reads this kind of storage is not installed",
                 where=f"{scheme}://",
                 found=str(error),
-                remedy=f"pip install {package}" if package else hint,
+                remedy=installing(extra) if extra else hint,
             ) from None
         except ValueError:
             raise UsageError(

@@ -26,7 +26,7 @@ def run(args: argparse.Namespace) -> Outcome:
     import sys
     from importlib.util import find_spec
 
-    from idxpipe.components.core.errors import SetupError, UsageError
+    from idxpipe.components.core.errors import SetupError, UsageError, installing
     from idxpipe.pipeline.runs import listing, trainings
     from idxpipe.pipeline.runs.reference import find_run
 
@@ -34,7 +34,7 @@ def run(args: argparse.Namespace) -> Outcome:
         raise SetupError(
             "TensorBoard is not installed",
             where="tensorboard",
-            remedy="pip install -r requirements.lock of the checkout, or pip install tensorboard",
+            remedy=installing("tensorboard"),
         )
     records: list[RunRecord] = (
         [find_run(given, args.root) for given in args.run_ids]

@@ -127,7 +127,8 @@ def test_a_fault_that_passes_is_not_seen(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("scheme", "package"), [("s3", "pip install s3fs"), ("abfs", "adlfs"), ("hdfs", "pyarrow")]
+    ("scheme", "package"),
+    [("s3", "pip install 'idxpipe[s3]'"), ("abfs", "adlfs"), ("hdfs", "pyarrow")],
 )
 def test_a_missing_driver_is_named(scheme, package, monkeypatch):
     import fsspec
