@@ -35,7 +35,7 @@ def contradictions(images: Iterator[NDArray[np.generic]], card: ModelCard) -> It
             yield _line(
                 Code.INVERTED,
                 f"images are on a {what} ground, those of the training were not",
-                "set invert to true",
+                "give --invert (Python: invert=True)",
             )
     ways = look.is_wide, look.is_tall
     for here, there in (ways, ways[::-1]):
@@ -45,7 +45,9 @@ def contradictions(images: Iterator[NDArray[np.generic]], card: ModelCard) -> It
                 Code.TRANSPOSED,
                 "images lie the other way than those of the training"
                 + (", once turned as its files were" if turned else ""),
-                "set layout to upright" if turned else "turn them as the training images were",
+                "give --layout upright (Python: layout='upright')"
+                if turned
+                else "turn them as the training images were",
             )
     yield from _scale(taken, card)
 

@@ -11,7 +11,7 @@ from idxpipe.components.core import storage
 from idxpipe.components.core.errors import DataError
 from idxpipe.components.core.idx.checks import check_images, read_header, scan
 from idxpipe.components.core.idx.content import is_gzip, read_chunks
-from idxpipe.components.core.idx.folders import advice, names_in, what_is_here
+from idxpipe.components.core.idx.folders import NOWHERE, advice, names_in, what_is_here
 from idxpipe.components.core.idx.header import GZIP_MAGIC, Header
 from idxpipe.components.core.idx.pixel_order import PixelOrder
 from idxpipe.components.core.model import ModelCard
@@ -121,11 +121,14 @@ def _expand(uri: str) -> list[str]:
         pictures = [name for name in below if name.lower().endswith(".png")]
         names = below if pictures else names
     if not pictures:
+        found = what_is_here(uri, names)
+        if found == NOWHERE:
+            raise DataError("no such file or folder", where=uri, remedy="check the path")
         raise DataError(
             "no images here",
             where=uri,
             expected="an IDX file, a PNG file, or a folder of PNG files",
-            found=what_is_here(uri, names),
+            found=found,
             remedy=advice(names) or "check the path; name IDX files themselves, not their folder",
         )
     if len(pictures) < len(names):
@@ -164,7 +167,7 @@ def _check(uri: str, card: ModelCard, config: PredictConfig) -> Source:
                 + (
                     ""
                     if order == _USUAL
-                    else "; if they are upright already, set layout to upright"
+                    else "; if they are upright already, give --layout upright"
                 ),
             )
     check_images(card.image_shape, order)(uri, header)

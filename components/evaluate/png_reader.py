@@ -80,7 +80,7 @@ def _check_header(data: bytes, shape: tuple[int, ...], where: str, resize: bool)
             where=where,
             expected=format_shape(shape[:2]),
             found=format_shape((height, width)),
-            remedy="scale it as the training images were, or set resize to true",
+            remedy="scale it as the training images were, or give --resize (Python: resize=True)",
         )
     if depth > 8:
         raise _lossy(f"{depth} bits a channel", "8 or less", where)

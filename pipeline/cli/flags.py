@@ -31,12 +31,14 @@ def add_config(parser: argparse.ArgumentParser, *configs: type[Config]) -> None:
 def add_parameter(group: Any, field: dataclasses.Field[Any]) -> None:
     """Add the flag of one parameter, with its help, unit, bounds and default."""
     kind = type(field.default)
+    alone: dict[str, Any] = {"nargs": "?", "const": True} if kind is bool else {}
     notes = [field.metadata["unit"], bounds(field), f"default: {default_of(field)}"]
     group.add_argument(
         flag(field.name),
         type=_boolean if kind is bool else kind,
         default=field.default,
         metavar=_metavar(field),
+        **alone,
         help=f"{field.metadata['help']} ({'; '.join(filter(None, notes))})".replace("%", "%%"),
     )
 

@@ -9,6 +9,8 @@ from typing import Any, NoReturn
 
 from idxpipe.components.core.errors import PREFIX, UsageError
 
+# What somebody who gives a value may mean by it; all but true and false are refused.
+_BOOLEANS = {"true", "false", "yes", "no", "on", "off", "1", "0"}
 EXIT_CODES = """\
 exit codes: 0 done, 1 a defect of idxpipe, 2 usage, 3 bad data, 4 gate not passed,
 5 environment, 6 transient: try again, 130 interrupted"""
@@ -41,6 +43,23 @@ class Parser(argparse.ArgumentParser):
             elif not action.option_strings:
                 words.append(f"[{action.metavar}]")
         self.usage = " ".join([self.prog, *words, "[FLAGS]"]).replace("%", "%%")
+
+    def parse_known_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> tuple[argparse.Namespace, list[str]]:
+        """Parse; a flag that takes true or false means true where neither follows.
+
+        argparse would take what follows, such as a file, for the value.
+        """
+        switches = {
+            name for a in self._actions if a.const is True and a.nargs for name in a.option_strings
+        }
+        words: list[str] = []
+        given = sys.argv[1:] if args is None else list(args)
+        for word, following in zip(given, [*given[1:], ""], strict=False):
+            alone = word in switches and following.lower() not in _BOOLEANS
+            words.append(f"{word}=true" if alone else word)
+        return super().parse_known_args(words, namespace)
 
     def error(self, message: str) -> NoReturn:
         """Print the usage and what is wrong; exit with code 2."""

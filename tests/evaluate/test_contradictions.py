@@ -34,7 +34,7 @@ def test_images_like_those_of_the_training():
 def test_another_ground_is_seen_on_a_single_image(count):
     (line,) = lines(255 - signs(10, 4, count))
     assert "IDX056" in line
-    assert "set invert to true" in line
+    assert "give --invert" in line
     paper = dataclasses.replace(CARD, look=look_of(255 - signs(10, 4)))
     (line,) = lines(signs(10, 4, count), paper)
     assert "on a dark ground" in line
@@ -45,7 +45,7 @@ def test_images_on_their_side():
     assert "IDX057" in line
     assert lines(signs(4, 10, 49)) == []
     turned = dataclasses.replace(TALL, layout={"transposed": True})
-    assert "set layout to upright" in lines(signs(4, 10), turned)[0]
+    assert "--layout upright" in lines(signs(4, 10), turned)[0]
 
 
 def test_another_scale():

@@ -126,7 +126,7 @@ def test_labels_an_empty_file_and_what_is_no_image_are_refused(tmp_path):
 
 
 def test_no_such_file_and_a_folder_without_pictures_are_refused(tmp_path):
-    assert refused(tmp_path / "none").found == "no such folder"
+    assert refused(tmp_path / "none").problem == "no such file or folder"
     write_idx(tmp_path / "images", IMAGES)
     error = refused(tmp_path)
     assert "no images here" in error.problem
@@ -164,7 +164,7 @@ def test_the_layout_of_the_training_is_applied(tmp_path):
         uri = write_idx(tmp_path / "upright", images)
         with pytest.raises(DataError) as caught:
             find_sources([uri], taken)
-        assert "set layout to upright" in caught.value.remedy
+        assert "--layout upright" in caught.value.remedy
         config = PredictConfig(layout="upright")
         batches = list(read_batches(find_sources([uri], taken, config), taken, 50, config))
         np.testing.assert_array_equal(batches[0].images[: len(images)], images)
@@ -177,7 +177,7 @@ def test_images_are_inverted_and_scaled_on_request_only(tmp_path):
     np.testing.assert_array_equal(batch.images, 255 - IMAGES)
     large = str(tmp_path / "large.png")
     Image.fromarray(np.kron(IMAGES[0], np.ones((5, 5), np.uint8))).save(large)
-    assert "set resize to true" in refused(large).remedy
+    assert "give --resize" in refused(large).remedy
     config = PredictConfig(resize=True)
     (batch,) = read_batches(find_sources([large], card(), config), card(), 1, config)
     np.testing.assert_array_equal(batch.images[0], IMAGES[0])

@@ -11,6 +11,7 @@ _DEPTH = 2
 _MOST_FOLDERS = 200
 _SHOWN = 8
 _PACKED = (".zip", ".xz", ".npz", ".tar", ".tgz", ".tar.gz", ".rar", ".7z", ".bz2", ".zst")
+NOWHERE = "no such folder"
 _OTHER_FORMATS = (".npz", ".npy", ".csv", ".png", ".jpg", ".jpeg")
 
 Found = tuple[str, dict[str, str]]
@@ -81,7 +82,7 @@ def what_is_here(data: str, names: list[str]) -> str:
         return "an empty folder"
     if os.path.exists(path):
         return "a file, not a folder"
-    return "no such folder"
+    return NOWHERE
 
 
 def advice(names: list[str]) -> str:

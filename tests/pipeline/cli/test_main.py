@@ -61,6 +61,30 @@ def test_a_flag_before_the_command_is_told_from_a_command_that_there_is_not(caps
     assert "unrecognized arguments: --quite" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("words", "inverted", "images"),
+    [
+        ("--invert seven.png", True, ["seven.png"]),
+        ("seven.png --invert", True, ["seven.png"]),
+        ("--invert --resize true seven.png", True, ["seven.png"]),
+        ("--invert=true seven.png", True, ["seven.png"]),
+        ("--invert true true.png", True, ["true.png"]),
+        ("--invert false seven.png", False, ["seven.png"]),
+        ("seven.png", False, ["seven.png"]),
+    ],
+)
+def test_a_switch_may_stand_alone_before_a_file(words, inverted, images):
+    args = build_parser(["predict"]).parse_args(["predict", "--model", "m", *words.split()])
+    assert (args.invert, args.images) == (inverted, images)
+
+
+@pytest.mark.parametrize("value", ["yes", "True", "1", "off"])
+def test_a_switch_takes_true_or_false_alone(value, capsys):
+    with pytest.raises(SystemExit):
+        build_parser(["predict"]).parse_args(["predict", "--model", "m", "--invert", value, "x"])
+    assert f"expected true or false, found '{value}'" in capsys.readouterr().err
+
+
 def test_a_closed_pipe_is_no_error(idx_files):
     command = f"{sys.executable} -m idxpipe.pipeline.cli.main validate --data {idx_files} | true"
     done = subprocess.run(
