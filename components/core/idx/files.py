@@ -10,6 +10,7 @@ from idxpipe.components.core.errors import DataError, UsageError
 from idxpipe.components.core.idx.folders import (
     advice,
     listed,
+    names_below,
     names_in,
     sets_below,
     several_sets,
@@ -192,7 +193,9 @@ def _not_one(role: str, matches: list[str], names: list[str], config: DataConfig
     if len(begins) > 1:
         prefixes = " or ".join(sorted(begin.rstrip("-") for begin in begins if begin))
         itself = f"set data_prefix to {prefixes}, or {itself}"
-    other = "" if matches else advice(names or [storage.name_of(config.data)])
+    # Of a picture folder's classes, where there is no file in it.
+    given = names or names_below(config.data) or [storage.name_of(config.data)]
+    other = "" if matches else advice(given)
     return DataError(
         f"no {split} {kind} file here" if not matches else f"several {split} {kind} files here",
         where=config.data,

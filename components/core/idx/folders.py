@@ -31,6 +31,11 @@ def walk(folder: str, depth: int = 0) -> Iterator[str]:
                 yield from walk(storage.join(folder, name), depth + 1)
 
 
+def names_below(data: str) -> list[str]:
+    """Return the names of the files in the first folder below `data` that has some."""
+    return next(filter(None, map(names_in, walk(data))), [])
+
+
 def sets_below(data: str, complete: Callable[[list[str]], dict[str, str]]) -> list[Found]:
     """Return the folders below `data`, two levels down, that hold a data set, with its files' URIs.
 

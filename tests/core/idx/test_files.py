@@ -95,6 +95,16 @@ def test_what_holds_data_in_another_way_is_not_told_to_be_named(tmp_path):
     assert remedy("x.tar.gz") == ".tar.gz files are to be unpacked first"
 
 
+def test_a_folder_of_pictures_by_class_is_to_be_imported(tmp_path):
+    for folder in ("cat", "dog"):
+        (tmp_path / folder).mkdir()
+        make(tmp_path / folder, "1.png", "2.png")
+    with pytest.raises(DataError, match="no train images file here") as caught:
+        find_files(DataConfig(str(tmp_path)))
+    assert caught.value.found == "only folders: cat, dog"
+    assert caught.value.remedy == ".png files become IDX files with `idxpipe import`"
+
+
 def test_what_is_wrong_in_the_only_folder_with_some_files_is_said_of_it(tmp_path):
     (tmp_path / "gzip").mkdir()
     make(
