@@ -6,6 +6,7 @@
     ROOT/runs/RUN_ID/logs/TASK.log   what a task printed
     ROOT/runs/RUN_ID/parts/TASK.json what its work depended on
     ROOT/runs/RUN_ID/lock            held while the run is alive (local roots)
+    ROOT/runs/RUN_ID/heartbeat       written again and again while it is (buckets)
 
 ROOT is a local folder or a prefix in a bucket.
 """
@@ -18,14 +19,14 @@ import re
 import secrets
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from idxpipe.components.core import host, storage
-from idxpipe.components.core.errors import DataError, UsageError
+from idxpipe.components.core.errors import DataError, IdxpipeError, UsageError
 from idxpipe.components.core.integrity.sealed import seal, unseal
 from idxpipe.pipeline.spec.artifact import Values
 
@@ -36,6 +37,7 @@ SCHEMA_VERSION = 3
 # Older records have no checksum of themselves.
 _SEALED_SINCE = 3
 LATEST = "latest"
+HEARTBEAT = "heartbeat"
 DAMAGED = "record of this run is damaged"
 
 
@@ -203,6 +205,7 @@ class Ledger:
         self._record = record
         self._lock = threading.Lock()
         self._alive: int | None = None
+        self._heart = nullcontext() if storage.is_local(record.folder) else _heartbeat(record)
         for name, content in files.items():
             storage.write(storage.join(record.folder, name), content)
 
@@ -233,8 +236,11 @@ class Ledger:
             os.makedirs(folder, exist_ok=True)
             path = os.path.join(folder, "lock")
             self._alive = host.open_lock(path)
-            fcntl.flock(self._alive, fcntl.LOCK_EX)
+            # Where the file system has no locks, who looks cannot tell.
+            with suppress(OSError):
+                fcntl.flock(self._alive, fcntl.LOCK_EX)
         self._save(self._record)
+        self._heart.__enter__()
         return self
 
     def __exit__(
@@ -243,8 +249,15 @@ class Ledger:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._heart.__exit__(kind, error, trace)
         if self._alive is not None:
             os.close(self._alive)
+
+
+def _heartbeat(record: RunRecord) -> AbstractContextManager[object]:
+    from idxpipe.components.core.leases.heartbeat import Heartbeat
+
+    return Heartbeat(storage.join(record.folder, HEARTBEAT), record.run_id)
 
 
 def now() -> str:
@@ -410,13 +423,19 @@ def parse(value: Mapping[str, Any], root: str) -> RunRecord:
 
 
 def _is_dead(record: RunRecord) -> bool:
+    if not storage.is_local(record.folder):
+        from idxpipe.components.core.leases.lease import is_live
+
+        with suppress(IdxpipeError):
+            return is_live(storage.join(record.folder, HEARTBEAT)) is False
+        return False
     path = os.path.join(storage.local_path(record.folder), "lock")
-    if not storage.is_local(record.folder) or not os.path.exists(path):
+    if not os.path.exists(path):
         return False
     with open(host.open_lock(path), "rb") as stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
+        except OSError:
             return False
     return True
 

@@ -17,6 +17,7 @@ COVERED_BY = {
     "convert/beam/pipeline.py": "convert/beam/test_runners.py",
     "convert/beam/worker_package.py": "convert/beam/test_runners_dataflow.py",
     "core/idx/folders.py": "core/idx/test_files.py",
+    "core/leases/gcs.py": "core/leases/test_conditional.py",
     "core/stores/ranged_stream.py": "core/stores/test_gcs.py",
     "evaluate/config.py": "evaluate/test_component.py",
     "evaluate/metrics/figures.py": "evaluate/test_stage.py",

@@ -3,7 +3,7 @@
 import dataclasses
 import logging
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from importlib import import_module
 from types import ModuleType
 
@@ -91,7 +91,11 @@ def convert(
     # was begun is looked through before it is completed.
     if access.whole and _once_through(config) and not _begun(output):
         access = dataclasses.replace(access, fed=True)
-    with staging_folder(output, local_workers) as staging:
+    with (
+        # What is staged for workers elsewhere lies in the output itself.
+        nullcontext() if local_workers else storage.lock(output),
+        staging_folder(output, local_workers) as staging,
+    ):
         label_source, largest = open_labels(labels, layout, expected[1], staging, access)
         with open_images(images, layout, expected[0], staging, access) as opened:
             image_source, whole_source = opened
@@ -103,7 +107,7 @@ def convert(
             if config.runner != DIRECT_RUNNER or config.beam_options:
                 tasks = [task for part in parts for task in part.tasks]
                 beam_pipeline.result().check_runner(config, tasks)
-            with storage.lock(output):
+            with storage.lock(output) if local_workers else nullcontext():
                 _make(parts, sources, config, split, beam_pipeline, whole_source)
                 sources = (whole_source.result(), label_source)
                 if not access.whole:

@@ -13,6 +13,8 @@ from idxpipe.components.core.errors import SetupError
 
 _STATUS = "/proc/self/status"
 _MEMORY = "/proc/meminfo"
+_BOOT = "/proc/sys/kernel/random/boot_id"
+_NUMBERS = "/proc/self/ns/pid"
 UNLIMITED = 1 << 62
 
 
@@ -38,6 +40,18 @@ def runs(process: int) -> bool:
     except PermissionError:
         pass
     return True
+
+
+def machine() -> str:
+    """Return what two processes share that see each other's numbers; empty if that is not known.
+
+    Source: random(4), pid_namespaces(7).
+    """
+    try:
+        boot = Path(_BOOT).read_text().strip()
+        return f"{boot} {os.readlink(_NUMBERS)}" if boot else ""
+    except OSError:
+        return ""
 
 
 def cache_folder(name: str) -> str | None:

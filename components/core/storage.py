@@ -13,6 +13,7 @@ from typing import BinaryIO
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from idxpipe.components.core.errors import DataError, UsageError
+from idxpipe.components.core.leases import held
 from idxpipe.components.core.stores.base import Store
 
 _SECRET = re.compile(
@@ -142,6 +143,8 @@ def create(uri: str) -> Iterator[BinaryIO]:
     store, path = _resolve(uri)
     with store.create(path) as stream:
         yield stream
+        # What is written appears when the store's block ends.
+        _check_lease(uri)
 
 
 def write(uri: str, data: bytes) -> None:
@@ -149,6 +152,7 @@ def write(uri: str, data: bytes) -> None:
 
     Raises:
         SetupError: If the place cannot be written or is full.
+        TransientError: If this process has lost the lease of the place.
     """
     with create(uri) as stream:
         stream.write(data)
@@ -161,6 +165,7 @@ def put(local: str, uri: str) -> None:
         SetupError: If the place cannot be written or is full.
     """
     store, path = _resolve(uri)
+    _check_lease(uri)
     store.put(local, path)
 
 
@@ -189,18 +194,31 @@ def list_folders(uri: str) -> list[str]:
 def delete(uri: str) -> None:
     """Delete the file at `uri`, or everything below it; nothing there is fine."""
     store, path = _resolve(uri)
+    _check_lease(uri)
     store.delete(path)
 
 
 @contextmanager
-def lock(uri: str) -> Iterator[None]:
-    """Keep the folder `uri` to this process, waiting for others; object stores have no locks.
+def lock(uri: str, *others: str) -> Iterator[None]:
+    """Keep the folder `uri` to this process, waiting for others.
+
+    In a bucket that is a lease. If it is lost, as by a process that was suspended, nothing more can
+    be written below the folder, nor deleted there.
+
+    Args:
+        uri: The folder.
+        others: Folders that whoever holds that one writes, too.
 
     Raises:
         SetupError: If the folder cannot be made.
+        TransientError: If the bucket cannot be reached.
     """
     if not is_local(uri):
-        yield
+        from idxpipe.components.core.leases.lease import hold
+
+        _resolve(uri)
+        with hold(uri, *others):
+            yield
         return
     from idxpipe.components.core.stores.local import lock_folder
 
@@ -258,6 +276,11 @@ def refuse_secrets(uri: str) -> None:
             found=", ".join(odd) or "a fragment",
             remedy="fetch the file first, and name it on this machine",
         )
+
+
+def _check_lease(uri: str) -> None:
+    if not is_local(uri):
+        held.check(uri)
 
 
 def _resolve(uri: str) -> tuple[Store, str]:

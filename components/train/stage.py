@@ -62,7 +62,7 @@ def train(
 
         strategy = training.choose_strategy(device)
     folders = Folders(records, model, checkpoints, logs)
-    with storage.lock(folders.checkpoints):
+    with storage.lock(folders.checkpoints, folders.model, folders.logs):
         return training.train(folders, dataset, config, device, strategy, in_memory=in_memory)
 
 

@@ -3,6 +3,7 @@
     ROOT/artifacts/TASK/KEY/OUTPUT     the artifacts
     ROOT/artifacts/TASK/KEY/task.json  written last: what the task reported, and which files exist
     ROOT/artifacts/TASK/KEY.lock       held while somebody works there (local roots)
+    ROOT/artifacts/TASK/KEY.lease      there while somebody works there (buckets)
 
 A folder with a task.json that still tells the truth is a finished task, and is used again. One
 without is a task that was interrupted; its next attempt finds the files it left and can go on.
@@ -15,17 +16,19 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from typing import Any
+from typing import IO, Any
 
 from idxpipe.components.core import host, storage
 from idxpipe.components.core.errors import IdxpipeError
 from idxpipe.components.core.integrity.sealed import seal, unseal
+from idxpipe.components.core.narration import say
 from idxpipe.pipeline.local import checksums
 from idxpipe.pipeline.local.identity import VERSION, Parts
 from idxpipe.pipeline.local.process import Stopped
 from idxpipe.pipeline.spec.artifact import Values
 
 RECORD = "task.json"
+LOCK = ".lock"
 # Of task.json, from which on it has a checksum of itself; `version` is that of the keys.
 SCHEMA_VERSION = 1
 _POLL_SECONDS = 0.2
@@ -107,7 +110,7 @@ def claim(
     *,
     verify: bool = False,
     stopped: threading.Event,
-    waiting: Callable[[], None],
+    waiting: Callable[[str], None],
 ) -> Iterator[Claim]:
     """Yield the folder that a task's outputs go to, for as long as the work there takes.
 
@@ -119,17 +122,18 @@ def claim(
         policy: What to do about an earlier result.
         verify: Hash all of it before it is taken.
         stopped: Set when the run is cancelled while this waits for another one.
-        waiting: Called once if another run is doing the same work just now.
+        waiting: Told who is waited for, if another run is doing the same work just now.
 
     Raises:
         Stopped: If `stopped` was set.
+        TransientError: If the root is in a bucket that cannot be reached.
     """
     folder = folder_of(root, task, name)
     fresh = f"{folder}-{run_id}"
     if policy is Policy.FRESH:
         yield Claim(fresh, Look())
         return
-    with lock(f"{folder}.lock", stopped, waiting) as held:
+    with lock(f"{folder}{LOCK}", stopped, waiting, run_id) as held:
         found = look(folder, verify=verify)
         if found.gone and held is None:
             # Another run may be at work there: without a lock nobody can tell.
@@ -295,32 +299,58 @@ def _write_record(folder: str, record: Mapping[str, Any]) -> None:
 
 
 @contextmanager
-def lock(uri: str, stopped: threading.Event, waiting: Callable[[], None]) -> Iterator[int | None]:
-    """Hold a lock file; stores other than the local file system have none.
+def lock(
+    uri: str, stopped: threading.Event, waiting: Callable[[str], None], run_id: str = ""
+) -> Iterator[int | None]:
+    """Hold a lock file, or in a bucket the lease of the folder that it would be beside.
+
+    Where there are neither, that is said, and nobody waits.
 
     Args:
-        uri: The file.
+        uri: The file, `FOLDER.lock`.
         stopped: Set when the run is cancelled meanwhile.
-        waiting: Called once if another process holds it.
+        waiting: Told who is waited for, if another process holds it.
+        run_id: The run that it is for.
+
+    Yields:
+        The descriptor of the file; None if none is held.
 
     Raises:
         Stopped: If `stopped` was set.
+        TransientError: If the bucket cannot be reached.
     """
+
+    def pause(seconds: float) -> None:
+        if stopped.wait(seconds):
+            raise Stopped from None
+
     if not storage.is_local(uri):
-        yield None
+        from idxpipe.components.core.leases.lease import hold
+
+        with hold(uri.removesuffix(LOCK), run=run_id, pause=pause, waiting=waiting):
+            yield None
         return
     path = storage.local_path(uri)
     os.makedirs(os.path.dirname(path), exist_ok=True)
     with open(host.open_lock(path), "rb") as stream:
-        told = False
-        while True:
-            try:
-                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if not told:
-                    waiting()
-                told = True
-                if stopped.wait(_POLL_SECONDS):
-                    raise Stopped from None
-        yield stream.fileno()
+        yield stream.fileno() if _hold(stream, path, pause, waiting) else None
+
+
+def _hold(
+    stream: IO[bytes], path: str, pause: Callable[[float], None], waiting: Callable[[str], None]
+) -> bool:
+    """Wait for the lock of a file; tell whether the file system has locks."""
+    told = False
+    while True:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if not told:
+                waiting("waits for another run to do the same")
+            told = True
+            pause(_POLL_SECONDS)
+        except OSError as error:
+            say(f"warning: {path} cannot be locked: {error.strerror}; run one at a time there")
+            return False
+        else:
+            return True

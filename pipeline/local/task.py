@@ -181,7 +181,7 @@ def _run_container(run: Run, task: Task, container: Container, record: TaskRecor
         policy,
         verify=run.verify,
         stopped=run.processes.stopped,
-        waiting=lambda: run.report(record, "waits for another run to do the same"),
+        waiting=lambda text: run.report(record, text),
     )
     with claim as place:
         record = replace(record, folder=place.folder)
@@ -305,7 +305,7 @@ class _Step:
             venvs.folder_of(self.run.root),
             run,
             stopped=self.run.processes.stopped,
-            waiting=lambda: self.run.report(record, "waits for another's packages"),
+            waiting=lambda _: self.run.report(record, "waits for another's packages"),
         )
 
 

@@ -44,7 +44,7 @@ def prepare(
     run: RunCommand,
     *,
     stopped: threading.Event,
-    waiting: Callable[[], None],
+    waiting: Callable[[str], None],
 ) -> str | None:
     """Return the folder of the programs of a component's environment; None if it needs none.
 
@@ -53,7 +53,7 @@ def prepare(
         folder: From `folder_of`.
         run: Runs a command with a folder of programs first on the path, returns its exit code.
         stopped: Set when the run is cancelled while this waits for another one.
-        waiting: Called once if another one makes the same environment just now.
+        waiting: Told so if another one makes the same environment just now.
 
     Raises:
         Stopped: If `stopped` was set.

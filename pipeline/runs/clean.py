@@ -16,6 +16,7 @@ from typing import Any
 from idxpipe.components.convert.source import STAGING
 from idxpipe.components.core import host, storage
 from idxpipe.components.core.errors import UsageError
+from idxpipe.components.core.leases.lease import SUFFIX, is_live, sweep
 from idxpipe.pipeline import state
 from idxpipe.pipeline.local.cache import RECORD, read_record
 from idxpipe.pipeline.state import RunRecord, Status
@@ -103,6 +104,10 @@ def waste(root: str, choice: Choice) -> list[Waste]:
 def throw_away(found: Collection[Waste]) -> None:
     """Delete what `waste` found: artifacts before the runs that tell of them."""
     for one in sorted(found, key=lambda one: one.kind == "run"):
+        if one.uri.endswith(SUFFIX) and not storage.is_local(one.uri):
+            # Somebody may have taken it since.
+            sweep(one.uri)
+            continue
         storage.delete(one.uri)
         if one.kind == "artifact" and storage.is_local(one.uri):
             storage.delete(f"{one.uri}{_LOCK}")
@@ -175,7 +180,10 @@ def _unused(root: str, used: set[str]) -> Iterator[Waste]:
     folder = storage.join(root, "artifacts")
     sizes: dict[str, int] = {}
     locks = []
-    for name, size in storage.list_files(folder).items():
+    files = storage.list_files(folder)
+    leases = {} if storage.is_local(root) else _leases(folder, files)
+    held = {"/".join(name.removesuffix(SUFFIX).split("/")[:2]) for name in leases if leases[name]}
+    for name, size in files.items():
         task, _, rest = name.partition("/")
         key, inside, _ = rest.partition("/")
         if inside and _KEY.fullmatch(key):
@@ -184,7 +192,7 @@ def _unused(root: str, used: set[str]) -> Iterator[Waste]:
             locks.append(name.removesuffix(_LOCK))
     for name, size in sorted(sizes.items()):
         uri = storage.join(folder, name)
-        if not _is_held(uri):
+        if name not in held and not _is_held(uri):
             finished = storage.exists(storage.join(uri, RECORD))
             if name not in used:
                 why = "no run that is kept uses it" if finished else "it was never finished"
@@ -195,6 +203,22 @@ def _unused(root: str, used: set[str]) -> Iterator[Waste]:
         uri = storage.join(folder, name)
         if name not in sizes and not _is_held(uri):
             yield Waste("leftover", f"{uri}{_LOCK}", 0, "the lock of what is gone")
+    for name, live in leases.items():
+        if not live:
+            why = "the lease of a process that no longer renews it"
+            yield Waste("leftover", storage.join(folder, name), files[name], why)
+
+
+def _leases(folder: str, files: Collection[str]) -> dict[str, bool]:
+    """Return whether somebody renews each lease in a bucket, or may do so, by its name."""
+    found = {}
+    for name in files:
+        key = name.removesuffix(SUFFIX).split("/")[1:2]
+        if name.endswith(SUFFIX) and key and _KEY.fullmatch(key[0]):
+            live = is_live(storage.join(folder, name))
+            # What is no lease of ours is not ours to delete.
+            found[name] = live is not False
+    return found
 
 
 def _staged(uri: str) -> Iterator[Waste]:

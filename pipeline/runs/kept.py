@@ -37,13 +37,19 @@ def keep(root: str, records: Iterable[Mapping[str, Any]]) -> None:
         root: The root.
         records: As JSON values.
     """
-    ended = [record for record in records if record["status"] != Status.RUNNING]
+    ended = [record for record in records if not _may_go_on(record)]
     path = _path(root)
     # Without a place for it, the next look reads all of them again.
     with suppress(OSError, IdxpipeError):
         content = json.dumps({"version": _VERSION, "root": root, "records": ended})
         if path:
             storage.write(path, content.encode())
+
+
+def _may_go_on(record: Mapping[str, Any]) -> bool:
+    """Tell whether a run is going on, or looks killed: its process may only be suspended."""
+    killed = record["status"] == Status.CANCELLED and not record["ended"]
+    return killed or record["status"] == Status.RUNNING
 
 
 def _path(root: str) -> str | None:

@@ -1,10 +1,17 @@
 import json
+import signal
+import subprocess
+import sys
 import time
 
 import pytest
 
+from idxpipe.components.core import host, storage
 from idxpipe.components.core.errors import DataError, UsageError
+from idxpipe.components.core.integrity.sealed import seal
+from idxpipe.components.core.leases.holder import VARIABLE
 from idxpipe.pipeline import state
+from idxpipe.pipeline.runs import listing
 from idxpipe.pipeline.state import Ledger, RunRecord, Status, TaskRecord, duration
 from tests import resealed
 
@@ -134,6 +141,62 @@ def test_running_only_while_somebody_runs_it(root):
     assert found.status == "cancelled"
     assert found.tasks["t"].status == "cancelled"
     assert found.tasks["t"].error == "the run was killed"
+
+
+RUNS = """
+import sys
+from idxpipe.pipeline.state import Ledger, RunRecord, Status, TaskRecord
+with Ledger(RunRecord("r", sys.argv[1], "p", "d", {}, tasks={}), {}) as ledger:
+    ledger.put(TaskRecord("t", status=Status.RUNNING))
+    print("runs", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def running(one_gcs, monkeypatch):
+    """A process with a run in a bucket, after its first heartbeat."""
+    monkeypatch.setenv(VARIABLE, "2")
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    child = subprocess.Popen([sys.executable, "-c", RUNS, one_gcs], **pipes)
+    assert child.stdout.readline() == b"runs\n"
+    while not storage.exists(f"{one_gcs}/runs/r/heartbeat"):
+        time.sleep(0.05)
+    yield child
+    child.kill()
+    child.communicate()
+
+
+def test_running_in_a_bucket_only_while_it_is_heard_of(one_gcs, running, monkeypatch):
+    assert state.load(one_gcs, "r").status == "running"
+    running.kill()
+    running.wait()
+    found = state.load(one_gcs, "r")
+    assert (found.status, found.tasks["t"].error) == ("cancelled", "the run was killed")
+    # Elsewhere nobody knows of the process, but that it is silent.
+    monkeypatch.setattr(host, "machine", lambda: "another")
+    time.sleep(4.5)
+    assert state.load(one_gcs, "r").status == "cancelled"
+    assert state.read(one_gcs, "r")["status"] == "cancelled"
+
+
+def test_one_that_was_suspended_runs_again(one_gcs, running, monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    running.send_signal(signal.SIGSTOP)
+    time.sleep(4.5)
+    assert [row.status for row in listing.rows(one_gcs)] == ["cancelled"]
+    running.send_signal(signal.SIGCONT)
+    end = time.monotonic() + 60
+    while listing.rows(one_gcs)[0].status != "running":
+        assert time.monotonic() < end
+        time.sleep(0.1)
+
+
+def test_one_of_which_nothing_was_heard_is_believed(one_gcs):
+    """As those of an older idxpipe, and of stores without a clock."""
+    made = RunRecord("r", one_gcs, "p", "d", {}, tasks={})
+    storage.write(f"{one_gcs}/runs/r/run.json", seal(made.to_json(), indent=1))
+    assert state.load(one_gcs, "r").status == "running"
 
 
 def test_absolute(tmp_path, monkeypatch):

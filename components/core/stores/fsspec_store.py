@@ -39,6 +39,9 @@ _TRANSIENT_NAMES = {
 }
 _NO_CREDENTIALS_NAMES = {"NoCredentialsError", "PartialCredentialsError", "TokenRetrievalError"}
 _NOT_FOUND = 404
+# No such object; one that is being written; another version.
+# Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
+_NOT_SO = {404, 409, 412}
 _READ_ONLY = {"http", "https"}
 _LOGIN = {"s3": "aws configure, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"}
 
@@ -195,6 +198,40 @@ class FsspecStore:
                 self._files.call_s3("abort_multipart_upload", UploadId=upload, **where)
 
             self._try(path, begin)
+
+    def request(self, path: str, operation: str, **arguments: Any) -> dict[str, Any] | None:
+        """Make a request of S3's own about an object.
+
+        Args:
+            path: The object.
+            operation: As botocore calls it, such as `put_object`.
+            arguments: Further ones than its bucket and key.
+
+        Returns:
+            The answer, a body as bytes; None if the object is not there, or a condition does not
+            hold.
+        """
+        from fsspec.asyn import sync
+
+        bucket, _, name = self._name(path).partition("/")
+
+        async def ask() -> dict[str, Any]:
+            answer: dict[str, Any] = await self._files._call_s3(
+                operation, Bucket=bucket, Key=name, **arguments
+            )
+            return {**answer, "Body": await answer["Body"].read()} if "Body" in answer else answer
+
+        def work() -> dict[str, Any] | None:
+            try:
+                return cast(dict[str, Any], sync(self._files.loop, ask))
+            except OSError as error:
+                answer = getattr(error.__cause__, "response", {})
+                status = answer.get("ResponseMetadata", {}).get("HTTPStatusCode")
+                if status in _NOT_SO and answer.get("Error", {}).get("Code") != "NoSuchBucket":
+                    return None
+                raise
+
+        return self._try(path, work)
 
     def _uri(self, path: str) -> str:
         return f"{self._scheme}://{path}"

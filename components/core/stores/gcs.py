@@ -66,6 +66,10 @@ class GcsStore:
 
     STORAGE_EMULATOR_HOST names an emulator, which is used without credentials.
 
+    Attributes:
+        client: Google's own.
+        date: When the service sent its last answer, as an HTTP date.
+
     Raises:
         SetupError: If there are no credentials.
     """
@@ -73,12 +77,27 @@ class GcsStore:
     def __init__(self) -> None:
         from google.cloud.storage.retry import DEFAULT_RETRY
 
-        self._client = _make_client()
+        self.client = _make_client()
+        self.client._http.hooks["response"].append(self._note_date)
+        # The last answer's, by the service's clock (RFC 9110, 6.6.1).
+        self.date = ""
         self._retry = DEFAULT_RETRY.with_timeout(DEADLINE_SECONDS).with_delay(
             initial=_FIRST_PAUSE_SECONDS, maximum=_LONGEST_PAUSE_SECONDS
         )
         self._how = {"retry": self._retry, "timeout": _TIMEOUT_SECONDS}
         self._known_buckets: set[str] = set()
+
+    def within(self, seconds: float, timeout: tuple[float, float]) -> dict[str, Any]:
+        """Return how a method of the client is called to be done, or to fail, in so many seconds.
+
+        Args:
+            seconds: For all tries.
+            timeout: Seconds to connect, and between two pieces of an answer.
+        """
+        return {"retry": self._retry.with_timeout(seconds), "timeout": timeout}
+
+    def _note_date(self, answer: Any, *_: Any, **__: Any) -> None:
+        self.date = answer.headers.get("Date") or self.date
 
     def size(self, path: str) -> int | None:
         """Return the length in bytes, or None when there is no such object."""
@@ -149,7 +168,7 @@ class GcsStore:
         prefix = f"{name.rstrip('/')}/" if name.strip("/") else ""
         with gcs_faults(_uri(path)):
             try:
-                found = self._client.list_blobs(
+                found = self.client.list_blobs(
                     bucket, prefix=prefix or None, delimiter="/", fields=_PREFIXES, **self._how
                 )
                 names = {name for page in found.pages for name in page.prefixes}
@@ -173,7 +192,7 @@ class GcsStore:
         """
         bucket, _, name = path.partition("/")
         with gcs_faults(_uri(path)):
-            found = self._client.list_blobs(bucket, prefix=name, max_results=1, **self._how)
+            found = self.client.list_blobs(bucket, prefix=name, max_results=1, **self._how)
             next(iter(found), None)
             if write:
                 # Right and scope are checked now; the object would be there after its last byte.
@@ -187,7 +206,7 @@ class GcsStore:
         if not name or name.endswith("/"):
             return None
         with gcs_faults(_uri(path)):
-            blob = self._client.bucket(bucket).get_blob(name, **self._how)
+            blob = self.client.bucket(bucket).get_blob(name, **self._how)
             if blob is None:
                 self._check_bucket(bucket, _uri(path))
             return blob
@@ -203,7 +222,7 @@ class GcsStore:
         if bucket in self._known_buckets:
             return
         try:
-            next(iter(self._client.list_blobs(bucket, max_results=1, **self._how)), None)
+            next(iter(self.client.list_blobs(bucket, max_results=1, **self._how)), None)
         except NotFound:
             raise no_such_bucket(uri) from None
         except Forbidden:
@@ -213,7 +232,7 @@ class GcsStore:
 
     def _blob(self, path: str, **options: Any) -> Any:
         bucket, _, name = path.partition("/")
-        return self._client.bucket(bucket).blob(name, **options)
+        return self.client.bucket(bucket).blob(name, **options)
 
     def _fetch(self, blob: Any, start: int, length: int) -> bytes:
         from google.api_core.exceptions import RequestRangeNotSatisfiable
@@ -288,7 +307,7 @@ class GcsStore:
         prefix = f"{name.rstrip('/')}/" if name.strip("/") else ""
         with gcs_faults(_uri(path)):
             try:
-                blobs = list(self._client.list_blobs(bucket, prefix=prefix or None, **self._how))
+                blobs = list(self.client.list_blobs(bucket, prefix=prefix or None, **self._how))
             except NotFound:
                 raise no_such_bucket(_uri(path)) from None
         return {

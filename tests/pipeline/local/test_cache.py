@@ -1,14 +1,19 @@
 import contextlib
+import errno
 import json
+import os
 import pathlib
 import shutil
+import threading
 
 import pytest
 
+from idxpipe.components.core import storage
 from idxpipe.components.core.dataset.manifest import Dataset, Shard
 from idxpipe.components.core.fingerprint import Fingerprint
 from idxpipe.pipeline.local import cache, runner
 from idxpipe.pipeline.local.identity import VERSION
+from idxpipe.pipeline.local.process import Stopped
 from idxpipe.pipeline.spec.parse import parse
 from tests.pipeline import toy
 from tests.pipeline.conftest import statuses
@@ -215,3 +220,41 @@ def test_entry_of_another_version_is_no_entry(tmp_path):
     assert cache.find(str(tmp_path)) is None
     assert not cache.look(str(tmp_path)).damaged
     assert cache.find(str(tmp_path / "none")) is None
+
+
+def test_a_file_system_without_locks_is_said(tmp_path, monkeypatch, capsys):
+    def unsupported(*_):
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(cache.fcntl, "flock", unsupported)
+    with cache.lock(str(tmp_path / "KEY.lock"), threading.Event(), pytest.fail) as held:
+        assert held is None
+    assert "KEY.lock cannot be locked: No locks available" in capsys.readouterr().err
+
+
+def test_a_run_goes_on_where_there_are_no_locks(run, root, monkeypatch):
+    def unsupported(*_):
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(cache.fcntl, "flock", unsupported)
+    assert run().status == "succeeded"
+
+
+def test_a_cancelled_run_waits_no_longer_for_a_lease(one_gcs):
+    stopped = threading.Event()
+    said = []
+
+    def waiting(text):
+        said.append(text)
+        stopped.set()
+
+    folder = cache.folder_of(one_gcs, "train", "0" * 20)
+    with (
+        cache.lock(f"{folder}.lock", threading.Event(), said.append, "first"),
+        pytest.raises(Stopped),
+        cache.lock(f"{folder}.lock", stopped, waiting, "second"),
+    ):
+        pass
+    (text,) = said
+    assert "run first" in text
+    assert storage.list_files(one_gcs) == {}

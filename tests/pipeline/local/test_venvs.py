@@ -26,7 +26,7 @@ def prepare(tmp_path):
         commands.append((list(command), programs))
         return 0
 
-    def prepare(given, run=run, stopped=None, waiting=lambda: None):
+    def prepare(given, run=run, stopped=None, waiting=lambda _: None):
         stopped = stopped or threading.Event()
         return venvs.prepare(given, str(tmp_path), run, stopped=stopped, waiting=waiting)
 
@@ -67,8 +67,8 @@ def test_waiting_for_another_run_is_said_and_can_be_stopped(prepare, tmp_path):
     stopped, told = threading.Event(), []
     threading.Timer(0.3, stopped.set).start()
     with (
-        lock(str(held), threading.Event(), lambda: None),
+        lock(str(held), threading.Event(), lambda _: None),
         pytest.raises(Stopped),
     ):
-        prepare(container(), stopped=stopped, waiting=lambda: told.append("waits"))
+        prepare(container(), stopped=stopped, waiting=lambda _: told.append("waits"))
     assert told == ["waits"]

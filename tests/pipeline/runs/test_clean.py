@@ -1,5 +1,7 @@
 import dataclasses
 import os
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -7,6 +9,8 @@ import pytest
 
 from idxpipe.components.core import storage
 from idxpipe.components.core.errors import UsageError
+from idxpipe.components.core.leases import lease
+from idxpipe.components.core.leases.holder import Holder
 from idxpipe.pipeline import state
 from idxpipe.pipeline.local import cache
 from idxpipe.pipeline.runs import clean
@@ -82,7 +86,7 @@ def test_what_a_living_run_works_on_stays(run, root):
     record = dataclasses.replace(done, run_id="living", status=Status.RUNNING, tasks={})
     folder = cache.folder_of(str(root), "copy-train", "0" * 20)
     storage.write(f"{folder}/half", b"")
-    lock = cache.lock(f"{folder}.lock", threading.Event(), lambda: None)
+    lock = cache.lock(f"{folder}.lock", threading.Event(), lambda _: None)
     with Ledger(record, {}), lock:
         waste = clean.waste(str(root), Choice(keep_last=0, failed=True))
         assert {one.uri for one in waste if one.kind == "run"} == {done.folder}
@@ -103,7 +107,7 @@ def test_what_killed_work_left_behind_goes(run, root, capsys):
     orphan.touch()
     held = trained.with_name(f"{'1' * 20}.lock")
     held.touch()
-    with cache.lock(str(held), threading.Event(), lambda: None):
+    with cache.lock(str(held), threading.Event(), lambda _: None):
         found = clean.waste(str(root), Choice())
     assert [(one.kind, one.uri) for one in found] == [("leftover", str(orphan))]
     clean.throw_away(found)
@@ -123,6 +127,35 @@ def test_what_was_staged_in_a_bucket_goes(run, root, one_gcs):
     assert found.uri.endswith("/model/_staging")
     clean.throw_away([found])
     assert clean.waste(f"{one_gcs}/root", Choice()) == []
+
+
+def test_in_a_bucket_a_lease_keeps_what_is_worked_on_until_nobody_renews_it(one_gcs):
+    root = f"{one_gcs}/root"
+    folder = cache.folder_of(root, "train", "0" * 20)
+    storage.write(f"{folder}/half", b"1234")
+    foreign = f"{root}/artifacts/train/mine.lease"
+    storage.write(foreign, b"of a flat")
+    with lease.hold(folder):
+        assert clean.waste(root, Choice()) == []
+    with lease.hold(f"{folder}/model"):
+        # The stage outlived its runner.
+        assert clean.waste(root, Choice()) == []
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    gone = dataclasses.replace(Holder.here(), pid=ended.pid).dumps()
+    storage.write(f"{folder}.lease", gone)
+    found = clean.waste(root, Choice())
+    assert [(one.kind, one.uri) for one in found] == [
+        ("artifact", folder),
+        ("leftover", f"{folder}.lease"),
+    ]
+    # Taken again since it was looked at.
+    storage.write(f"{folder}.lease", Holder.here().dumps())
+    clean.throw_away(found[1:])
+    assert storage.exists(f"{folder}.lease")
+    storage.write(f"{folder}.lease", gone)
+    clean.throw_away(found)
+    assert list(storage.list_files(root)) == ["artifacts/train/mine.lease"]
 
 
 def test_age(run, root):
