@@ -8,6 +8,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+from idxpipe.components.core import storage
+from idxpipe.pipeline import state
+
 COMMAND = str(Path(sys.executable).with_name("idxpipe"))
 SETTINGS = {
     "model": "tiny",
@@ -27,8 +30,11 @@ def words(**changed):
     return ["--data", "data", *(w for n, v in sets.items() for w in ("--set", f"{n}={v}"))]
 
 
-def start(folder, root, *command, most=None):
-    """Start a command; with `most`, no file of its may grow beyond so many bytes."""
+def start(folder, root, *command, most=None, uri=None):
+    """Start a command; with `most`, no file of its may grow beyond so many bytes.
+
+    Its root is `root` in `folder`, or `uri`.
+    """
 
     def prepare():
         heed_signals()
@@ -37,7 +43,7 @@ def start(folder, root, *command, most=None):
 
     with open(folder / f"{root}.log", "ab") as log:
         return subprocess.Popen(
-            [COMMAND, *command, "--root", root],
+            [COMMAND, *command, "--root", uri or root],
             cwd=folder,
             stdout=log,
             stderr=log,
@@ -70,6 +76,21 @@ def artifacts(root):
             files = [place] if place.is_file() else [p for p in place.rglob("*") if p.is_file()]
             for path in files:
                 found[name, output, str(path.relative_to(place))] = path.read_bytes()
+    return found
+
+
+def remote_artifacts(root):
+    """The same of a root in a bucket."""
+    found = {}
+    for name, task in state.load(root, state.run_ids(root)[-1]).tasks.items():
+        made = task.outputs.artifacts if task.kind == "container" else {}
+        for output, artifact in made.items():
+            if output == "logs":
+                continue
+            if storage.exists(artifact.uri):
+                found[name, output, "."] = storage.read(artifact.uri)
+            for file in storage.list_files(artifact.uri):
+                found[name, output, file] = storage.read(storage.join(artifact.uri, file))
     return found
 
 

@@ -17,8 +17,17 @@ from pathlib import Path
 
 import pytest
 
+from idxpipe.components.core import storage
 from idxpipe.pipeline import state
-from tests.end_to_end.chaos import SIGNALS, artifacts, said, start, without_places, words
+from tests.end_to_end.chaos import (
+    SIGNALS,
+    artifacts,
+    remote_artifacts,
+    said,
+    start,
+    without_places,
+    words,
+)
 from tests.idxfiles import make_arrays, write_data_set
 from tests.resealed import edit
 from tests.tally import tally
@@ -125,6 +134,29 @@ def test_two_runs_at_once_in_one_root_make_one_result(place):
         assert made.pop("validate") == 2
         assert set(made.values()) == {1}
         shutil.rmtree(folder / root)
+        row.survived += 1
+
+
+@pytest.mark.parametrize("kind", ["gs", "s3"])
+def test_two_runs_at_once_in_a_remote_root_make_one_result(place, kind, request):
+    folder, _ = place
+    bucket = request.getfixturevalue("one_gcs" if kind == "gs" else "s3")
+    right = without_places(artifacts(folder / "right"))
+    row = tally(f"two runs at once in a root on {kind}://")
+    for number in range(FEW):
+        row.tries += 1
+        name, root = f"{kind}{number}", f"{bucket}/both{number}"
+        children = [start(folder, name, "run", *words(), uri=root) for _ in range(2)]
+        assert [child.wait() for child in children] == [0, 0], said(folder, name)
+        found = without_places(remote_artifacts(root))
+        differ = [n for n in right.keys() | found.keys() if right.get(n) != found.get(n)]
+        assert not differ, said(folder, name)
+        records = [state.load(root, run_id) for run_id in state.run_ids(root)]
+        made = Counter(n for r in records for n, t in r.tasks.items() if t.status == "succeeded")
+        assert (len(records), made.pop("validate")) == (2, 2)
+        assert set(made.values()) == {1}, said(folder, name)
+        left = [n for n in storage.list_files(root) if n.endswith((".lease", "heartbeat"))]
+        assert not left
         row.survived += 1
 
 

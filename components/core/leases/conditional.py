@@ -1,6 +1,8 @@
 """Objects that are written only if they are still what they were: what a lease is made of."""
 
 from dataclasses import dataclass
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from typing import Protocol
 
 
@@ -11,12 +13,17 @@ class Stamp:
     Attributes:
         content: What was in it.
         version: What tells this writing of it from every other.
-        age: Seconds since it was written, both times by the store's own clock.
+        age: Seconds since it was written, both times by the store's own clock; 0 if it tells none.
     """
 
     content: bytes
     version: str
     age: float
+
+
+def age(date: str | None, written: datetime) -> float:
+    """Return the seconds from when an object was written to the HTTP date of an answer."""
+    return (parsedate_to_datetime(date) - written).total_seconds() if date else 0.0
 
 
 class Conditional(Protocol):
@@ -44,21 +51,3 @@ class Conditional(Protocol):
 
     def delete(self, version: str) -> None:
         """Delete it if it still has this version."""
-
-
-def conditional(uri: str) -> Conditional | None:
-    """Return the object at `uri`; None where the kind of store has no conditions.
-
-    Raises:
-        SetupError: If there are no credentials, or the driver is not installed.
-    """
-    kind, _, path = uri.partition("://")
-    if kind.lower() == "gs":
-        from idxpipe.components.core.leases.gcs import GcsObject
-
-        return GcsObject(path)
-    if kind.lower() == "s3":
-        from idxpipe.components.core.leases.s3 import S3Object
-
-        return S3Object(uri)
-    return None

@@ -5,10 +5,9 @@ Source: https://cloud.google.com/storage/docs/request-preconditions.
 
 import os
 from contextlib import suppress
-from email.utils import parsedate_to_datetime
 from typing import Any
 
-from idxpipe.components.core.leases.conditional import Stamp
+from idxpipe.components.core.leases.conditional import Stamp, age
 from idxpipe.components.core.stores.gcs import gcs_store
 from idxpipe.components.core.stores.gcs_errors import gcs_faults, no_such_bucket
 
@@ -48,13 +47,13 @@ class GcsObject:
                 blob = self._store.client.bucket(self._bucket).get_blob(self._name, **self._how)
                 if blob is None:
                     return None
-                age = parsedate_to_datetime(self._store.date) - blob.updated
+                seconds = age(self._store.date, blob.updated)
                 try:
                     content = blob.download_as_bytes(raw_download=True, checksum=None, **self._how)
                 except NotFound:
                     # Written again since.
                     continue
-                return Stamp(content, str(blob.generation), age.total_seconds())
+                return Stamp(content, str(blob.generation), seconds)
 
     def write(self, content: bytes, version: str | None) -> str | None:
         """Write it if it still has this version, or for None if there is none."""

@@ -7,8 +7,10 @@ from typing import Self
 
 from idxpipe.components.core import storage
 from idxpipe.components.core.errors import IdxpipeError
-from idxpipe.components.core.leases.conditional import conditional
 from idxpipe.components.core.leases.holder import Holder
+from idxpipe.components.core.leases.objects import conditional
+
+_JOIN_SECONDS = 20.0
 
 
 class Heartbeat:
@@ -39,7 +41,8 @@ class Heartbeat:
         trace: TracebackType | None,
     ) -> None:
         self._ended.set()
-        self._thread.join()
+        # A bucket that does not answer has been waited for, for the record of the run.
+        self._thread.join(_JOIN_SECONDS)
 
     def _beat(self) -> None:
         with suppress(IdxpipeError):

@@ -17,9 +17,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 from idxpipe.components.core.errors import IdxpipeError, SetupError, TransientError, UsageError
-from idxpipe.components.core.leases.conditional import Conditional, conditional
+from idxpipe.components.core.leases.conditional import Conditional
 from idxpipe.components.core.leases.held import register
 from idxpipe.components.core.leases.holder import VARIABLE, Holder
+from idxpipe.components.core.leases.objects import conditional
 from idxpipe.components.core.narration import say
 from idxpipe.components.core.printable import printable
 
@@ -154,7 +155,7 @@ class Lease:
         if os.getpid() != self._process:
             return
         with self._lock:
-            if self._lost is None and _clock() - self._renewed >= self._holder.term / 2:
+            if self._lost is None and self._is_due():
                 self._renew()
             if self._lost is not None:
                 raise self._lost
@@ -167,7 +168,10 @@ class Lease:
         self._ended.set()
         if os.getpid() != self._process:
             return
-        with self._lock:
+        with self._lock, suppress(TransientError):
+            # Not every server heeds the condition of a deletion.
+            if self._lost is None and self._is_due():
+                self._renew()
             if self._lost is None and not self._alone:
                 self._give_back()
 
@@ -180,6 +184,9 @@ class Lease:
                 self._renew()
                 if self._lost is not None:
                     say(f"warning: {self._lost.where}: {self._lost.problem}")
+
+    def _is_due(self) -> bool:
+        return _clock() - self._renewed >= self._holder.term / 2
 
     def _renew(self) -> None:
         """Write it again, or find that it is another's."""
@@ -207,13 +214,12 @@ class Lease:
             self._version = found.version
 
     def _give_back(self) -> None:
-        with suppress(TransientError):
-            try:
-                self._there.delete(self._version)
-            except (SetupError, UsageError):
-                # Some servers know no condition of a deletion.
-                with suppress(SetupError, UsageError):
-                    self._there.write(self._holder.again(term=0).dumps(), self._version)
+        try:
+            self._there.delete(self._version)
+        except (SetupError, UsageError):
+            # Some servers know no condition of a deletion.
+            with suppress(SetupError, UsageError):
+                self._there.write(self._holder.again(term=0).dumps(), self._version)
 
 
 def _take(uri: str, others: Sequence[str], holder: Holder, wait: "_Wait") -> Lease | None:
@@ -283,7 +289,8 @@ class _Wait:
                 # The answer to what was written did not arrive.
                 return watched
             if other.is_gone or _clock() - since >= other.term:
-                say(f"{self._uri}: the lease of {printable(str(other))} is no longer renewed")
+                if other.term:
+                    say(f"{self._uri}: the lease of {printable(str(other))} is no longer renewed")
                 return watched
             self._tell(other)
             self._pause(min(_POLL_SECONDS, other.term / 5))

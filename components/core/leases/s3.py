@@ -4,9 +4,8 @@ Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-reques
 """
 
 import os
-from email.utils import parsedate_to_datetime
 
-from idxpipe.components.core.leases.conditional import Stamp
+from idxpipe.components.core.leases.conditional import Stamp, age
 from idxpipe.components.core.stores.fsspec_store import FsspecStore
 
 
@@ -34,9 +33,8 @@ class S3Object:
         found = self._store.request(self._path, "get_object")
         if found is None:
             return None
-        now = parsedate_to_datetime(found["ResponseMetadata"]["HTTPHeaders"]["date"])
-        age = (now - found["LastModified"]).total_seconds()
-        return Stamp(found["Body"], found["ETag"], age)
+        date = found["ResponseMetadata"]["HTTPHeaders"].get("date")
+        return Stamp(found["Body"], found["ETag"], age(date, found["LastModified"]))
 
     def write(self, content: bytes, version: str | None) -> str | None:
         """Write it if it still has this version, or for None if there is none."""

@@ -2,7 +2,7 @@
 
 import pytest
 
-from idxpipe.components.core.leases.conditional import conditional
+from idxpipe.components.core.leases.objects import conditional
 from idxpipe.components.core.stores.gcs import gcs_store
 
 

@@ -17,8 +17,8 @@ from idxpipe.components.core import host, storage
 from idxpipe.components.core.errors import TransientError, UsageError
 from idxpipe.components.core.leases import held as registry
 from idxpipe.components.core.leases import lease
-from idxpipe.components.core.leases.conditional import conditional
 from idxpipe.components.core.leases.holder import VARIABLE, Holder
+from idxpipe.components.core.leases.objects import conditional
 from tests.emulators import environment, gcs_at
 from tests.faults import KINDS, faulty_proxy
 
@@ -148,6 +148,16 @@ def resume(child):
     return child.communicate("theirs\n")
 
 
+def test_whoever_was_suspended_does_not_give_back_the_lease_of_its_follower(place):
+    with start(WRITER, place) as child:
+        held(child).send_signal(signal.SIGSTOP)
+        with storage.lock(place):
+            child.send_signal(signal.SIGCONT)
+            assert child.communicate()[0] == ""
+            assert lease.is_live(f"{place}.lease")
+            assert Holder.parse(storage.read(f"{place}.lease")).pid == os.getpid()
+
+
 def test_whoever_was_suspended_and_missed_by_nobody_goes_on(place):
     with start(WRITER, place) as child:
         held(child).send_signal(signal.SIGSTOP)
@@ -240,6 +250,17 @@ def test_somebody_elses_file_of_that_name_is_left_alone(place, capsys):
         storage.write(f"{place}/f", b"x")
     assert f"{place} cannot be leased: {place}.lease is no lease" in capsys.readouterr().err
     assert storage.read(f"{place}.lease") == b"of a flat"
+
+
+def test_one_that_was_given_back_in_writing_is_taken_at_once(place, monkeypatch, capsys):
+    """As where a server knows no condition of a deletion."""
+    monkeypatch.setenv(VARIABLE, "3600")
+    other = dataclasses.replace(Holder.here(), machine="another").again(term=0)
+    storage.write(f"{place}.lease", other.dumps())
+    with storage.lock(place):
+        storage.write(f"{place}/f", b"x")
+    assert capsys.readouterr().err == ""
+    assert storage.list_files(place[:-4]) == {"out/f": 1}
 
 
 def test_a_server_that_compares_nothing_is_noticed(other_gcs, tmp_path, capsys):
