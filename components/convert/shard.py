@@ -157,7 +157,7 @@ def _finished(task: ShardTask) -> Receipt | None:
 def _recipe(task: ShardTask) -> str:
     values = dataclasses.asdict(task)
     for where in (values, values["images"], values["labels"]):
-        for name in ("output", "name", "uri", "plain", "expected"):
+        for name in ("output", "name", "uri", "plain", "expected", "version"):
             where.pop(name, None)
     return json.dumps(values)
 

@@ -52,6 +52,7 @@ class Source:
         column: Of labels, which number of a record is the label.
         order: Of images, how their pixels are stored.
         label_offset: Of labels, the label of class 0.
+        version: Of a file that is not copied, what `storage.version` told before it was read.
     """
 
     uri: str
@@ -61,6 +62,7 @@ class Source:
     column: int = 0
     order: PixelOrder = _USUAL
     label_offset: int = 0
+    version: str | None = None
 
     def checked(self, found: Fingerprint) -> "Source":
         """Return this source, from now on expected to have the content that was found.
@@ -83,14 +85,20 @@ class Source:
         """Return the classes in some whole records of a labels file: [records]."""
         return label_column(data, self.header, self.column, self.label_offset)
 
-    def check_still(self) -> None:
-        """Read a file that is not a copy once more, as the workers may have seen another one.
+    def check_still(self, *, whole: bool) -> None:
+        """Check that a file that is not a copy did not change: the workers may have seen another.
+
+        Args:
+            whole: Whether they read all of it, so that it need not be read once more.
 
         Raises:
-            DataError: If it changed.
+            DataError: If its content is another.
+            TransientError: If it was written to.
         """
         if self.plain == self.uri:
-            self.check_content(scan(self.uri, lambda uri, header: None).fingerprint)
+            storage.check_unchanged(self.uri, self.version)
+            if not whole:
+                self.check_content(scan(self.uri, lambda uri, header: None).fingerprint)
 
 
 def check_content(uri: str, expected: str, found: Fingerprint) -> None:
@@ -155,12 +163,13 @@ def open_images(
             another shape.
     """
     check = check_images(layout.shape, layout.order)
+    version = storage.version(uri)
     header = read_header(uri)
     check(uri, header)
     plain = storage.join(staging, "images")
     source = Source(uri, plain, header, expected, order=layout.order)
     if not access.copies(uri):
-        source = dataclasses.replace(source, plain=uri)
+        source = dataclasses.replace(source, plain=uri, version=version)
         if not access.whole:
             source = source.checked(scan(uri, check).fingerprint)
         yield source, _done(source)
@@ -203,10 +212,12 @@ def open_labels(
         DataError: If it is not in order, not the expected one, or a label is not in
             [0, num_classes).
     """
+    version = storage.version(uri)
     header, column = read_header(uri), layout.column
     check_labels(uri, header, column)
     plain = storage.join(staging, "labels") if access.copies(uri) else uri
-    source = Source(uri, plain, header, expected, column, label_offset=layout.label_offset)
+    offset = layout.label_offset
+    source = Source(uri, plain, header, expected, column, label_offset=offset, version=version)
     with _copy_to(source, access.local) if plain != uri else nullcontext() as look:
         file, largest = scan_labels(uri, layout.num_classes, look, column, layout.label_offset)
     return source.checked(file.fingerprint), largest

@@ -71,8 +71,8 @@ def convert(
     Raises:
         DataError: If a source is not in order, or not the one that was validated.
         SetupError: If the output cannot be written, or the runner fails.
-        TransientError: If another conversion to the same place got in the way, where it cannot be
-            locked.
+        TransientError: If a source changed meanwhile, or another conversion to the same place got
+            in the way, where it can be neither locked nor leased.
         UsageError: If the parameters cannot be met.
     """
     check_name("split", split)
@@ -108,11 +108,8 @@ def convert(
                 tasks = [task for part in parts for task in part.tasks]
                 beam_pipeline.result().check_runner(config, tasks)
             with storage.lock(output) if local_workers else nullcontext():
-                _make(parts, sources, config, split, beam_pipeline, whole_source)
+                _make(parts, sources, config, split, beam_pipeline, whole_source, access)
                 sources = (whole_source.result(), label_source)
-                if not access.whole:
-                    for source in sources:
-                        source.check_still()
                 if len(parts) == 1 and is_validation_set(storage.join(output, VALIDATION)):
                     clear(storage.join(output, VALIDATION))
                 # The split itself comes last: when it is there, all is.
@@ -145,6 +142,7 @@ def _make(
     split: str,
     beam_pipeline: "Future[ModuleType]",
     whole_source: "Future[Source]",
+    access: Access,
 ) -> None:
     """Make all shards; leave none of a source that proves damaged."""
     tasks = [task for part in parts for task in part.tasks]
@@ -159,7 +157,8 @@ def _make(
         note_plan(part)
     try:
         beam_pipeline.result().run_pipeline(tasks, config, f"convert {split}")
-        whole_source.result()
+        for source in (whole_source.result(), sources[1]):
+            source.check_still(whole=access.whole)
     except DataError:
         for part in parts:
             # A worker elsewhere may still write; the next conversion clears what it leaves.

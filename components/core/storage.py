@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import BinaryIO
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from idxpipe.components.core.errors import DataError, UsageError
+from idxpipe.components.core.errors import DataError, TransientError, UsageError
 from idxpipe.components.core.leases import held
 from idxpipe.components.core.stores.base import Store
 
@@ -89,6 +89,34 @@ def stored_crc32c(uri: str) -> int | None:
     """Return the CRC32C of the file's bytes where the store keeps it, as gs:// does; else None."""
     store, path = _resolve(uri)
     return store.crc32c(path)
+
+
+def version(uri: str) -> str | None:
+    """Return what tells the content of the file from what it is later; None if nothing does.
+
+    Raises:
+        DataError: If there is no such file.
+    """
+    store, path = _resolve(uri)
+    return store.version(path)
+
+
+def check_unchanged(uri: str, before: str | None) -> None:
+    """Check that a file is the one that it was, as far as that can be told.
+
+    Args:
+        uri: The file.
+        before: Its `version` then.
+
+    Raises:
+        TransientError: If it is not.
+    """
+    if version(uri) != before:
+        raise TransientError(
+            "file changed while it was read",
+            where=uri,
+            remedy="leave the file alone while it is in use, and run the same command again",
+        )
 
 
 def read(uri: str, start: int = 0, length: int | None = None) -> bytes:

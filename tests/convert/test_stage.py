@@ -10,11 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from idxpipe.components.convert import stage
 from idxpipe.components.convert.config import ConvertConfig
 from idxpipe.components.convert.stage import convert
 from idxpipe.components.core import storage
 from idxpipe.components.core.dataset.manifest import read_dataset
-from idxpipe.components.core.errors import DataError, SetupError, UsageError
+from idxpipe.components.core.errors import DataError, SetupError, TransientError, UsageError
 from idxpipe.components.core.fingerprint import Fingerprint
 from idxpipe.components.core.idx.layout import LayoutConfig
 from tests.convert.conftest import ARRAYS, read_back, run, tree
@@ -94,6 +95,7 @@ def test_a_killed_conversion_leaves_no_dataset_and_the_next_is_whole(files, tmp_
 import os, signal
 from idxpipe.components.convert import shard
 from idxpipe.components.convert.beam import pipeline as beam_pipeline
+from idxpipe.components.convert import stage
 from idxpipe.components.convert.config import ConvertConfig
 from idxpipe.components.convert.stage import convert
 make = shard.make_shard
@@ -173,6 +175,25 @@ def test_a_source_that_changed_since_validation_is_refused(tmp_path, gz, role):
     with pytest.raises(DataError, match="changed since it was validated"):
         run(sources, tmp_path / "other", expected=tuple(expected))
     assert not storage.exists(str(tmp_path / "other" / "dataset.json"))
+
+
+@pytest.mark.parametrize("seed", [-1, 5], ids=["in order", "shuffled"])
+@pytest.mark.parametrize("role", ["train_images", "train_labels"])
+def test_a_source_that_is_written_to_meanwhile_is_refused(tmp_path, monkeypatch, role, seed):
+    """In the same length, after it was looked at and before the workers read it."""
+    files = write_data_set(tmp_path / "data", ARRAYS)
+
+    def change(part):
+        path = Path(files[role])
+        data = path.read_bytes()
+        with open(path, "r+b") as stream:
+            stream.write(data[:-1] + bytes([data[-1] ^ 1]))
+
+    monkeypatch.setattr(stage, "note_plan", change)
+    with pytest.raises((DataError, TransientError), match="changed") as caught:
+        run(files, tmp_path / "out", 3, config={"shuffle_seed": seed})
+    assert caught.value.where == files[role]
+    assert not storage.exists(str(tmp_path / "out" / "dataset.json"))
 
 
 def test_a_place_that_cannot_be_written_is_an_error_without_traceback(files, tmp_path, capfd):

@@ -1,11 +1,12 @@
 import errno
 import os
+import shutil
 import threading
 
 import pytest
 
 from idxpipe.components.core import storage
-from idxpipe.components.core.errors import DataError, UsageError
+from idxpipe.components.core.errors import DataError, TransientError, UsageError
 from idxpipe.components.core.stores import local
 
 
@@ -47,6 +48,29 @@ def test_a_file_in_place_of_a_folder_is_an_error(tmp_path):
     storage.write(str(tmp_path / "f"), b"")
     with pytest.raises(DataError, match="crosses a file"):
         storage.write(str(tmp_path / "f" / "g"), b"")
+
+
+def test_a_version_is_of_one_content(tmp_path):
+    uri = str(tmp_path / "f")
+    storage.write(uri, b"1")
+    versions = [storage.version(uri)]
+    assert storage.version(uri) == versions[0]
+    storage.check_unchanged(uri, versions[0])
+    # Replaced, by another of the same length and time; appended to; written to.
+    (tmp_path / "g").write_bytes(b"2")
+    shutil.copystat(uri, tmp_path / "g")
+    (tmp_path / "g").replace(uri)
+    versions.append(storage.version(uri))
+    with open(uri, "ab") as stream:
+        stream.write(b"3")
+    versions.append(storage.version(uri))
+    os.utime(uri, ns=(0, 7))
+    versions.append(storage.version(uri))
+    assert len(set(versions)) == 4
+    with pytest.raises(TransientError, match="changed while it was read"):
+        storage.check_unchanged(uri, versions[0])
+    with pytest.raises(DataError, match="no such file"):
+        storage.version(str(tmp_path / "none"))
 
 
 def test_list_is_sorted_and_relative_and_hides_temporary_files(tmp_path):

@@ -152,8 +152,10 @@ def read_content(
 
     Raises:
         DataError: If it is longer or shorter than its header says, or its gzip data is damaged.
+        TransientError: If it changed meanwhile.
     """
     header, uri = head.header, head.uri
+    version = storage.version(uri)
     item_bytes = ITEM_BYTES[header.dtype]
     fingerprint, surplus = Fingerprint(), 0
     rest, skip = b"", header.data_offset
@@ -176,6 +178,7 @@ def read_content(
     fault = _length_fault(uri, header, fingerprint.size + surplus, surplus > _SURPLUS_BYTES)
     if fault:
         raise fault
+    storage.check_unchanged(uri, version)
     return fingerprint
 
 

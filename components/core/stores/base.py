@@ -14,6 +14,9 @@ class Store(Protocol):
     def crc32c(self, path: str) -> int | None:
         """Return the checksum that the store keeps of the file; None if it keeps none."""
 
+    def version(self, path: str) -> str | None:
+        """Return what tells a file's content from what it is later; None if nothing does."""
+
     def read(self, path: str, start: int, length: int) -> bytes:
         """Return up to `length` bytes from `start`."""
 

@@ -90,6 +90,17 @@ class FsspecStore:
         """Return None: these stores keep other checksums, or none."""
         return None
 
+    def version(self, path: str) -> str | None:
+        """Return what the driver goes by, such as the ETag; of drivers without that, None."""
+
+        def look() -> str | None:
+            # That of the web is the address.
+            if self._scheme in _READ_ONLY:
+                return cast(str | None, self._files.info(self._name(path)).get("ETag"))
+            return str(self._files.ukey(self._name(path)))
+
+        return self._try(path, look)
+
     def read(self, path: str, start: int, length: int) -> bytes:
         """Return up to `length` bytes from `start`."""
         if length <= 0:

@@ -109,6 +109,11 @@ class GcsStore:
         blob = self._stat(path)
         return None if blob is None else _decode_crc32c(blob.crc32c)
 
+    def version(self, path: str) -> str | None:
+        """Return the object's generation."""
+        blob = self._stat(path)
+        return None if blob is None else str(blob.generation)
+
     def read(self, path: str, start: int, length: int) -> bytes:
         """Return up to `length` bytes from `start`."""
         from google.api_core.exceptions import NotFound

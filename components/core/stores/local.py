@@ -35,6 +35,12 @@ class LocalStore:
         """Return None: file systems keep no checksum."""
         return None
 
+    def version(self, path: str) -> str | None:
+        """Return which file it is, its length, and when it was last written."""
+        with _faults(path):
+            status = os.stat(path)
+        return f"{status.st_dev} {status.st_ino} {status.st_size} {status.st_mtime_ns}"
+
     def read(self, path: str, start: int, length: int) -> bytes:
         """Return up to `length` bytes from `start`."""
         with _faults(path), open(path, "rb") as stream:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from idxpipe.components.core.codes import Code
-from idxpipe.components.core.errors import DataError
+from idxpipe.components.core.errors import DataError, TransientError
 from idxpipe.components.core.fingerprint import Fingerprint
 from idxpipe.components.core.idx.checks import (
     Head,
@@ -240,3 +240,18 @@ def test_labels_in_rows_are_labels_if_they_have_the_column():
     assert caught.value.offset == 8
     with pytest.raises(DataError, match="no such column"):
         check_labels("f", Header("int32", (5,)), 1)
+
+
+def test_a_file_that_is_written_to_while_it_is_read_is_refused(tmp_path):
+    uri = store(tmp_path / "f", idx_bytes(IMAGES), False)
+
+    def write(data, offset):
+        with open(uri, "r+b") as stream:
+            stream.seek(-1, 2)
+            stream.write(b"x")
+
+    with pytest.raises(TransientError, match="changed while it was read") as caught:
+        scan(uri, any_header, write)
+    assert caught.value.where == uri
+    assert "run the same command again" in caught.value.remedy
+    assert scan(uri, any_header).header.records == 5

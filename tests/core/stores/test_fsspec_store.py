@@ -84,6 +84,17 @@ def test_what_others_write_is_seen(s3, moto):
     assert storage.list_files(s3) == {"f": 1}
 
 
+def test_a_version_is_of_one_content(folder):
+    versions = []
+    for data in (b"1", b"2"):
+        storage.write(f"{folder}/f", data)
+        versions.append(storage.version(f"{folder}/f"))
+        assert storage.version(f"{folder}/f") == versions[-1]
+    assert len(set(versions)) == 2
+    with pytest.raises(DataError, match="no such file"):
+        storage.version(f"{folder}/none")
+
+
 def test_a_missing_bucket_is_an_error_of_the_setup(s3):
     with pytest.raises(SetupError, match="bucket") as caught:
         storage.write("s3://not-there-4711/x", b"x")
@@ -198,6 +209,7 @@ def test_the_web_is_read(web):
     assert storage.read(f"{web}/f", 2, 3) == b"234"
     with storage.open_read(f"{web}/f", 7) as stream:
         assert stream.read() == b"789"
+    assert storage.version(f"{web}/f") == storage.version(f"{web}/f")
     with pytest.raises(DataError, match="no such file"):
         storage.size(f"{web}/none")
 

@@ -124,6 +124,15 @@ def test_gzip_content_is_unpacked_by_us_alone(gcs):
     assert b"".join(read_chunks(f"{gcs}/f.gz")) == content
 
 
+def test_a_version_is_of_one_writing(gcs):
+    versions = []
+    for _ in range(2):
+        storage.write(f"{gcs}/f", b"x")
+        versions.append(storage.version(f"{gcs}/f"))
+        assert storage.version(f"{gcs}/f") == versions[-1]
+    assert len(set(versions)) == 2
+
+
 def test_an_object_that_was_replaced_is_not_mixed_with_the_new_one(one_gcs):
     storage.write(f"{one_gcs}/f", bytes(300_000))
     with pytest.raises(DataError, match="replaced"), storage.open_read(f"{one_gcs}/f") as stream:
