@@ -77,7 +77,7 @@ def check_compiled(path: str, compiled: bytes) -> None:
     Raises:
         IdxpipeError: Naming the first line that differs.
     """
-    found = storage.read(path).splitlines()
+    found = storage.read_document(path).splitlines()
     wanted = compiled.splitlines()
     pairs = list(zip(found, wanted, strict=False))
     differing = (i for i, (a, b) in enumerate(pairs) if a != b and not _names_kfp(a, b))

@@ -137,7 +137,7 @@ def read_parameters(uri: str) -> dict[str, Any]:
     """
     from idxpipe.pipeline.spec.document import load_documents
 
-    documents = load_documents(storage.read(uri), uri)
+    documents = load_documents(storage.read_document(uri), uri)
     found = documents[0] if len(documents) == 1 else None
     if not isinstance(found, dict) or not all(isinstance(name, str) for name in found):
         raise DataError(

@@ -14,6 +14,7 @@ ROOT is a local folder or a prefix in a bucket.
 import datetime
 import fcntl
 import itertools
+import math
 import os
 import re
 import secrets
@@ -381,7 +382,7 @@ def _damage_of(uri: str) -> Iterator[str]:
 
 
 def _values(uri: str) -> dict[str, Any]:
-    value = unseal(storage.read(uri), _SEALED_SINCE)
+    value = unseal(storage.read_document(uri), _SEALED_SINCE)
     check_version(value, uri)
     return value
 
@@ -419,7 +420,46 @@ def parse(value: Mapping[str, Any], root: str) -> RunRecord:
     tasks = {
         name: TaskRecord.from_json(task).moved(before, root) for name, task in kept["tasks"].items()
     }
-    return RunRecord(**{**kept, "status": Status(kept["status"]), "tasks": tasks, "root": root})
+    record = RunRecord(**{**kept, "status": Status(kept["status"]), "tasks": tasks, "root": root})
+    _check_types(record)
+    for task in record.tasks.values():
+        _check_types(task)
+    return record
+
+
+_TEXT = (str,)
+_TEXT_OR_NONE = (str, type(None))
+_WHOLE_OR_NONE = (int, type(None))
+_TYPES: dict[str, tuple[type, ...]] = {
+    **dict.fromkeys(("run_id", "root", "pipeline", "digest", "name", "title", "kind"), _TEXT),
+    **dict.fromkeys(("started", "ended", "earlier", "whole", "key", "folder"), _TEXT_OR_NONE),
+    **dict.fromkeys(("error", "log", "cached_from", "events"), _TEXT_OR_NONE),
+    "exit_code": _WHOLE_OR_NONE,
+    "attempts": (int,),
+    "parameters": (dict,),
+}
+
+
+def _check_types(record: RunRecord | TaskRecord) -> None:
+    """Check what the rest relies on: a checksum that fits says only who wrote a record.
+
+    Raises:
+        ValueError: Naming the first value that cannot be.
+    """
+    for name, value in record.__dict__.items():
+        usual = _TYPES.get(name)
+        if usual and (not isinstance(value, usual) or isinstance(value, bool)):
+            raise ValueError(f"{name}: {value!r}")
+    if record.seconds is not None and not is_number(record.seconds):
+        raise ValueError(f"seconds: {record.seconds!r}")
+
+
+def is_number(value: object) -> bool:
+    """Tell whether a JSON value is a number that can be counted with: not NaN, nor beyond all."""
+    try:
+        return type(value) in {int, float} and math.isfinite(value)  # type: ignore[arg-type]
+    except OverflowError:
+        return False
 
 
 def _is_dead(record: RunRecord) -> bool:

@@ -32,7 +32,7 @@ def pipeline_of(record: RunRecord) -> Pipeline:
 
 
 def _as_recorded(uri: str, digest: str | None) -> Pipeline:
-    found = hashlib.sha256(storage.read(uri)).hexdigest()
+    found = hashlib.sha256(storage.read_document(uri)).hexdigest()
     if digest and found != digest:
         raise DataError(
             "this run's pipeline is damaged",

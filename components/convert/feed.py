@@ -10,8 +10,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from idxpipe.components.core.errors import IdxpipeError
-
 # Chunks of `core/content.py`, of 1 MB: what the one is ahead of the other.
 _CHUNKS_AHEAD = 16
 _LOOK_SECONDS = 0.1
@@ -29,12 +27,12 @@ class Feed:
     """
 
     def __init__(self, start: int) -> None:
-        self._chunks: queue.Queue[bytes | IdxpipeError] = queue.Queue(_CHUNKS_AHEAD)
+        self._chunks: queue.Queue[bytes | Exception] = queue.Queue(_CHUNKS_AHEAD)
         self._abandoned = threading.Event()
         self._held = memoryview(b"")
         self._offset = start
 
-    def put(self, chunk: bytes | IdxpipeError) -> None:
+    def put(self, chunk: bytes | Exception) -> None:
         """Hand over the next bytes, or the error that came in their place; wait for room.
 
         Raises:
@@ -54,7 +52,7 @@ class Feed:
         """Fill `buffer`, of bytes, with the next ones; return its length.
 
         Raises:
-            IdxpipeError: What came in their place.
+            Exception: What came in their place.
         """
         room, filled = memoryview(buffer), 0
         while filled < len(room):
@@ -78,7 +76,7 @@ class Feed:
 
     def _next(self) -> memoryview:
         chunk = self._chunks.get()
-        if isinstance(chunk, IdxpipeError):
+        if isinstance(chunk, Exception):
             raise chunk
         return memoryview(chunk)
 

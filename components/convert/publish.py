@@ -228,7 +228,9 @@ def _delete_stale(output: str, current: set[str]) -> None:
     for name in files:
         if name.startswith(f"{begun}{_KNOWN}"):
             with suppress(ValueError):
-                known.update(map(str, json.loads(storage.read(storage.join(output, name)))))
+                known.update(
+                    map(str, json.loads(storage.read_document(storage.join(output, name))))
+                )
     for name in known & files.keys():
         if _SHARD.fullmatch(name) and name not in current:
             storage.delete(storage.join(output, name))

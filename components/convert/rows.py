@@ -5,7 +5,6 @@ import dataclasses
 import functools
 import os
 import shutil
-import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -22,6 +21,7 @@ from idxpipe.components.core import storage
 from idxpipe.components.core.errors import DataError
 from idxpipe.components.core.fingerprint import Fingerprint
 from idxpipe.components.core.idx.header import Header
+from idxpipe.components.core.stores.temporary import make_folder
 
 # About 1.7 MB of 28x28 images: rows and records stay in the second-level cache.
 CHUNK_ROWS = 2048
@@ -159,7 +159,7 @@ def _copy(uri: str, content: str) -> str:
 
 @functools.cache
 def _copy_once(uri: str, content: str) -> str:
-    folder = tempfile.mkdtemp(prefix="idxpipe-source-")
+    folder, _ = make_folder("source")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     path = os.path.join(folder, "source")
     found = Fingerprint()

@@ -79,7 +79,7 @@ def read_receipt(task: ShardTask) -> Receipt:
     uri = receipt_uri(task)
     if not storage.exists(uri):
         raise in_the_way(task.output)
-    return Receipt.loads(storage.read(uri))
+    return Receipt.loads(storage.read_document(uri))
 
 
 def make_shard(task: ShardTask, advance: Advance = lambda examples, bytes_read: None) -> Receipt:
@@ -135,7 +135,7 @@ def _finished(task: ShardTask) -> Receipt | None:
     if not storage.exists(uri):
         return None
     try:
-        receipt = Receipt.loads(storage.read(uri))
+        receipt = Receipt.loads(storage.read_document(uri))
     except (ValueError, KeyError, TypeError):
         return None
     shard = storage.join(task.output, task.name)

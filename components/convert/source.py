@@ -1,19 +1,14 @@
 """A source file as the workers can read it: plain, so that a shard is a byte range of it."""
 
 import dataclasses
-import fcntl
-import glob
-import os
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from idxpipe.components.convert.feed import Feed, feed
 from idxpipe.components.core import storage
-from idxpipe.components.core.errors import DataError, IdxpipeError
+from idxpipe.components.core.errors import DataError
 from idxpipe.components.core.fingerprint import Fingerprint
 from idxpipe.components.core.idx.checks import (
     check_images,
@@ -28,6 +23,7 @@ from idxpipe.components.core.idx.labels import label_column
 from idxpipe.components.core.idx.layout import LayoutConfig
 from idxpipe.components.core.idx.pixel_order import PixelOrder
 from idxpipe.components.core.stores.local import scratch
+from idxpipe.components.core.stores.temporary import temporary_folder
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,7 +32,6 @@ if TYPE_CHECKING:
     from idxpipe.components.core.idx.labels import Buffer
 
 STAGING = "_staging"
-_PREFIX = "idxpipe-staging-"
 _USUAL = PixelOrder()
 
 
@@ -126,8 +121,7 @@ def check_content(uri: str, expected: str, found: Fingerprint) -> None:
 def staging_folder(output: str, local_workers: bool) -> Iterator[str]:
     """Yield a folder for unpacked files that the workers can read; it goes at the end."""
     if local_workers:
-        _sweep_staging()
-        with tempfile.TemporaryDirectory(prefix=_PREFIX) as folder, storage.lock(folder):
+        with temporary_folder("staging") as folder:
             yield folder
         return
     folder = storage.join(output, STAGING)
@@ -135,18 +129,6 @@ def staging_folder(output: str, local_workers: bool) -> Iterator[str]:
         yield folder
     finally:
         storage.delete(folder)
-
-
-def _sweep_staging() -> None:
-    """Delete what killed conversions unpacked: the folders that nobody holds."""
-    for left in glob.glob(os.path.join(tempfile.gettempdir(), f"{_PREFIX}*")):
-        with suppress(OSError):
-            descriptor = os.open(left, os.O_RDONLY | os.O_DIRECTORY)
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                shutil.rmtree(left)
-            finally:
-                os.close(descriptor)
 
 
 @contextmanager
@@ -189,7 +171,8 @@ def _unpack(source: Source, fed: Feed) -> Source:
     try:
         found = scan(source.uri, lambda uri, header: None, lambda data, _: fed.put(data))
         return source.checked(found.fingerprint)
-    except IdxpipeError as error:
+    except Exception as error:
+        # Whatever it is: who waits for the next bytes would wait for ever.
         fed.put(error)
         raise
 

@@ -1,7 +1,6 @@
 """The file formats of a shard, each as something that takes encoded records."""
 
 import os
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -14,6 +13,7 @@ from idxpipe.components.core.dataset.examples import array_record_class
 from idxpipe.components.core.dataset.manifest import ARRAY_RECORD, GZIP
 from idxpipe.components.core.dataset.tfrecord import CRC_BYTES, LENGTH_BYTES
 from idxpipe.components.core.fingerprint import Fingerprint
+from idxpipe.components.core.stores.temporary import temporary_folder
 
 # Faster than zlib's by a factor of five; its higher levels are no smaller for images.
 _GZIP_LEVEL = 1
@@ -104,7 +104,7 @@ def open_shard(uri: str, file_format: str, compression: str) -> Iterator[ShardWr
     """
     with storage.create(uri) as stream:
         if file_format == ARRAY_RECORD:
-            with tempfile.TemporaryDirectory(prefix="idxpipe-shard-") as scratch:
+            with temporary_folder("shard") as scratch:
                 writer: ShardWriter = ArrayRecordWriter(stream.write, scratch)
                 yield writer
                 writer.close()

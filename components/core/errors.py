@@ -4,6 +4,7 @@ Each class fixes the exit code of the process that ends in it:
 1 a defect of ours, 2 usage, 3 bad data, 4 gate not passed, 5 environment, 6 transient.
 """
 
+import errno
 import json
 import os
 import re
@@ -34,6 +35,20 @@ _EXTRAS = {
     **dict.fromkeys(("jax", "jaxlib", "libtpu"), "tpu-check"),
     **dict.fromkeys(
         ("tensorflow", "keras", "PIL", "kfp", "yaml", "urllib3", "tensorboard", "s3fs"), "all"
+    ),
+}
+
+_OF_DISKS = frozenset({errno.EIO, errno.ESTALE, errno.EREMOTEIO, errno.ETIMEDOUT})
+_REMEDIES = {
+    errno.ENOSPC: "free disk space, or choose another output folder",
+    errno.EDQUOT: "free disk quota, or choose another output folder",
+    errno.EROFS: "choose a folder that can be written",
+    errno.EACCES: "give this user the right to it, or choose another path",
+    errno.EMFILE: "raise the limit of open files: ulimit -n 4096",
+    **dict.fromkeys(
+        _OF_DISKS,
+        "see what the kernel says of the disk or the mount (dmesg), or take a copy that can be "
+        "read; then run the same command again",
     ),
 }
 
@@ -169,6 +184,34 @@ def installing(extra: str) -> str:
     return f"pip install 'idxpipe[{extra}]'"
 
 
+def of_system(error: OSError, where: str | None = None, *, reading: bool = False) -> SetupError:
+    """Return what to say of an error of the operating system.
+
+    Args:
+        error: The error.
+        where: The file; by default the one that the error names.
+        reading: Whether the file was only read.
+    """
+    number = error.errno or 0
+    failed = "cannot be read" if reading else "cannot be read or written"
+    return SetupError(
+        failed if number in _OF_DISKS else "cannot use this file",
+        where=where or str(error.filename or "this machine"),
+        found=error.strerror or str(error),
+        remedy=_REMEDIES.get(number, "fix the cause named above and try again"),
+    )
+
+
+def of_machine(error: OSError) -> SetupError | None:
+    """Return what to say of an error that nobody expected; None if it may be a defect of ours."""
+    return of_system(error) if error.errno in _REMEDIES else None
+
+
+def is_of_disk(text: str) -> bool:
+    """Tell whether the words of a library are those of a disk or mount that fails."""
+    return any(os.strerror(number) in text for number in _OF_DISKS)
+
+
 def without_secrets(where: str) -> str:
     """Return a URI without the password and the signature that it may carry."""
     kind, separator, rest = where.partition("://")
@@ -194,8 +237,8 @@ def exit_on_error() -> Iterator[None]:
     """End the process with the error's message and exit code instead of a traceback.
 
     Raises:
-        SystemExit: In place of any `IdxpipeError` raised inside, and where a distribution that an
-            extra brings is not installed.
+        SystemExit: In place of any `IdxpipeError` raised inside, where a distribution that an
+            extra brings is not installed, and where the disk or the machine fails.
     """
     try:
         yield
@@ -206,6 +249,11 @@ def exit_on_error() -> Iterator[None]:
         if absent is None:
             raise
         _end(absent)
+    except OSError as error:
+        found = of_machine(error)
+        if found is None:
+            raise
+        _end(found)
 
 
 def _end(error: IdxpipeError) -> NoReturn:

@@ -5,7 +5,9 @@ Only Linux is tested. On macOS the stages get by with what POSIX has.
 
 import errno
 import os
+import signal
 import sys
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -73,6 +75,18 @@ def cache_folder(name: str) -> str | None:
         return None
     # What somebody else may write there, we would believe, or run.
     return folder if status.st_uid == os.geteuid() and not status.st_mode & 0o022 else None
+
+
+def kill_session(session: int) -> None:
+    """Kill what still runs in a session, whatever its process groups; on Linux only.
+
+    Source: proc_pid_stat(5) for the fields.
+    """
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError, ValueError, IndexError):
+            member = stat.read_bytes().rpartition(b")")[2].split()[3]
+            if int(member) == session:
+                os.kill(int(stat.parent.name), signal.SIGKILL)
 
 
 def open_lock(path: str) -> int:

@@ -21,7 +21,7 @@ def read_metrics(uri: str) -> dict[str, Any]:
     Raises:
         DataError: If it is missing, damaged, or of another schema version.
     """
-    data = storage.read(uri)
+    data = storage.read_document(uri, storage.REPORT_BYTES)
     try:
         facts = unseal(data, SEALED_SINCE)
     except (ValueError, TypeError, RecursionError) as error:

@@ -213,7 +213,7 @@ def _positive(value: Any) -> bool:
 
 def _parse(file: str) -> dict[str, Any]:
     try:
-        body = unseal(storage.read(file), _SEALED_SINCE)
+        body = unseal(storage.read_document(file), _SEALED_SINCE)
         version = body["schema_version"]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise DataError(

@@ -1,10 +1,23 @@
-"""Words for a person, on stderr; stdout is kept for data."""
+"""Words for a person, on stderr; stdout is kept for data. No wait is without one."""
 
 import os
+import signal
 import sys
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from types import FrameType
 from typing import TextIO
+
+SECONDS_BEFORE_A_WORD = 3.0
+SECONDS_BETWEEN_WORDS = 30.0
+INTERRUPTED = 130
+# In the environment, so that the stages of a run know it, too.
+PATIENCE_VARIABLE = "IDXPIPE_MAX_WAIT"
+_TICK_SECONDS = 0.2
+# What is waited for when Ctrl-C comes has so long to notice.
+_SECONDS_TO_END = 0.7
 
 _silences: list[None] = []
 
@@ -38,3 +51,122 @@ def silence() -> Iterator[None]:
         yield
     finally:
         _silences.pop()
+
+
+class _Wait:
+    """Something that is waited for, by some thread."""
+
+    def __init__(self, what: str, limit: float | None, give_up: Callable[[], None]) -> None:
+        self.what = what
+        self.began = time.monotonic()
+        self.limit = limit
+        self.give_up = give_up
+
+
+# A thread looks at them while there are any.
+_waits: list[_Wait] = []
+_told: dict[str, float] = {}
+_lock = threading.Lock()
+_watching: list[int] = []
+
+
+def patience(usual: float | None = None) -> float | None:
+    """Return the seconds that something is waited for at most, by --max-wait or the environment.
+
+    Args:
+        usual: Without either.
+    """
+    try:
+        return float(os.environ[PATIENCE_VARIABLE])
+    except (KeyError, ValueError):
+        return usual
+
+
+@contextmanager
+def awaiting(
+    what: str, limit: float | None = None, give_up: Callable[[], None] = lambda: None
+) -> Iterator[None]:
+    """Say what is waited for, once the block takes longer than a moment, and then now and again.
+
+    Args:
+        what: What it is; several waits for the same are told once.
+        limit: Seconds after which `give_up` is called.
+        give_up: Has the block end, from another thread.
+    """
+    wait = _Wait(what, limit, give_up)
+    with _lock:
+        _waits.append(wait)
+        if _watching[-1:] != [os.getpid()]:
+            _watching.append(os.getpid())
+            threading.Thread(target=_watch, daemon=True).start()
+    try:
+        yield
+    finally:
+        with _lock:
+            _waits.remove(wait)
+
+
+def _watch() -> None:
+    idle_since = time.monotonic()
+    while True:
+        time.sleep(_TICK_SECONDS)
+        now = time.monotonic()
+        with _lock:
+            if _waits:
+                idle_since = now
+            elif now - idle_since > SECONDS_BEFORE_A_WORD:
+                _watching.clear()
+                _told.clear()
+                return
+            found = list(_waits)
+        for wait in found:
+            _look_at(wait, now)
+
+
+def _look_at(wait: _Wait, now: float) -> None:
+    waited = now - wait.began
+    if waited >= SECONDS_BEFORE_A_WORD and (
+        now - _told.get(wait.what, -SECONDS_BETWEEN_WORDS) >= SECONDS_BETWEEN_WORDS
+    ):
+        _told[wait.what] = now
+        say(f"waiting for {wait.what}, {waited:.0f} s so far")
+    if wait.limit is not None and waited >= wait.limit:
+        # Again and again: a library may try once more.
+        with suppress(Exception):
+            wait.give_up()
+
+
+@contextmanager
+def ending_on_interrupt() -> Iterator[None]:
+    """Have Ctrl-C end this process within a second, though threads of it wait for a dead server.
+
+    What it has begun to do then, such as to cancel a job, it is left to end.
+    """
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        end_waits()
+        signal.default_int_handler(number, frame)
+
+    usual = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if not usual or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield
+    finally:
+        if signal.getsignal(signal.SIGINT) is interrupt:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def end_waits() -> None:
+    """End this process shortly, if it then still waits for what it waits for now."""
+    began = time.monotonic()
+    threading.Thread(target=_end_if_waiting, args=(began,), daemon=True).start()
+
+
+def _end_if_waiting(interrupted: float) -> None:
+    time.sleep(_SECONDS_TO_END)
+    if any(wait.began < interrupted for wait in list(_waits)):
+        tell("interrupted")
+        os._exit(INTERRUPTED)

@@ -23,6 +23,10 @@ _SECRET = re.compile(
 _HARMLESS = {"alt", "dl", "download", "format", "generation", "inline", "raw", "ref", "versionid"}
 
 _WEB = {"http", "https", "ftp"}
+# A manifest of a hundred thousand shards.
+DOCUMENT_BYTES = 16 << 20
+# Metrics and reports, whose matrix has a number for each pair of classes.
+REPORT_BYTES = 256 << 20
 _BUCKETS = {"gs", "s3", "minio"}
 _ONE_SLASH = re.compile(r"(?:gs|s3|minio|file|https?|hdfs):/(?!/)", re.IGNORECASE)
 
@@ -138,6 +142,28 @@ def read(uri: str, start: int = 0, length: int | None = None) -> bytes:
             found=f"{len(data)} bytes",
         )
     return data
+
+
+def read_document(uri: str, most: int = DOCUMENT_BYTES) -> bytes:
+    """Return a file that is read as a whole: records, manifests and the like.
+
+    Args:
+        uri: The file.
+        most: The length in bytes that none of its kind has.
+
+    Raises:
+        DataError: If it is missing, or longer.
+    """
+    length = size(uri)
+    if length > most:
+        raise DataError(
+            "file is longer than any of its kind",
+            where=uri,
+            expected=f"at most {most} bytes",
+            found=f"{length} bytes",
+            remedy="check the path; if it is what it should be, make it again",
+        )
+    return read(uri, 0, length)
 
 
 def read_start(uri: str, length: int) -> bytes:

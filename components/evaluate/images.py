@@ -12,7 +12,7 @@ from idxpipe.components.core.errors import DataError
 from idxpipe.components.core.idx.checks import check_images, read_header, scan
 from idxpipe.components.core.idx.content import is_gzip, read_chunks
 from idxpipe.components.core.idx.folders import NOWHERE, advice, names_in, what_is_here
-from idxpipe.components.core.idx.header import GZIP_MAGIC, Header
+from idxpipe.components.core.idx.header import GZIP_MAGIC, MAX_RECORD_BYTES, Header
 from idxpipe.components.core.idx.pixel_order import PixelOrder
 from idxpipe.components.core.model import ModelCard
 from idxpipe.components.core.narration import say
@@ -196,7 +196,7 @@ def _shape_of(header: Header, order: PixelOrder) -> str:
 
 
 def _decode(uri: str, card: ModelCard, config: PredictConfig) -> NDArray[np.uint8]:
-    data, shape = storage.read(uri), card.image_shape
+    data, shape = storage.read_document(uri, MAX_RECORD_BYTES), card.image_shape
     return decode_png(data, shape, card.image_dtype, uri, resize=config.resize)
 
 

@@ -157,7 +157,7 @@ def _unpacked(path: str, file: Download) -> list[str]:
     """Return the names that were unpacked from this very archive, if all are still there."""
     if not storage.exists(_marker(path)):
         return []
-    digest, *names = storage.read(_marker(path)).decode(errors="replace").splitlines()
+    digest, *names = storage.read_document(_marker(path)).decode(errors="replace").splitlines()
     folder = os.path.dirname(path)
     whole = digest == file.digest and all(
         storage.exists(storage.join(folder, name)) for name in names

@@ -15,7 +15,7 @@ from functools import cached_property
 from typing import BinaryIO, Protocol, cast
 
 from idxpipe.components.core import storage
-from idxpipe.components.core.errors import DataError, UsageError
+from idxpipe.components.core.errors import DataError, UsageError, of_machine, of_system
 from idxpipe.components.core.idx.header import MAX_RECORD_BYTES
 from idxpipe.components.core.printable import printable
 
@@ -133,6 +133,8 @@ class Archive:
             return zipfile.ZipFile(self.path)
         # A damaged directory makes zipfile raise nearly anything.
         except Exception as error:
+            # Of a disk that fails, zipfile says that the file is none of its own.
+            _raise_of_machine(error.__context__, self.uri)
             raise DataError(
                 "not a zip archive that can be read",
                 where=self.uri,
@@ -223,6 +225,7 @@ def read_file(tree: Tree, name: str) -> bytes:
         with tree.open(name) as stream:
             return stream.read(size)
     except ARCHIVE_ERRORS as error:
+        _raise_of_machine(error, storage.join(tree.uri, name))
         raise DataError("damaged", found=printable(str(error))) from None
 
 
@@ -250,13 +253,23 @@ def local_copy(tree: Tree, name: str, scratch: str) -> str:
 
 
 def damaged(uri: str, name: str, error: Exception) -> DataError:
-    """Return the error of a file that cannot be read."""
+    """Return the error of a file that cannot be read.
+
+    Raises:
+        SetupError: If it is the disk that fails.
+    """
+    _raise_of_machine(error, uri)
     return DataError(
         "a file of this source is damaged",
         where=uri,
         found=f"{printable(name)}: {printable(str(error) or type(error).__name__)}",
         remedy="write or fetch it again",
     )
+
+
+def _raise_of_machine(error: BaseException | None, where: str) -> None:
+    if isinstance(error, OSError) and of_machine(error):
+        raise of_system(error, where, reading=True) from None
 
 
 def _seen(files: dict[str, int]) -> dict[str, int]:

@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from idxpipe.components.core.device import DeviceConfig
 from idxpipe.components.core.errors import SetupError, UsageError
+from idxpipe.components.core.google.grpc_address import SCHEME, check_answers
 
 
 def choose_strategy(device: DeviceConfig) -> tf.distribute.Strategy:
@@ -69,6 +70,8 @@ def _local_strategy(kind: str) -> tf.distribute.Strategy:
 
 def _tpu_strategy(device: DeviceConfig) -> tf.distribute.Strategy:
     name = device.tpu or "local"
+    if name.startswith(SCHEME):
+        check_answers(name)
     try:
         resolver = tf.distribute.cluster_resolver.TPUClusterResolver(tpu=name)
         if name != "local":

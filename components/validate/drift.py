@@ -25,7 +25,7 @@ def read_baseline(uri: str, newest: int) -> dict[str, Any]:
         UsageError: If a newer version wrote it.
     """
     try:
-        report = unseal(storage.read(uri), _SEALED_SINCE)
+        report = unseal(storage.read_document(uri, storage.REPORT_BYTES), _SEALED_SINCE)
         known = {name: report[name] for name in ("image_shape", "image_dtype", "num_classes")}
         counts = {
             name: (report.get("splits") or {}).get(name, {}).get("class_counts")

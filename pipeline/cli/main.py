@@ -6,6 +6,7 @@ stdout is data, stderr is narration: an outcome is printed as text, or as one JS
 import argparse
 import io
 import json
+import math
 import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,8 +14,21 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from idxpipe import __version__
-from idxpipe.components.core.errors import PREFIX, IdxpipeError, SetupError, missing
-from idxpipe.components.core.narration import give_up, silence, tell
+from idxpipe.components.core.errors import (
+    PREFIX,
+    IdxpipeError,
+    SetupError,
+    UsageError,
+    missing,
+    of_machine,
+)
+from idxpipe.components.core.narration import (
+    PATIENCE_VARIABLE,
+    ending_on_interrupt,
+    give_up,
+    silence,
+    tell,
+)
 from idxpipe.pipeline.cli.commands import COMMANDS, GROUPS, WORK
 from idxpipe.pipeline.cli.parsing import EXIT_CODES, Parser, check_words
 
@@ -25,6 +39,10 @@ if TYPE_CHECKING:
 COMPLETING = "_ARGCOMPLETE"
 # Alone, these ask of all commands, and no command's flags are needed for an answer.
 _ABOUT: tuple[list[str], ...] = ([], ["--help"], ["-h"], ["--version"])
+_MAX_WAIT = (
+    "give up after so long without what is waited for: storage (default: 120), a service, a TPU, "
+    "a lock that another process holds, the end of a job (default: none)"
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -43,13 +61,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         check_words(parser, words)
         outcome = _run(parser, words)
-    except IdxpipeError as error:
-        return _end(error, {}, as_json=as_json)
-    except ModuleNotFoundError as error:
-        absent = missing(error)
-        if absent is None:
+    except (IdxpipeError, ModuleNotFoundError, OSError) as error:
+        found = _said_of(error)
+        if found is None:
             raise
-        return _end(absent, {}, as_json=as_json)
+        return _end(found, {}, as_json=as_json)
     except KeyboardInterrupt:
         tell("interrupted")
         return 130
@@ -72,9 +88,19 @@ def _run(parser: Parser, words: Sequence[str]) -> "Outcome":
     from idxpipe.pipeline.cli.logs import narrate_logs
 
     narrate_logs()
-    with _progress(quiet=args.quiet):
+    _set_patience(args.max_wait)
+    with ending_on_interrupt(), _progress(quiet=args.quiet):
         outcome: Outcome = args.command.run(args)
     return outcome
+
+
+def _said_of(error: Exception) -> IdxpipeError | None:
+    """Return what to say of an error; None if it is a defect of ours."""
+    if isinstance(error, ModuleNotFoundError):
+        return missing(error)
+    if isinstance(error, OSError):
+        return of_machine(error)
+    return error if isinstance(error, IdxpipeError) else None
 
 
 def _end(error: IdxpipeError, data: Any, *, as_json: bool) -> int:
@@ -92,6 +118,17 @@ def _open_streams() -> None:
             setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115 - until the process ends
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def _set_patience(seconds: float | None) -> None:
+    """Have this process, and the stages that it starts, wait no longer than the flag says."""
+    if seconds is None:
+        return
+    if not 0 < seconds < math.inf:
+        raise UsageError(
+            "invalid value", where="--max-wait", expected="a number of seconds", found=seconds
+        )
+    os.environ[PATIENCE_VARIABLE] = str(seconds)
 
 
 @contextmanager
@@ -136,6 +173,7 @@ def build_parser(names: Iterable[str] = tuple(COMMANDS)) -> Parser:
         own = subparsers.add_parser(name, description=text, epilog=EXIT_CODES)
         own.add_argument("--json", action="store_true", help="print one JSON document on stdout")
         own.add_argument("--quiet", action="store_true", help="say nothing on stderr but errors")
+        own.add_argument("--max-wait", type=float, metavar="SECONDS", help=_MAX_WAIT)
         command.add_flags(own)
         own.shorten_usage()
         own.set_defaults(command=command)

@@ -9,19 +9,20 @@ A folder with a task.json that still tells the truth is a finished task, and is 
 without is a task that was interrupted; its next attempt finds the files it left and can go on.
 """
 
-import fcntl
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from typing import IO, Any
+from typing import Any, BinaryIO
 
 from idxpipe.components.core import host, storage
 from idxpipe.components.core.errors import IdxpipeError
 from idxpipe.components.core.integrity.sealed import seal, unseal
-from idxpipe.components.core.narration import say
+from idxpipe.components.core.narration import awaiting, patience, say
+from idxpipe.components.core.stores.local import is_free, taken
 from idxpipe.pipeline.local import checksums
 from idxpipe.pipeline.local.identity import VERSION, Parts
 from idxpipe.pipeline.local.process import Stopped
@@ -243,7 +244,7 @@ def _read(folder: str) -> dict[str, Any] | None:
     uri = storage.join(folder, RECORD)
     if not storage.exists(uri):
         return None
-    record = unseal(storage.read(uri), SCHEMA_VERSION)
+    record = unseal(storage.read_document(uri), SCHEMA_VERSION)
     newer = record.pop("schema_version", 0) > SCHEMA_VERSION
     return None if newer or record["version"] != VERSION else record
 
@@ -317,7 +318,8 @@ def lock(
 
     Raises:
         Stopped: If `stopped` was set.
-        TransientError: If the bucket cannot be reached.
+        TransientError: If it is held for longer than --max-wait says, or the bucket cannot be
+            reached.
     """
 
     def pause(seconds: float) -> None:
@@ -337,20 +339,21 @@ def lock(
 
 
 def _hold(
-    stream: IO[bytes], path: str, pause: Callable[[float], None], waiting: Callable[[str], None]
+    stream: BinaryIO, path: str, pause: Callable[[float], None], waiting: Callable[[str], None]
 ) -> bool:
     """Wait for the lock of a file; tell whether the file system has locks."""
-    told = False
-    while True:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+    limit, began, told = patience(), time.monotonic(), False
+    with awaiting(f"another run that holds {path}"):
+        while True:
+            try:
+                if is_free(stream.fileno()):
+                    return True
+            except OSError as error:
+                say(f"warning: {path} cannot be locked: {error.strerror}; run one at a time there")
+                return False
             if not told:
                 waiting("waits for another run to do the same")
             told = True
+            if limit is not None and time.monotonic() - began > limit:
+                raise taken(path, limit)
             pause(_POLL_SECONDS)
-        except OSError as error:
-            say(f"warning: {path} cannot be locked: {error.strerror}; run one at a time there")
-            return False
-        else:
-            return True

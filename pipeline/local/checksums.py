@@ -90,7 +90,7 @@ def _shards(artifact: Artifact, files: Mapping[str, int]) -> dict[str, int]:
         with suppress(IdxpipeError):
             if manifest in files:
                 uri = storage.join(artifact.uri, manifest)
-                dataset = Dataset.loads(storage.read(uri), uri)
+                dataset = Dataset.loads(storage.read_document(uri), uri)
                 found.update({f"{folder}{shard.name}": shard.crc32c for shard in dataset.shards})
     return {name: crc for name, crc in found.items() if name in files}
 

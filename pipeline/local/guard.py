@@ -2,7 +2,9 @@
 
 The local runner starts this file as a script, once per task, and holds the other end of a pipe.
 When the runner ends, however it ends, the pipe closes, and no stage goes on writing behind the
-back of the next run. The guard also keeps open the lock that the runner took for the task.
+back of the next run. The guard and the command keep open the locks that the runner took for the
+task: they are held for as long as anything of it lives. On Linux the command is killed with its
+guard, and a guard that is stopped goes on when its runner has died.
 
 Usage: guard.py PIPE GRACE SCRATCH COMMAND...
 
@@ -10,6 +12,7 @@ Orders through the pipe: `t` or its end, SIGTERM and after GRACE seconds SIGKILL
 """
 
 import contextlib
+import ctypes
 import os
 import select
 import shutil
@@ -21,13 +24,25 @@ import time
 
 TERMINATE, KILL = b"t", b"k"
 CANNOT_START = 5
+# Of prctl(2): which signal this process gets when its parent dies. Linux only.
+_SET_SIGNAL_OF_PARENTS_DEATH = 1
 
 
 def main(arguments: list[str]) -> int:
     """Run the command and return its exit code; 128 + n if signal n ended it."""
     pipe, grace, scratch, *command = arguments
+    runner, guard = os.getppid(), os.getpid()
+    _on_death_of(runner, signal.SIGCONT)
+    # The command is to keep the locks, which are open, but not the pipe.
+    os.set_inheritable(int(pipe), False)
     try:
-        child = subprocess.Popen(command, process_group=0)
+        child = subprocess.Popen(
+            command,
+            process_group=0,
+            close_fds=False,
+            # There is one thread yet.
+            preexec_fn=lambda: _on_death_of(guard, signal.SIGKILL),  # noqa: PLW1509
+        )
     except (OSError, ValueError) as error:
         print(  # noqa: T201
             f"error: {command[0]}: command cannot be started\n"
@@ -47,6 +62,17 @@ def main(arguments: list[str]) -> int:
         watcher.join()
     _signal(child.pid, signal.SIGKILL)
     return code if code >= 0 else 128 - code
+
+
+def _on_death_of(parent: int, number: int) -> None:
+    """Have this process get a signal when its parent, which is alive, dies."""
+    if not sys.platform.startswith("linux"):
+        return
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(_SET_SIGNAL_OF_PARENTS_DEATH, number, 0, 0, 0)
+    if number == signal.SIGKILL and os.getppid() != parent:
+        # Just before.
+        os._exit(128 + number)
 
 
 def _watch(pipe: int, grace: float, scratch: str, group: int, stopping: threading.Event) -> None:

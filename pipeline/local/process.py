@@ -7,7 +7,9 @@ import threading
 from collections.abc import Mapping, Sequence
 from typing import BinaryIO
 
+from idxpipe.components.core import host
 from idxpipe.components.core.errors import SetupError
+from idxpipe.components.core.stores.temporary import hold_folder
 from idxpipe.pipeline.local import guard
 
 # A stage saves a checkpoint after the step that is under way; a second signal does not wait.
@@ -57,6 +59,8 @@ class Processes:
             SetupError: If the operating system does not start it.
         """
         theirs, ours = os.pipe()
+        # Or the next run would sweep it while the command outlives us.
+        held = hold_folder(scratch)
         try:
             with self._lock:
                 if self.stopped.is_set():
@@ -68,12 +72,16 @@ class Processes:
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=subprocess.STDOUT,
-                    pass_fds=[theirs] if lock is None else [theirs, lock],
+                    pass_fds=[theirs, held] if lock is None else [theirs, held, lock],
                     # Ctrl-C in a terminal goes to the whole foreground group.
                     start_new_session=True,
                 )
                 self._pipes.add(ours)
-            return process.wait()
+            code = process.wait()
+            if code < 0:
+                # A guard that was killed has ended nothing.
+                host.kill_session(process.pid)
+            return code if code >= 0 else 128 - code
         except OSError as error:
             raise SetupError(
                 "command cannot be started", where=command[0], found=error.strerror or str(error)
@@ -83,6 +91,12 @@ class Processes:
                 self._pipes.discard(ours)
                 os.close(ours)
             os.close(theirs)
+            os.close(held)
+
+    @property
+    def running(self) -> bool:
+        """Tell whether a command runs now."""
+        return bool(self._pipes)
 
     def stop(self, *, kill: bool = False) -> None:
         """End all commands, and start no more: politely first, or at once."""

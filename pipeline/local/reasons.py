@@ -68,7 +68,7 @@ def read(uri: str) -> Parts:
     Raises:
         ValueError, TypeError: If they are damaged.
     """
-    parts = unseal(storage.read(uri), SCHEMA_VERSION)
+    parts = unseal(storage.read_document(uri), SCHEMA_VERSION)
     parts.pop("schema_version", None)
     return parts
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from idxpipe.components.core import host
 from idxpipe.components.core.errors import UsageError
-from idxpipe.components.core.narration import say
+from idxpipe.components.core.narration import end_waits, say
 from idxpipe.pipeline import state
 from idxpipe.pipeline.local.process import GRACE_SECONDS, Processes
 from idxpipe.pipeline.local.reasons import History
@@ -230,6 +230,9 @@ def _stop_on_signals(
     def stop(number: int, frame: FrameType | None) -> None:
         processes.stop(kill=processes.stopped.is_set())
         ended.put(None)
+        if not processes.running:
+            # Nothing is to be saved: it is a bucket that is waited for, or another run.
+            end_waits()
 
     # One that is ignored, as under `nohup` or in a script's background, stays so.
     heeded = [number for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]

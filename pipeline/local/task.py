@@ -1,13 +1,14 @@
 """One task on this machine, from its inputs to its record."""
 
 import os
+import re
 import shutil
 import sys
-import tempfile
+import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -20,6 +21,7 @@ from idxpipe.components.core.errors import (
     SetupError,
     TransientError,
 )
+from idxpipe.components.core.stores.temporary import temporary_folder
 from idxpipe.pipeline import failure, state
 from idxpipe.pipeline.local import (
     artifact_copies,
@@ -41,6 +43,9 @@ from idxpipe.pipeline.spec.artifact import Artifact, Values
 from idxpipe.pipeline.spec.graph import Container, Importer, Task
 from idxpipe.pipeline.state import Status, TaskRecord, duration
 
+# Between two copies of a log to a bucket; a long one, which is sent whole, is copied less often.
+LOG_SECONDS = 5.0
+_LOG_BYTES_PER_SECOND = 1 << 20
 # In the command of a stage that keeps to our exit codes.
 _CONTRACT = "idxpipe.components.core.errors"
 # These carry their content in their metadata and need no file.
@@ -364,28 +369,42 @@ def _environment(
 
 @contextmanager
 def _scratch(name: str) -> Iterator[str]:
-    folder = tempfile.mkdtemp(prefix=f"idxpipe-{name}-")
-    try:
+    # Of a task's name, what a file's may have.
+    with temporary_folder(re.sub(r"[^\w-]", "-", name)) as folder:
         yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager
 def _log_file(uri: str, scratch: str) -> Iterator[str]:
-    """Yield a local path to log to; what is there in the end is at `uri`."""
+    """Yield a local path to log to; what is there is at `uri`, a few seconds later."""
     if storage.is_local(uri):
         path = storage.local_path(uri)
         os.makedirs(os.path.dirname(path), exist_ok=True)
         yield path
         return
     path = os.path.join(scratch, "log")
+    ended = threading.Event()
+    copier = threading.Thread(target=_copy_log, args=(path, uri, ended), daemon=True)
+    copier.start()
     try:
         yield path
     finally:
+        ended.set()
+        copier.join()
         if os.path.exists(path):
-            with open(path, "rb") as stream, storage.create(uri) as copy:
-                shutil.copyfileobj(stream, copy)
+            storage.put(path, uri)
+
+
+def _copy_log(path: str, uri: str, ended: threading.Event) -> None:
+    """Copy a log to its bucket while it grows: a runner that is killed leaves what there was."""
+    copied = 0
+    while not ended.wait(LOG_SECONDS + copied / _LOG_BYTES_PER_SECOND):
+        # The last copy is the one that counts, and raises.
+        with suppress(OSError, IdxpipeError):
+            size = os.path.getsize(path)
+            if size != copied:
+                storage.put(path, uri)
+                copied = size
 
 
 def _indented(text: str) -> str:

@@ -26,7 +26,7 @@ def metrics(record: RunRecord) -> dict[str, Any]:
     uri = metrics_uri(record)
     with suppress(ValueError, TypeError, RecursionError, IdxpipeError):
         if uri and storage.exists(uri):
-            return unseal(storage.read(uri), SEALED_SINCE)
+            return unseal(storage.read_document(uri, storage.REPORT_BYTES), SEALED_SINCE)
     return {}
 
 

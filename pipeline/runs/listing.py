@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Self
 
 from idxpipe.components.core import storage
-from idxpipe.components.core.errors import DataError, UsageError
+from idxpipe.components.core.errors import DataError, SetupError, UsageError
 from idxpipe.pipeline import state
 from idxpipe.pipeline.catalogue import PARAMETERS, is_ours, shown
 from idxpipe.pipeline.runs.kept import keep, read_kept
@@ -55,7 +55,7 @@ class Row:
                 value,
                 status=Status(value["status"]),
                 started=str(value["started"] or ""),
-                seconds=None if seconds is None else float(seconds),
+                seconds=float(seconds) if state.is_number(seconds) else None,
                 accuracy=_first_score(
                     (str(artifact["type"].get("schemaTitle", "")), artifact["metadata"])
                     for task in value["tasks"].values()
@@ -129,6 +129,11 @@ def read_row(root: str, run_id: str) -> Row:
         return Row.of(state.read(root, run_id), run_id, root)
     except DataError as error:
         return Row(run_id, root, problem=error.problem)
+    except SetupError as error:
+        # A bucket that refuses, refuses all of them.
+        if not storage.is_local(root):
+            raise
+        return Row(run_id, root, problem=f"record {error.problem}: {error.found}")
 
 
 def select(found: Iterable[Row], where: Sequence[str], sort: str) -> list[Row]:
@@ -166,7 +171,7 @@ def _first_score(artifacts: Iterable[tuple[str, Mapping[str, Any]]]) -> float | 
     """Return the accuracy among artifacts, each given by its type's name and its metadata."""
     for title, metadata in artifacts:
         value = metadata.get("accuracy")
-        if title == "system.Metrics" and isinstance(value, int | float):
+        if title == "system.Metrics" and value is not None and state.is_number(value):
             return float(value)
     return None
 

@@ -96,7 +96,7 @@ def _rows(root: str) -> list[dict[str, Any]]:
     uri = storage.join(root, "runs", _KEPT)
     kept: dict[str, dict[str, Any]] = {}
     with suppress(ValueError, KeyError, TypeError):
-        found = unseal(storage.read(uri), _KEPT_VERSION) if storage.exists(uri) else {}
+        found = unseal(storage.read_document(uri), _KEPT_VERSION) if storage.exists(uri) else {}
         kept = dict(found["rows"]) if found and found["schema_version"] == _KEPT_VERSION else {}
     ids = state.run_ids(root)[::-1]
     rows = {run_id: kept.get(run_id) or _row(listing.read_row(root, run_id)) for run_id in ids}

@@ -31,7 +31,7 @@ def load(uri: str) -> Pipeline:
     Raises:
         DataError: If there is no such file or it is not a compiled pipeline.
     """
-    return parse(storage.read(uri), uri)
+    return parse(storage.read_document(uri), uri)
 
 
 # What anybody may serve, and on the way anybody may change.

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from idxpipe.components.core.errors import SetupError, installing
+from idxpipe.components.core.stores.temporary import temporary_folder
 from idxpipe.pipeline.tpu import worker
 from idxpipe.pipeline.tpu.topology import Topology
 
@@ -94,7 +95,7 @@ def compile_all(
     """
     check_installed()
     with (
-        tempfile.TemporaryDirectory(prefix="idxpipe-tpu-") as folder,
+        temporary_folder("tpu") as folder,
         tempfile.TemporaryFile() as log,
     ):
         paths = [os.path.join(folder, f"{n}.mlir") for n in range(len(programs))]

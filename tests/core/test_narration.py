@@ -1,7 +1,9 @@
 import subprocess
 import sys
+import threading
 
-from idxpipe.components.core.narration import say, silence, tell
+from idxpipe.components.core import narration
+from idxpipe.components.core.narration import awaiting, patience, say, silence, tell
 
 
 def test_silence_keeps_words_back_but_not_errors(capsys):
@@ -19,3 +21,26 @@ def test_a_full_disk_behind_stderr_is_no_failure():
         assert (
             subprocess.run([sys.executable, "-c", code], check=False, stderr=full).returncode == 0
         )
+
+
+def test_trust_8_a_wait_is_told_once_for_several_and_given_up(monkeypatch, capsys):
+    monkeypatch.setattr(narration, "SECONDS_BEFORE_A_WORD", 0.1)
+    ended = threading.Event()
+    with awaiting("the moon"), awaiting("the moon", 0.2, ended.set):
+        assert ended.wait(30)
+    assert capsys.readouterr().err == "waiting for the moon, 0 s so far\n"
+
+
+def test_a_short_wait_is_not_told(capsys):
+    for _ in range(1000):
+        with awaiting("nothing"):
+            pass
+    assert capsys.readouterr().err == ""
+
+
+def test_patience_is_what_the_environment_says(monkeypatch):
+    assert (patience(), patience(7.0)) == (None, 7.0)
+    monkeypatch.setenv(narration.PATIENCE_VARIABLE, "2.5")
+    assert patience(7.0) == 2.5
+    monkeypatch.setenv(narration.PATIENCE_VARIABLE, "soon")
+    assert patience(7.0) == 7.0

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from idxpipe.components.core import storage
+from idxpipe.components.core import narration, storage
 from idxpipe.components.core.errors import DataError, TransientError, UsageError
 from idxpipe.components.core.stores import local
 
@@ -155,7 +155,7 @@ def test_other_uris_are_not_taken_for_secrets(uri):
 
 
 def test_who_waits_for_a_lock_is_told_so(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(local, "_SECONDS_BEFORE_A_WORD", 0.0)
+    monkeypatch.setattr(narration, "SECONDS_BEFORE_A_WORD", 0.0)
     monkeypatch.setattr(local, "_POLL_SECONDS", 0.01)
     first, second = threading.Event(), threading.Event()
 

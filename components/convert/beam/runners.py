@@ -10,7 +10,6 @@ import socket
 from collections.abc import Callable
 from contextlib import ExitStack
 from importlib.util import find_spec
-from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -34,6 +33,7 @@ from idxpipe.components.core import storage
 from idxpipe.components.core.errors import FAMILY, IdxpipeError, SetupError, UsageError, installing
 from idxpipe.components.core.google.auth import find_credentials
 from idxpipe.components.core.narration import say
+from idxpipe.components.core.stores.temporary import temporary_folder
 
 _MARK = "idxpipe-error:"
 _CONNECT_SECONDS = 5.0
@@ -213,7 +213,7 @@ def _set_defaults(name: str, options: PipelineOptions, task: ShardTask, stack: E
         cloud.temp_location = storage.join(task.output, STAGING, "beam")
     if _wants_package(name, options):
         say(f"{name}: the workers install the conversion's code, as no --setup_file is given")
-        folder = stack.enter_context(TemporaryDirectory(prefix="idxpipe-workers-"))
+        folder = stack.enter_context(temporary_folder("workers"))
         package = build_worker_package(folder, task.file_format)
         options.view_as(SetupOptions).extra_packages = [package]
 

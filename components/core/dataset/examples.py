@@ -1,9 +1,8 @@
 """The examples of a dataset read back, whatever its format: a matrix of them at a time."""
 
 import itertools
-import tempfile
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from importlib import import_module
 from typing import Any
 
@@ -13,15 +12,23 @@ from numpy.typing import NDArray
 from idxpipe.components.core import storage
 from idxpipe.components.core.dataset.manifest import ARRAY_RECORD, GZIP, Dataset, Shard
 from idxpipe.components.core.dataset.tfrecord import Bytes2D
-from idxpipe.components.core.dataset.tfrecord_reader import decode, read_records
-from idxpipe.components.core.errors import CONVERT_AGAIN, DataError, SetupError, installing
+from idxpipe.components.core.dataset.tfrecord_reader import decode, longest_record, read_records
+from idxpipe.components.core.errors import (
+    CONVERT_AGAIN,
+    DataError,
+    IdxpipeError,
+    SetupError,
+    installing,
+)
 from idxpipe.components.core.fingerprint import Fingerprint
 from idxpipe.components.core.idx.content import read_chunks
+from idxpipe.components.core.stores.temporary import temporary_folder
 from idxpipe.components.core.transfer import download
 
 _BLOCK_BYTES = 4 << 20
 
 Examples = tuple[NDArray[np.generic], NDArray[np.int64]]
+_Way = Callable[[str, Shard, int], Iterator[Bytes2D]]
 
 
 def read_examples(uris: list[str], dataset: Dataset, start: int = 0) -> Iterator[Examples]:
@@ -88,10 +95,14 @@ def read_shard(
         DataError: With the byte of the first damage, or if the shard is not what the manifest says.
         SetupError: If the format's package is missing.
     """
-    ways = {ARRAY_RECORD: _array_records, GZIP: _packed}
+    ways: dict[str, _Way] = {ARRAY_RECORD: _array_records, GZIP: _packed}
     way = ways.get(dataset.file_format) or ways.get(dataset.compression) or _plain
     examples = 0
-    for rows in way(uri, shard):
+    for rows in way(uri, shard, longest_record(dataset.image_bytes)):
+        examples += len(rows)
+        if examples > shard.examples:
+            # Without the rest, which may be a thousand times what it is packed.
+            raise _another(uri, f"{shard.examples} examples", "more")
         images, labels = decode(rows, dataset.image_bytes, uri)
         if labels.max() >= dataset.num_classes:
             raise DataError(
@@ -101,7 +112,6 @@ def read_shard(
                 found=int(labels.max()),
                 remedy=CONVERT_AGAIN,
             )
-        examples += len(rows)
         yield images, labels
     if examples != shard.examples:
         raise _another(uri, f"{shard.examples} examples", f"{examples} examples")
@@ -124,34 +134,66 @@ def array_record_class(what: str) -> Any:
     return getattr(module, f"ArrayRecord{what}")
 
 
-def _plain(uri: str, shard: Shard) -> Iterator[Bytes2D]:
+def _plain(uri: str, shard: Shard, longest: int) -> Iterator[Bytes2D]:
     with storage.open_read(uri) as stream:
         content = _Fingerprinted(stream)
-        yield from read_records(content, shard.bytes, uri)
+        yield from read_records(content, shard.bytes, uri, longest)
     _check_file(uri, shard, content.fingerprint)
 
 
-def _packed(uri: str, shard: Shard) -> Iterator[Bytes2D]:
-    yield from read_records(_Chunks(read_chunks(uri)), None, uri)
+def _packed(uri: str, shard: Shard, longest: int) -> Iterator[Bytes2D]:
+    yield from read_records(_Chunks(read_chunks(uri)), None, uri, longest)
     _check_file(uri, shard, _fingerprint(uri))
 
 
-def _array_records(uri: str, shard: Shard) -> Iterator[Bytes2D]:
+def _array_records(uri: str, shard: Shard, longest: int) -> Iterator[Bytes2D]:
     # First: of a damaged file the package reads what it can, without a word.
     _check_file(uri, shard, _fingerprint(uri))
     with ExitStack() as stack:
         path = storage.local_path(uri)
         if not storage.is_local(uri):
-            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="idxpipe-shard-"))
+            folder = stack.enter_context(temporary_folder("shard"))
             base, _, name = uri.rpartition("/")
             (path,) = download(base, folder, [name])
-        reader = array_record_class("Reader")(path)
-        stack.callback(reader.close)
+        with _inside(uri):
+            reader = array_record_class("Reader")(path)
+            stack.enter_context(_closing(reader, uri))
+            count = reader.num_records()
+        if count > shard.examples:
+            raise _another(uri, f"{shard.examples} examples", f"{count} examples")
         at_a_time = max(1, _BLOCK_BYTES * shard.examples // max(1, shard.bytes))
-        for start in range(0, reader.num_records(), at_a_time):
-            records = reader.read(start, min(start + at_a_time, reader.num_records()))
+        for start in range(0, count, at_a_time):
+            with _inside(uri):
+                records = reader.read(start, min(start + at_a_time, count))
             for length, group in itertools.groupby(records, len):
                 yield np.frombuffer(b"".join(group), np.uint8).reshape(-1, length)
+
+
+@contextmanager
+def _closing(reader: Any, uri: str) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        # It says only here what it found wrong on the way.
+        with _inside(uri):
+            reader.close()
+
+
+@contextmanager
+def _inside(uri: str) -> Iterator[None]:
+    """Turn what the package array_record says of a file that is damaged inside into our error."""
+    try:
+        yield
+    except IdxpipeError:
+        raise
+    except Exception as error:
+        raise DataError(
+            "shard is damaged inside",
+            where=uri,
+            expected="an ArrayRecord file",
+            found=f"{type(error).__name__}: {error}",
+            remedy=CONVERT_AGAIN,
+        ) from None
 
 
 class _Fingerprinted:

@@ -231,7 +231,7 @@ def read_dataset(uri: str) -> Dataset:
             if below
             else f"run `idxpipe convert` to the end, or check the path; {NO_CACHE}",
         )
-    return Dataset.loads(storage.read(manifest), manifest)
+    return Dataset.loads(storage.read_document(manifest), manifest)
 
 
 def shard_uris(uri: str, dataset: Dataset) -> list[str]:

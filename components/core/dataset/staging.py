@@ -1,7 +1,6 @@
 """Remote files on local disk for as long as a library reads them that knows no remote ones."""
 
 import shutil
-import tempfile
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 
@@ -11,6 +10,7 @@ from idxpipe.components.core import storage
 from idxpipe.components.core.dataset.manifest import Dataset
 from idxpipe.components.core.errors import CONVERT_AGAIN, DataError, SetupError
 from idxpipe.components.core.narration import say
+from idxpipe.components.core.stores.temporary import temporary_folder
 from idxpipe.components.core.transfer import download
 
 _BLOCK_BYTES = 4 << 20
@@ -38,7 +38,7 @@ def staged_shards(uris: list[str], dataset: Dataset, stage_bytes: int) -> Iterat
     if not remote or (storage.scheme(remote[0]) == "gs" and size > stage_bytes):
         yield [uri if uri in remote else storage.local_path(uri) for uri in uris]
         return
-    with tempfile.TemporaryDirectory(prefix="idxpipe-records-") as folder:
+    with temporary_folder("records") as folder:
         _check_space(folder, size)
         base = remote[0].rpartition("/")[0]
         say(f"copying {size / 1e6:.1f} MB of records from {base}")
@@ -63,7 +63,7 @@ def local_copy(uri: str, without: Collection[str] = ()) -> Iterator[str]:
     if storage.is_local(uri):
         yield storage.local_path(uri)
         return
-    with tempfile.TemporaryDirectory(prefix="idxpipe-copy-") as folder:
+    with temporary_folder("copy") as folder:
         download(uri, folder, [name for name in storage.list_files(uri) if name not in without])
         yield folder
 

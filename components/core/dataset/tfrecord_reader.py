@@ -24,6 +24,9 @@ from idxpipe.components.core.errors import CONVERT_AGAIN, DataError
 from idxpipe.components.core.idx.header import MAX_RECORD_BYTES
 
 _BLOCK_BYTES = 4 << 20
+_FIRST_ROWS = 64
+# A label's varint.
+_LABEL_BYTES = range(1, 10)
 
 
 class Readable(Protocol):
@@ -36,30 +39,34 @@ class Readable(Protocol):
 _FRAME = struct.Struct("<QI")
 
 
-def read_records(stream: Readable, size: int | None, where: str) -> Iterator[Bytes2D]:
+def read_records(
+    stream: Readable, size: int | None, where: str, longest: int = MAX_RECORD_BYTES
+) -> Iterator[Bytes2D]:
     """Yield the records of a file, as many at a time as have the same length and fit a block.
 
     Args:
         stream: The file, from its first byte.
         size: Its length in bytes; None if it is known only when it ends.
         where: What to call it in errors.
+        longest: Length of the longest record, without its frame; no more is ever held.
 
     Yields:
         uint8 [records, bytes]: the records without their frames.
 
     Raises:
-        DataError: With the byte offset of the first record that is damaged or cut short.
+        DataError: With the byte offset of the first record that is damaged, too long or cut short.
     """
-    held, offset = b"", 0
-    while True:
-        more = stream.read(_BLOCK_BYTES)
-        held += more
-        while held and (rows := _take(held, offset, size, where)) is not None:
+    held, offset, lacking = b"", 0, 1
+    while more := _at_least(stream, lacking):
+        held, place, most = held + more, 0, _FIRST_ROWS
+        while not (lacking := _lacking(held, place, offset, size, where, longest)):
+            rows = _take(held, place, offset, where, most)
+            # Twice what fitted, so that where lengths alternate little is compared in vain.
+            most = max(_FIRST_ROWS, 2 * len(rows))
             yield rows[:, LENGTH_BYTES:-CRC_BYTES]
-            held = held[rows.size :]
+            place += rows.size
             offset += rows.size
-        if not more:
-            break
+        held = held[place:]
     if held:
         raise DataError(
             "file ends within a record",
@@ -69,6 +76,12 @@ def read_records(stream: Readable, size: int | None, where: str) -> Iterator[Byt
             found=f"{len(held)} more bytes",
             remedy=CONVERT_AGAIN,
         )
+
+
+def longest_record(image_bytes: int) -> int:
+    """Return the length of the longest record of images of so many bytes, without its frame."""
+    template = Template.of(image_bytes, _LABEL_BYTES[-1])
+    return len(template.record) - LENGTH_BYTES - CRC_BYTES
 
 
 def decode(rows: Bytes2D, image_bytes: int, where: str) -> tuple[Bytes2D, NDArray[np.int64]]:
@@ -102,17 +115,31 @@ def decode(rows: Bytes2D, image_bytes: int, where: str) -> tuple[Bytes2D, NDArra
     return rows[:, start : start + image_bytes], labels
 
 
-def _take(held: bytes, offset: int, size: int | None, where: str) -> Bytes2D | None:
-    """Return the framed records at the start of `held`; None if it holds less than one."""
-    if len(held) < LENGTH_BYTES:
-        return None
-    length, crc = _FRAME.unpack_from(held)
-    if masked(google_crc32c.value(held[:8])) != crc:
+def _at_least(stream: Readable, count: int) -> bytes:
+    """Return the next bytes of a stream, `count` or more of them unless it ends."""
+    parts = [stream.read(max(_BLOCK_BYTES, count))]
+    while parts[-1] and sum(map(len, parts)) < count:
+        parts.append(stream.read(count))
+    return b"".join(parts)
+
+
+def _lacking(
+    held: bytes, place: int, offset: int, size: int | None, where: str, longest: int
+) -> int:
+    """Return how many bytes are lacking of the record that begins at a place of `held`.
+
+    Raises:
+        DataError: If its length is damaged, or cannot be.
+    """
+    there = len(held) - place
+    if there < LENGTH_BYTES:
+        return LENGTH_BYTES - there
+    length: int
+    length, crc = _FRAME.unpack_from(held, place)
+    if masked(google_crc32c.value(held[place : place + 8])) != crc:
         raise _damaged("length of a record is damaged", where, offset)
     whole = LENGTH_BYTES + length + CRC_BYTES
-    if size is None:
-        size = offset + len(held) + MAX_RECORD_BYTES
-    if whole > size - offset:
+    if size is not None and whole > size - offset:
         raise DataError(
             "file ends within a record",
             where=where,
@@ -121,10 +148,24 @@ def _take(held: bytes, offset: int, size: int | None, where: str) -> Bytes2D | N
             found=f"{size - offset} bytes to the end of the file",
             remedy=CONVERT_AGAIN,
         )
-    count = len(held) // whole
-    if not count:
-        return None
-    rows = np.frombuffer(held, np.uint8, count * whole).reshape(count, whole)
+    if length > longest:
+        raise DataError(
+            "record is longer than one of this dataset can be",
+            where=where,
+            offset=offset,
+            expected=f"at most {longest} bytes",
+            found=f"{length} bytes",
+            remedy=CONVERT_AGAIN,
+        )
+    return max(0, whole - there)
+
+
+def _take(held: bytes, place: int, offset: int, where: str, most: int) -> Bytes2D:
+    """Return framed records of one length from a place of `held`, where at least one is."""
+    length, _ = _FRAME.unpack_from(held, place)
+    whole = LENGTH_BYTES + length + CRC_BYTES
+    count = min((len(held) - place) // whole, most)
+    rows = np.frombuffer(held, np.uint8, count * whole, place).reshape(count, whole)
     same = (rows[:, :LENGTH_BYTES] == rows[0, :LENGTH_BYTES]).all(axis=1)
     rows = rows if same.all() else rows[: int(np.argmin(same))]
     found = np.fromiter(
@@ -138,7 +179,7 @@ def _take(held: bytes, offset: int, size: int | None, where: str) -> Bytes2D | N
 
 
 def _template_of(rows: Bytes2D, image_bytes: int) -> Template | None:
-    for label_bytes in range(1, 10):
+    for label_bytes in _LABEL_BYTES:
         template = Template.of(image_bytes, label_bytes)
         record = np.frombuffer(template.record, np.uint8)[LENGTH_BYTES:-CRC_BYTES]
         if len(record) != rows.shape[1]:

@@ -18,11 +18,14 @@ from idxpipe.components.core.errors import (
     UsageError,
 )
 from idxpipe.components.core.google import auth as google_auth
+from idxpipe.components.core.google.connections import breakable_adapter, breaker
+from idxpipe.components.core.narration import awaiting, patience
 
 ATTEMPTS = 5
 PAUSE_SECONDS = 1.0
 MAX_PAUSE_SECONDS = 30.0
 TIMEOUT_SECONDS = (10.0, 60.0)  # to connect, and between bytes of the answer
+LONGEST_SECONDS = 360.0  # in all, with every attempt
 
 _NETLOC = re.compile(r"(?:[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?")
 _REGION = re.compile(r"[a-z]+(?:-[a-z]+\d+)?")
@@ -43,10 +46,12 @@ class ConflictError(UsageError):
     retried = False
 
 
+_PROXY = "export HTTPS_PROXY=http://USER:PASSWORD@PROXY:PORT"
 _REFUSALS: dict[int, tuple[type[IdxpipeError], str, str | None]] = {
     401: (SetupError, "credentials are not accepted", None),
     403: (DeniedError, "permission denied", None),
     404: (NotFoundError, "not found", None),
+    407: (SetupError, "proxy does not let this through", _PROXY),
     408: (TransientError, "service is slow", "try again later"),
     409: (ConflictError, "exists already", None),
     429: (TransientError, "quota is used up, or too many requests", "try again later"),
@@ -133,14 +138,15 @@ class Client:
         from google.auth import exceptions
 
         try:
-            answer = self._session(repeatable=repeatable).request(
-                method,
-                self.endpoint.rstrip("/") + path,
-                timeout=TIMEOUT_SECONDS,
-                # An API does not send its clients elsewhere; a login page in front of it does.
-                allow_redirects=False,
-                **what,
-            )
+            with awaiting(self.service, patience(LONGEST_SECONDS), breaker()):
+                answer = self._session(repeatable=repeatable).request(
+                    method,
+                    self.endpoint.rstrip("/") + path,
+                    timeout=TIMEOUT_SECONDS,
+                    # An API does not send its clients elsewhere; a login page in front of it does.
+                    allow_redirects=False,
+                    **what,
+                )
         except requests.RequestException as error:
             raise self._unreachable(error) from None
         except exceptions.TransportError as error:
@@ -152,7 +158,6 @@ class Client:
     def _session(self, *, repeatable: bool) -> Any:
         if repeatable not in self._sessions:
             from google.auth.transport.requests import AuthorizedSession
-            from requests.adapters import HTTPAdapter
 
             # A token is never sent over plain http.
             plain = self.endpoint.startswith("http://")
@@ -164,7 +169,7 @@ class Client:
             options: dict[str, Any] = {"refresh_status_codes": ()} if plain else {}
             session = AuthorizedSession(credentials, **options)
             google_auth.ignore_netrc(session)
-            adapter = HTTPAdapter(max_retries=_retry(repeatable=repeatable))
+            adapter = breakable_adapter(max_retries=_retry(repeatable=repeatable))
             for scheme in ("http://", "https://"):
                 session.mount(scheme, adapter)
             self._sessions[repeatable] = session
@@ -199,7 +204,10 @@ class Client:
             refusal.retried = retried
         return refusal
 
-    def _unreachable(self, error: Exception, where: str = "") -> UnreachableError:
+    def _unreachable(self, error: Exception, where: str = "") -> IdxpipeError:
+        if "407 Proxy" in _reason(error):
+            problem = _REFUSALS[407][1]
+            return SetupError(problem, where=self.endpoint, found=_reason(error), remedy=_PROXY)
         return UnreachableError(
             "service cannot be reached",
             where=where or self.endpoint,

@@ -21,7 +21,7 @@ from idxpipe.components.core.leases.conditional import Conditional
 from idxpipe.components.core.leases.held import register
 from idxpipe.components.core.leases.holder import VARIABLE, Holder
 from idxpipe.components.core.leases.objects import conditional
-from idxpipe.components.core.narration import say
+from idxpipe.components.core.narration import patience, say
 from idxpipe.components.core.printable import printable
 
 SUFFIX = ".lease"
@@ -277,7 +277,9 @@ class _Wait:
 
         Raises:
             SetupError: If the object is no lease.
+            TransientError: If it is held for longer than --max-wait says.
         """
+        limit = patience()
         watched, since = "", 0.0
         while found := there.read():
             other = Holder.parse(found.content)
@@ -293,6 +295,14 @@ class _Wait:
                     say(f"{self._uri}: the lease of {printable(str(other))} is no longer renewed")
                 return watched
             self._tell(other)
+            if limit is not None and _clock() - self._began > limit:
+                raise TransientError(
+                    "another process works here",
+                    where=self._uri,
+                    expected=f"that it ends within {limit:g} s, as --max-wait says",
+                    found=printable(str(other)),
+                    remedy="wait until it has ended, or raise --max-wait",
+                )
             self._pause(min(_POLL_SECONDS, other.term / 5))
         return None
 

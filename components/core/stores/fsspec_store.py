@@ -1,6 +1,7 @@
 """s3:// and every other scheme through fsspec, with its driver installed beside us."""
 
 import errno
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -16,11 +17,21 @@ from idxpipe.components.core.errors import (
     UsageError,
     installing,
 )
+from idxpipe.components.core.narration import awaiting, patience
+from idxpipe.components.core.stores.gcs_errors import PROXY_REFUSES, proxy_refuses
 from idxpipe.components.core.stores.ranged_stream import RangedStream
 from idxpipe.components.core.stores.spool import spool
+from idxpipe.components.core.stores.web import fetch_range
 
 _ATTEMPTS = 6
 _FIRST_PAUSE_SECONDS = 0.25
+# Of one request, and of all of them together.
+_ANSWER_SECONDS = 30.0
+_DEADLINE_SECONDS = 120.0
+# What a slow network brings; slower is taken for none.
+_LEAST_BYTES_PER_SECOND = 64 << 10
+# Many answers, one after the other.
+_LISTING_BYTES = 16 << 20
 _TRANSIENT_NUMBERS = {errno.EBUSY, errno.EIO, errno.ETIMEDOUT, errno.ECONNRESET, errno.EPIPE}
 # By name: their packages come with the drivers, not with us.
 # Sources: botocore.exceptions, aiohttp.client_exceptions.
@@ -38,12 +49,17 @@ _TRANSIENT_NAMES = {
     "ServerDisconnectedError",
 }
 _NO_CREDENTIALS_NAMES = {"NoCredentialsError", "PartialCredentialsError", "TokenRetrievalError"}
-_NOT_FOUND = 404
+_NOT_FOUND, _PROXY_STATUS = 404, 407
 # No such object; one that is being written; another version.
 # Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
 _NOT_SO = {404, 409, 412}
-_READ_ONLY = {"http", "https"}
+_WEB = {"http", "https"}
 _LOGIN = {"s3": "aws configure, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"}
+
+# Of botocore: one attempt, as the others are made here.
+_OPTIONS: dict[str, dict[str, Any]] = {
+    "s3": {"config_kwargs": {"retries": {"total_max_attempts": 1}}}
+}
 
 T = TypeVar("T")
 _lock = threading.Lock()
@@ -72,7 +88,7 @@ class FsspecStore:
 
         def look() -> int | None:
             try:
-                info = self._files.info(self._name(path))
+                info = self._ask("info", self._name(path))
             except FileNotFoundError as error:
                 ours = self._of_missing(error, path)
                 if isinstance(ours, DataError):
@@ -95,7 +111,7 @@ class FsspecStore:
 
         def look() -> str | None:
             # That of the web is the address.
-            if self._scheme in _READ_ONLY:
+            if self._scheme in _WEB:
                 return cast(str | None, self._files.info(self._name(path)).get("ETag"))
             return str(self._files.ukey(self._name(path)))
 
@@ -105,11 +121,24 @@ class FsspecStore:
         """Return up to `length` bytes from `start`."""
         if length <= 0:
             return b""
-        data: bytes = self._try(
-            path, lambda: self._files.cat_file(self._name(path), start=start, end=start + length)
-        )
-        # Not every web server answers ranges; those that do not send the whole file.
+        fetch = self._fetch_from_web if self._scheme in _WEB else self._fetch
+        return self._try(path, lambda: fetch(path, start, length), length)
+
+    def _fetch(self, path: str, start: int, length: int) -> bytes:
+        end = start + length
+        data: bytes = self._ask("cat_file", self._name(path), size=length, start=start, end=end)
+        # Some drivers know no ranges.
         return data if len(data) <= length else data[start : start + length]
+
+    def _fetch_from_web(self, path: str, start: int, length: int) -> bytes:
+        from fsspec.asyn import sync
+
+        async def fetch() -> bytes:
+            session = await self._files.set_session()
+            return await fetch_range(session, self._name(path), start, length)
+
+        data: bytes = sync(self._files.loop, fetch, timeout=_seconds(length))
+        return data
 
     def open(self, path: str, start: int) -> BinaryIO:
         """Return a stream that reads from byte `start`."""
@@ -130,7 +159,7 @@ class FsspecStore:
             yield cast(BinaryIO, stream)
             stream.file.seek(0)
             if stream.size == 0:
-                self._try(path, lambda: self._files.pipe_file(self._name(path), b""))
+                self._try(path, lambda: self._ask("pipe_file", self._name(path), b""))
                 return
             # On disk by now or not, the file system wants a name.
             stream.file.rollover()  # type: ignore[attr-defined]
@@ -141,7 +170,8 @@ class FsspecStore:
     def put(self, local: str, path: str) -> None:
         """Copy the local file `local` there."""
         self._check_writable(path)
-        self._try(path, lambda: self._files.put_file(local, self._name(path)))
+        size = os.path.getsize(local)
+        self._try(path, lambda: self._ask("put_file", local, self._name(path), size=size), size)
 
     def list(self, path: str) -> dict[str, int]:
         """Return the size in bytes of every file below `path`."""
@@ -149,7 +179,7 @@ class FsspecStore:
         def look() -> dict[str, int]:
             base = self._name(path).rstrip("/")
             try:
-                found = self._files.find(base, detail=True)
+                found = self._ask("find", base, size=_LISTING_BYTES, detail=True)
             except FileNotFoundError as error:
                 ours = self._of_missing(error, path)
                 if isinstance(ours, DataError):
@@ -170,7 +200,7 @@ class FsspecStore:
         def look() -> set[str]:
             base = self._name(path).rstrip("/")
             try:
-                found = self._files.ls(base, detail=True)
+                found = self._ask("ls", base, size=_LISTING_BYTES, detail=True)
             except FileNotFoundError as error:
                 ours = self._of_missing(error, path)
                 if isinstance(ours, DataError):
@@ -187,7 +217,7 @@ class FsspecStore:
 
         def remove() -> None:
             with suppress(FileNotFoundError):
-                self._files.rm(self._name(path), recursive=True)
+                self._ask("rm", self._name(path), size=_LISTING_BYTES, recursive=True)
 
         self._try(path, remove)
 
@@ -202,11 +232,11 @@ class FsspecStore:
         self._check_writable(path)
         if self._scheme == "s3":
             bucket, _, name = self._name(path).partition("/")
-            where = {"Bucket": bucket, "Key": f"{name.rstrip('/')}/access"}
+            where: dict[str, Any] = {"Bucket": bucket, "Key": f"{name.rstrip('/')}/access"}
 
             def begin() -> None:
-                upload = self._files.call_s3("create_multipart_upload", **where)["UploadId"]
-                self._files.call_s3("abort_multipart_upload", UploadId=upload, **where)
+                upload = self._ask("call_s3", "create_multipart_upload", **where)["UploadId"]
+                self._ask("call_s3", "abort_multipart_upload", UploadId=upload, **where)
 
             self._try(path, begin)
 
@@ -244,6 +274,13 @@ class FsspecStore:
 
         return self._try(path, work)
 
+    def _ask(self, method: str, *args: Any, size: int = 0, **options: Any) -> Any:
+        """Call the driver, which gives up after a time that depends on the bytes to move."""
+        if self._files.async_impl:
+            # Of `fsspec.asyn.sync`, which every method of such a driver goes through.
+            options["timeout"] = _seconds(size)
+        return getattr(self._files, method)(*args, **options)
+
     def _uri(self, path: str) -> str:
         return f"{self._scheme}://{path}"
 
@@ -251,7 +288,7 @@ class FsspecStore:
         return str(self._files._strip_protocol(self._uri(path)))
 
     def _check_writable(self, path: str) -> None:
-        if self._scheme in _READ_ONLY:
+        if self._scheme in _WEB:
             raise UsageError(
                 "cannot be written to",
                 where=self._uri(path),
@@ -278,8 +315,13 @@ class FsspecStore:
             "no such file", where=self._uri(path), remedy="check the path and its spelling"
         )
 
-    def _try(self, path: str, work: Callable[[], T]) -> T:
+    def _try(self, path: str, work: Callable[[], T], size: int = 0) -> T:
         """Do `work`, again with backoff while it fails for reasons that may pass.
+
+        Args:
+            path: What it is done to.
+            work: Asks the driver.
+            size: Bytes that are moved by it.
 
         Raises:
             DataError: If there is no such file.
@@ -287,7 +329,12 @@ class FsspecStore:
             TransientError: If the store failed each time.
             UsageError: If the store cannot do this at all.
         """
+        with awaiting(self._uri(path.partition("/")[0])):
+            return self._persist(path, work, size)
+
+    def _persist(self, path: str, work: Callable[[], T], size: int) -> T:
         pause = _FIRST_PAUSE_SECONDS
+        deadline = time.monotonic() + (patience(_DEADLINE_SECONDS) or 0) + _transfer(size)
         for attempt in range(1, _ATTEMPTS + 1):
             # A listing that the driver remembers does not show what others wrote since.
             self._files.invalidate_cache()
@@ -295,7 +342,8 @@ class FsspecStore:
                 return work()
             except Exception as error:
                 ours = error if isinstance(error, IdxpipeError) else self._translate(error, path)
-                if not isinstance(ours, TransientError) or attempt == _ATTEMPTS:
+                over = attempt == _ATTEMPTS or time.monotonic() + pause > deadline
+                if not isinstance(ours, TransientError) or over:
                     raise ours from None
             time.sleep(pause)
             pause *= 2
@@ -319,6 +367,11 @@ class FsspecStore:
             )
         if isinstance(error, NotImplementedError):
             return UsageError("this kind of storage cannot do this", where=uri, found=found)
+        return self._of_network(error, uri, names, found)
+
+    def _of_network(self, error: Exception, uri: str, names: set[str], found: str) -> IdxpipeError:
+        if PROXY_REFUSES in found or getattr(error, "status", 0) == _PROXY_STATUS:
+            return proxy_refuses(uri, found)
         number = getattr(error, "errno", None)
         if (
             names & _TRANSIENT_NAMES
@@ -335,6 +388,18 @@ class FsspecStore:
         return SetupError("storage refuses this", where=uri, found=found)
 
 
+def _transfer(size: int) -> float:
+    return size / _LEAST_BYTES_PER_SECOND
+
+
+def _seconds(size: int) -> float:
+    """Return how long one request that moves so many bytes, or lists so much, may take."""
+    limit = patience()
+    if limit is None:
+        return _ANSWER_SECONDS + _transfer(size)
+    return limit + (_transfer(size) if size != _LISTING_BYTES else 0)
+
+
 def _file_system(scheme: str, uri: str) -> Any:
     import fsspec
     from fsspec.registry import known_implementations
@@ -342,7 +407,10 @@ def _file_system(scheme: str, uri: str) -> Any:
     with _lock:
         try:
             driver: Any = fsspec.get_filesystem_class(scheme)
-            return driver(use_listings_cache=False, **driver._get_kwargs_from_urls(uri))
+            options = _OPTIONS.get(scheme, {}) | driver._get_kwargs_from_urls(uri)
+            files = driver(use_listings_cache=False, **options)
+            # Of s3fs: tried again here, and not 25 times below as well.
+            files.retries = 1
         except ImportError as error:
             extra = {"s3": "s3", "http": "all", "https": "all"}.get(scheme)
             hint = known_implementations.get(scheme, {}).get("err", str(error))
@@ -368,3 +436,4 @@ def _file_system(scheme: str, uri: str) -> Any:
                 found=" ".join(str(error).split())[:300] or type(error).__name__,
                 remedy="check the address, or copy the files to a local folder",
             ) from None
+    return files

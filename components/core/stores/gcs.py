@@ -19,10 +19,12 @@ import google_crc32c
 
 from idxpipe.components.core.errors import TransientError
 from idxpipe.components.core.google.auth import find_credentials, ignore_netrc
+from idxpipe.components.core.google.connections import breakable_adapter, breaker
 from idxpipe.components.core.google.rest import is_loopback
-from idxpipe.components.core.narration import say
+from idxpipe.components.core.narration import awaiting, patience, say
 from idxpipe.components.core.printable import printable
 from idxpipe.components.core.stores.gcs_errors import (
+    PROXY_REFUSES,
     gcs_faults,
     no_such_bucket,
     no_such_object,
@@ -35,12 +37,14 @@ DEADLINE_SECONDS = 120.0
 _FIRST_PAUSE_SECONDS = 0.25
 _LONGEST_PAUSE_SECONDS = 16.0
 # To connect; between two pieces of an answer.
-_TIMEOUT_SECONDS = (10, 60)
+_TIMEOUT_SECONDS = (10, 30)
 # Files are sent in pieces of this size, and an interrupted upload goes on at the last one.
 # A multiple of 256 KiB: https://cloud.google.com/storage/docs/performing-resumable-uploads
 _CHUNK_BYTES = 16 << 20
 _UPLOAD_ATTEMPTS = 5
 _CONNECTIONS = 32
+# What a slow network brings; slower is taken for none.
+_LEAST_BYTES_PER_SECOND = 64 << 10
 _DELETES_AT_A_TIME = 8
 # Of a listing, where only folders are asked for.
 _PREFIXES = "prefixes,nextPageToken"
@@ -81,8 +85,12 @@ class GcsStore:
         self.client._http.hooks["response"].append(self._note_date)
         # The last answer's, by the service's clock (RFC 9110, 6.6.1).
         self.date = ""
-        self._retry = DEFAULT_RETRY.with_timeout(DEADLINE_SECONDS).with_delay(
-            initial=_FIRST_PAUSE_SECONDS, maximum=_LONGEST_PAUSE_SECONDS
+        self._deadline = patience(DEADLINE_SECONDS) or DEADLINE_SECONDS
+        passes = DEFAULT_RETRY._predicate
+        self._retry = (
+            DEFAULT_RETRY.with_timeout(self._deadline)
+            .with_delay(initial=_FIRST_PAUSE_SECONDS, maximum=_LONGEST_PAUSE_SECONDS)
+            .with_predicate(lambda error: PROXY_REFUSES not in str(error) and passes(error))
         )
         self._how = {"retry": self._retry, "timeout": _TIMEOUT_SECONDS}
         self._known_buckets: set[str] = set()
@@ -118,7 +126,7 @@ class GcsStore:
         """Return up to `length` bytes from `start`."""
         from google.api_core.exceptions import NotFound
 
-        with gcs_faults(_uri(path)):
+        with self._asking(_uri(path), length):
             try:
                 return self._fetch(self._blob(path), start, length)
             except NotFound:
@@ -136,7 +144,7 @@ class GcsStore:
         blob = self._blob(path, generation=found.generation)
 
         def fetch(start: int, length: int) -> bytes:
-            with gcs_faults(uri):
+            with self._asking(uri, length):
                 try:
                     return self._fetch(blob, start, length)
                 except NotFound:
@@ -167,18 +175,9 @@ class GcsStore:
 
     def folders(self, path: str) -> set[str]:
         """Return the names of the folders in `path` itself."""
-        from google.api_core.exceptions import NotFound
-
-        bucket, _, name = path.partition("/")
-        prefix = f"{name.rstrip('/')}/" if name.strip("/") else ""
-        with gcs_faults(_uri(path)):
-            try:
-                found = self.client.list_blobs(
-                    bucket, prefix=prefix or None, delimiter="/", fields=_PREFIXES, **self._how
-                )
-                names = {name for page in found.pages for name in page.prefixes}
-            except NotFound:
-                raise no_such_bucket(_uri(path)) from None
+        prefix = _prefix_of(path)
+        pages = self._pages(path, delimiter="/", fields=_PREFIXES)
+        names = {name for page in pages for name in page.prefixes}
         return {name.removeprefix(prefix).rstrip("/") for name in names}
 
     def delete(self, path: str) -> None:
@@ -196,7 +195,7 @@ class GcsStore:
         A machine in GKE may have credentials with a scope that only reads.
         """
         bucket, _, name = path.partition("/")
-        with gcs_faults(_uri(path)):
+        with self._asking(_uri(path)):
             found = self.client.list_blobs(bucket, prefix=name, max_results=1, **self._how)
             next(iter(found), None)
             if write:
@@ -205,12 +204,20 @@ class GcsStore:
                     **self._how
                 )
 
+    @contextmanager
+    def _asking(self, uri: str, size: int = 0) -> Iterator[None]:
+        """Turn errors into ours, with a word while there is no answer, and an end to that."""
+        limit = self._deadline + size / _LEAST_BYTES_PER_SECOND
+        bucket = _uri(uri.partition("://")[2].partition("/")[0])
+        with gcs_faults(uri), awaiting(bucket, limit, breaker()):
+            yield
+
     def _stat(self, path: str) -> Any:
         bucket, _, name = path.partition("/")
         # What ends in a slash is a folder, although consoles keep an empty object of that name.
         if not name or name.endswith("/"):
             return None
-        with gcs_faults(_uri(path)):
+        with self._asking(_uri(path)):
             blob = self.client.bucket(bucket).get_blob(name, **self._how)
             if blob is None:
                 self._check_bucket(bucket, _uri(path))
@@ -269,7 +276,7 @@ class GcsStore:
         from google.cloud.storage.exceptions import DataCorruption
 
         encoded = _encode_crc32c(checksum)
-        with gcs_faults(_uri(path)):
+        with self._asking(_uri(path), size):
             for attempt in range(1, _UPLOAD_ATTEMPTS + 1):
                 # Not the version of an earlier attempt: its properties would be sent again.
                 blob = self._blob(path, chunk_size=_CHUNK_BYTES)
@@ -283,7 +290,7 @@ class GcsStore:
                         content_type=_content_type(path),
                         checksum="crc32c",
                         crc32c_checksum_value=encoded,
-                        retry=self._retry.with_timeout(DEADLINE_SECONDS * share),
+                        retry=self._retry.with_timeout(self._deadline * share),
                         timeout=_TIMEOUT_SECONDS,
                     )
                 except (BadRequest, Unauthorized, Forbidden):
@@ -306,18 +313,28 @@ class GcsStore:
         )
 
     def _below(self, path: str) -> dict[str, int]:
-        from google.api_core.exceptions import NotFound
-
-        bucket, _, name = path.partition("/")
-        prefix = f"{name.rstrip('/')}/" if name.strip("/") else ""
-        with gcs_faults(_uri(path)):
-            try:
-                blobs = list(self.client.list_blobs(bucket, prefix=prefix or None, **self._how))
-            except NotFound:
-                raise no_such_bucket(_uri(path)) from None
+        prefix = _prefix_of(path)
+        blobs = [blob for page in self._pages(path) for blob in page]
         return {
             blob.name.removeprefix(prefix): int(blob.size) for blob in blobs if blob.name != prefix
         }
+
+    def _pages(self, path: str, **options: Any) -> Iterator[Any]:
+        """Yield the pages of a listing, each an answer that is waited for."""
+        from google.api_core.exceptions import NotFound
+
+        bucket, uri, prefix = path.partition("/")[0], _uri(path), _prefix_of(path) or None
+        found = self.client.list_blobs(bucket, prefix=prefix, **options, **self._how)
+        pages = iter(found.pages)
+        while True:
+            with self._asking(uri):
+                try:
+                    page = next(pages, None)
+                except NotFound:
+                    raise no_such_bucket(uri) from None
+            if page is None:
+                return
+            yield page
 
     def _delete_object(self, path: str) -> None:
         from google.api_core.exceptions import NotFound
@@ -333,7 +350,6 @@ class GcsStore:
 def _make_client() -> Any:
     from google.auth.credentials import AnonymousCredentials
     from google.cloud.storage import Client
-    from requests.adapters import HTTPAdapter
 
     emulator = os.environ.get("STORAGE_EMULATOR_HOST")
     if emulator:
@@ -346,8 +362,14 @@ def _make_client() -> Any:
         client = Client(project=project or "none", credentials=credentials)
     ignore_netrc(client._http)
     for kind in ("https://", "http://"):
-        client._http.mount(kind, HTTPAdapter(pool_connections=4, pool_maxsize=_CONNECTIONS))
+        adapter = breakable_adapter(pool_connections=4, pool_maxsize=_CONNECTIONS)
+        client._http.mount(kind, adapter)
     return client
+
+
+def _prefix_of(path: str) -> str:
+    name = path.partition("/")[2].strip("/")
+    return f"{path.partition('/')[2].rstrip('/')}/" if name else ""
 
 
 def _uri(path: str) -> str:

@@ -1,7 +1,7 @@
 """Files on this machine: atomic by writing beside the target and renaming."""
 
-import errno
 import fcntl
+import io
 import os
 import shutil
 import tempfile
@@ -13,14 +13,18 @@ from pathlib import Path
 from typing import IO, Any, BinaryIO, cast
 
 from idxpipe.components.core import host
-from idxpipe.components.core.errors import DataError, IdxpipeError, SetupError
-from idxpipe.components.core.narration import say
+from idxpipe.components.core.errors import (
+    DataError,
+    IdxpipeError,
+    SetupError,
+    TransientError,
+    of_system,
+)
+from idxpipe.components.core.narration import awaiting, patience, say
 
 TEMPORARY = ".tmp-"
 _SYNC_BYTES = 16 << 20
 _POLL_SECONDS = 0.2
-_SECONDS_BEFORE_A_WORD = 3.0
-_SECONDS_BETWEEN_WORDS = 30.0
 
 
 class LocalStore:
@@ -43,14 +47,14 @@ class LocalStore:
 
     def read(self, path: str, start: int, length: int) -> bytes:
         """Return up to `length` bytes from `start`."""
-        with _faults(path), open(path, "rb") as stream:
+        with _faults(path, reading=True), open(path, "rb") as stream:
             stream.seek(start)
             return stream.read(length)
 
     def open(self, path: str, start: int) -> BinaryIO:
         """Return a stream that reads from byte `start`."""
-        with _faults(path):
-            stream = open(path, "rb")  # noqa: SIM115
+        with _faults(path, reading=True):
+            stream = io.BufferedReader(_Reader(path))
             stream.seek(start)
             return stream
 
@@ -63,19 +67,21 @@ class LocalStore:
             handle, temporary = tempfile.mkstemp(
                 prefix=f"{TEMPORARY}{os.getpid()}-", suffix=f"-{name}", dir=folder
             )
-            try:
-                # Unbuffered: callers write large blocks, and a second copy would cost a third.
-                with os.fdopen(handle, "wb", buffering=0) as stream, _Writer(stream) as writer:
-                    yield cast(BinaryIO, writer)
+        try:
+            # Unbuffered: callers write large blocks, and a second copy would cost a third.
+            with os.fdopen(handle, "wb", buffering=0) as stream, _Writer(stream, path) as writer:
+                # What the caller reads meanwhile is another file, whose faults are not this one's.
+                yield cast(BinaryIO, writer)
+            with _faults(path):
                 os.chmod(temporary, 0o666 & ~host.umask())
                 os.replace(temporary, path)
-            except BaseException:
-                Path(temporary).unlink(missing_ok=True)
-                raise
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
 
     def put(self, local: str, path: str) -> None:
         """Copy the file `local` to `path`."""
-        with _faults(local), open(local, "rb") as source, self.create(path) as stream:
+        with _faults(local), self.open(local, 0) as source, self.create(path) as stream:
             shutil.copyfileobj(source, stream, 1 << 20)
 
     def list(self, path: str) -> dict[str, int]:
@@ -157,26 +163,50 @@ def lock_folder(path: str) -> Iterator[None]:
 
 
 def _hold(descriptor: int, path: str) -> None:
-    began = time.monotonic()
-    told = began - _SECONDS_BETWEEN_WORDS + _SECONDS_BEFORE_A_WORD
+    limit, began = patience(), time.monotonic()
     try:
-        while not _is_free(descriptor):
-            if time.monotonic() - told >= _SECONDS_BETWEEN_WORDS:
-                told = time.monotonic()
-                waited = round(told - began)
-                say(f"waiting for another process that works in {path}, {waited} s so far")
-            time.sleep(_POLL_SECONDS)
+        with awaiting(f"another process that works in {path}"):
+            while not is_free(descriptor):
+                if limit is not None and time.monotonic() - began > limit:
+                    raise taken(path, limit)
+                time.sleep(_POLL_SECONDS)
     except OSError as error:
         say(f"warning: {path} cannot be locked: {error.strerror}; run one at a time there")
 
 
-def _is_free(descriptor: int) -> bool:
+def taken(path: str, limit: float) -> TransientError:
+    """Return the error of a lock that another process holds for longer than is waited."""
+    return TransientError(
+        "another process works here",
+        where=path,
+        expected=f"that it ends within {limit:g} s, as --max-wait says",
+        remedy="wait until it has ended (`fuser` or `lsof` tells which it is), or raise --max-wait",
+    )
+
+
+def is_free(descriptor: int) -> bool:
     """Tell whether nobody held the lock of a file, which is held now."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True
+
+
+class _Reader(io.FileIO):
+    """A raw file whose faults name it: what is copied from one file to another has two."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path, "rb")
+        self._path = path
+
+    def readinto(self, buffer: Any) -> int | None:
+        with _faults(self._path, reading=True):
+            return super().readinto(buffer)
+
+    def readall(self) -> bytes:
+        with _faults(self._path, reading=True):
+            return super().readall() or b""
 
 
 class _Writer:
@@ -186,8 +216,9 @@ class _Writer:
     double the time of a large file.
     """
 
-    def __init__(self, stream: IO[bytes]) -> None:
+    def __init__(self, stream: IO[bytes], path: str) -> None:
         self._descriptor = stream.fileno()
+        self._path = path
         self._unsynced = 0
         self._syncing: Future[None] | None = None
         self._pool = ThreadPoolExecutor(1)
@@ -198,26 +229,28 @@ class _Writer:
     def __exit__(self, failed: type[BaseException] | None, *_: object) -> None:
         self._pool.shutdown()
         if failed is None:
-            if self._syncing:
-                self._syncing.result()
-            os.fsync(self._descriptor)
+            with _faults(self._path):
+                if self._syncing:
+                    self._syncing.result()
+                os.fsync(self._descriptor)
 
     def write(self, data: Any) -> int:
         view = memoryview(data).cast("B")
         done = 0
-        while done < len(view):
-            done += os.write(self._descriptor, view[done:])
-        self._unsynced += done
-        if self._unsynced >= _SYNC_BYTES and (not self._syncing or self._syncing.done()):
-            if self._syncing:
-                self._syncing.result()
-            self._syncing = self._pool.submit(host.sync_data, self._descriptor)
-            self._unsynced = 0
+        with _faults(self._path):
+            while done < len(view):
+                done += os.write(self._descriptor, view[done:])
+            self._unsynced += done
+            if self._unsynced >= _SYNC_BYTES and (not self._syncing or self._syncing.done()):
+                if self._syncing:
+                    self._syncing.result()
+                self._syncing = self._pool.submit(host.sync_data, self._descriptor)
+                self._unsynced = 0
         return done
 
 
 @contextmanager
-def _faults(path: str) -> Iterator[None]:
+def _faults(path: str, *, reading: bool = False) -> Iterator[None]:
     """Turn the operating system's errors into ours."""
     try:
         yield
@@ -232,14 +265,4 @@ def _faults(path: str) -> Iterator[None]:
             "path crosses a file or ends in a folder", where=path, found=error.strerror
         ) from None
     except OSError as error:
-        raise SetupError(
-            "cannot use this file",
-            where=path,
-            found=error.strerror or str(error),
-            remedy={
-                errno.ENOSPC: "free disk space, or choose another output folder",
-                errno.EDQUOT: "free disk quota, or choose another output folder",
-                errno.EROFS: "choose a folder that can be written",
-                errno.EACCES: "give this user the right to it, or choose another path",
-            }.get(error.errno or 0, "fix the cause named above and try again"),
-        ) from None
+        raise of_system(error, path, reading=reading) from None

@@ -1,7 +1,6 @@
 """What a model is published as: each format is loaded again and held against the model itself."""
 
 import os
-import tempfile
 import warnings
 from typing import Any
 
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from idxpipe.components.core.errors import DataError, IdxpipeError
 from idxpipe.components.core.narration import say
+from idxpipe.components.core.stores.temporary import temporary_folder
 from idxpipe.components.train.config import TrainConfig
 from idxpipe.components.train.export.keras_file import save_keras
 from idxpipe.components.train.export.saved_model import Servable, save_servable
@@ -88,7 +88,7 @@ def check_convertible(
     """
     if not config.export_tflite:
         return
-    with tempfile.TemporaryDirectory(prefix="idxpipe-tflite-") as folder:
+    with temporary_folder("tflite") as folder:
         twin = in_float32(model, config, image_shape, model.output_shape[-1])
         save_servable(Servable(twin, image_shape, image_dtype), folder)
         save_tflite(folder, f"{folder}/{TFLITE_FILE}")

@@ -1,7 +1,6 @@
 """The folder of a model: an earlier model there is replaced, what else lies there stays."""
 
 import os
-import tempfile
 from collections.abc import Callable
 
 from idxpipe.components.core import storage
@@ -11,6 +10,7 @@ from idxpipe.components.core.integrity.digest import CARD
 from idxpipe.components.core.model import ModelCard, read_card
 from idxpipe.components.core.stores.litter import is_litter
 from idxpipe.components.core.stores.local import TEMPORARY
+from idxpipe.components.core.stores.temporary import temporary_folder
 from idxpipe.components.core.transfer import upload
 from idxpipe.components.train.config import TrainConfig
 from idxpipe.components.train.state.resume import other_training
@@ -109,7 +109,7 @@ def _replace_local(save: Callable[[str], ModelCard], uri: str) -> ModelCard:
 
 
 def _replace_remote(save: Callable[[str], ModelCard], uri: str) -> ModelCard:
-    with tempfile.TemporaryDirectory(prefix="idxpipe-model-") as folder:
+    with temporary_folder("model") as folder:
         card = save(folder)
         files = storage.list_files(folder)
         _unpublish(uri)

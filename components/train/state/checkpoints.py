@@ -8,7 +8,7 @@ import keras
 import tensorflow as tf
 
 from idxpipe.components.core import storage
-from idxpipe.components.core.errors import DataError, SetupError
+from idxpipe.components.core.errors import DataError, SetupError, is_of_disk
 from idxpipe.components.core.narration import say
 from idxpipe.components.train.network.model import statistics_of
 from idxpipe.components.train.state.mirror import Mirror
@@ -120,7 +120,8 @@ class Checkpoints:
             Its global step, or None if there is none.
 
         Raises:
-            DataError: If a checkpoint belongs to a different model, or none can be read.
+            DataError: If a checkpoint belongs to a different model, or all are damaged.
+            SetupError: If the disk does not let one be read.
         """
         found = sorted(list_checkpoints(self._uri).items(), reverse=True)
         for step, path in found:
@@ -130,6 +131,8 @@ class Checkpoints:
                 (self._state if known else self._older).read(local).assert_consumed()
             # A file that is too short is an IndexError to TensorFlow.
             except (tf.errors.OpError, IndexError) as error:
+                if is_of_disk(str(error)):
+                    raise _unreadable(path, error) from None
                 say(f"warning: checkpoint of step {step} is skipped: {error}")
                 continue
             except (ValueError, AssertionError) as error:
@@ -195,6 +198,17 @@ def list_checkpoints(uri: str) -> dict[int, str]:
         if match:
             found[int(match[1])] = storage.join(uri, name.removesuffix(".index"))
     return found
+
+
+def _unreadable(path: str, error: Exception) -> SetupError:
+    """Return the error of a checkpoint that may be whole: the disk does not give it."""
+    return SetupError(
+        "checkpoint cannot be read",
+        where=path,
+        found=str(error).splitlines()[0],
+        remedy="see what the kernel says of the disk or the mount (dmesg), then run the same "
+        "command again; or move this checkpoint away, to go on from an earlier one",
+    )
 
 
 def _name(step: int) -> str:

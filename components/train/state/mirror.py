@@ -2,11 +2,11 @@
 
 import os
 import shutil
-import tempfile
 import weakref
 from collections.abc import Callable, Iterable
 
 from idxpipe.components.core import storage
+from idxpipe.components.core.stores.temporary import make_folder
 from idxpipe.components.core.transfer import download, upload
 
 Order = Callable[[str], int]
@@ -32,7 +32,8 @@ class Mirror:
         self._remote = not storage.is_local(uri)
         self._seen: dict[str, tuple[int, int]] = {}
         if self._remote:
-            self.path = tempfile.mkdtemp(prefix="idxpipe-mirror-")
+            self.path, held = make_folder("mirror")
+            weakref.finalize(self, os.close, held)
             weakref.finalize(self, shutil.rmtree, self.path, ignore_errors=True)
         else:
             self.path = storage.local_path(uri)

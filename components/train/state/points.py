@@ -21,7 +21,7 @@ def read_file(file: str) -> list[dict[str, Any]]:
     if not storage.exists(file):
         return []
     try:
-        body = unseal(storage.read(file), _SEALED_SINCE)
+        body = unseal(storage.read_document(file), _SEALED_SINCE)
         return list(body["points"]) if body["schema_version"] == SCHEMA_VERSION else []
     except (ValueError, KeyError, TypeError, RecursionError):
         return []

@@ -106,7 +106,7 @@ def earlier_precision(uri: str, resuming: bool) -> str:
 
 def _read(file: str) -> dict[str, Any]:
     try:
-        return unseal(storage.read(file), _SEALED_SINCE)
+        return unseal(storage.read_document(file), _SEALED_SINCE)
     except (DataError, ValueError, TypeError, RecursionError):
         raise DataError(
             "checkpoints lie here without the recipe they were made with, or it is damaged",

@@ -1,7 +1,6 @@
 """The command `tensorboard`: the trainings of runs, side by side under readable names."""
 
 import argparse
-import tempfile
 from typing import TYPE_CHECKING
 
 from idxpipe.pipeline.cli.command import Outcome
@@ -27,6 +26,7 @@ def run(args: argparse.Namespace) -> Outcome:
     from importlib.util import find_spec
 
     from idxpipe.components.core.errors import SetupError, UsageError, installing
+    from idxpipe.components.core.stores.temporary import temporary_folder
     from idxpipe.pipeline.runs import listing, trainings
     from idxpipe.pipeline.runs.reference import find_run
 
@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> Outcome:
     found = trainings.logs_of(records)
     if not found:
         raise UsageError("no run has trained", where=args.root, remedy="idxpipe runs lists them")
-    with tempfile.TemporaryDirectory(prefix="idxpipe-tensorboard-") as folder:
+    with temporary_folder("tensorboard") as folder:
         trainings.arrange(found, folder)
         command = [sys.executable, "-P", "-m", "tensorboard.main", "--logdir", folder]
         command += ["--port", str(args.port), "--host", args.host]

@@ -1,6 +1,7 @@
 """The command `schedule`: jobs that Vertex AI creates by itself, again and again."""
 
 import argparse
+import functools
 import json
 import re
 from typing import TYPE_CHECKING
@@ -15,6 +16,18 @@ from idxpipe.pipeline.cli.services.wording import flags, id_of
 
 if TYPE_CHECKING:
     from idxpipe.pipeline.vertex.client import Vertex
+
+_NUMBERS = re.compile(r"(\*|\?|(\d+)(-(\d+))?)(/(\d+))?")
+_MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
+_DAYS = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"]
+# The least and the most of each field, as crontab(5) has them, and the names it takes.
+_FIELDS: tuple[tuple[str, int, int, list[str]], ...] = (
+    ("minute", 0, 59, []),
+    ("hour", 0, 23, []),
+    ("day", 1, 31, []),
+    ("month", 1, 12, _MONTHS),
+    ("weekday", 0, 7, _DAYS),
+)
 
 _CRON = re.compile(r"((CRON_)?TZ=[A-Za-z0-9_+\-/]+ )?([0-9A-Za-z*/,\-]+ ){4}[0-9A-Za-z*/,\-]+")
 
@@ -76,7 +89,34 @@ def _list(vertex: "Vertex") -> Outcome:
     return Outcome(found, table("schedule", "status", "cron", "next run", "name", rows=rows))
 
 
+def _numbered(text: str, name: tuple[int, str]) -> str:
+    return text.replace(name[1], str(name[0]))
+
+
+def _out_of_range(cron: str) -> str:
+    """Return the first field of a schedule that no time can be, and why; empty if there is none."""
+    fields = cron.split()[-len(_FIELDS) :]
+    for text, (name, least, most, names) in zip(fields, _FIELDS, strict=True):
+        for part in text.lower().split(","):
+            numbers = functools.reduce(_numbered, enumerate(names, least), part)
+            match = _NUMBERS.fullmatch(numbers)
+            bounds = [int(n) for n in match.group(2, 4) if n] if match else []
+            step = int(match[6]) if match and match[6] else 1
+            good = match and all(least <= n <= most for n in bounds) and bounds == sorted(bounds)
+            if not good or not 1 <= step <= most:
+                return f"{name} {text}, which is {least} to {most}"
+    return ""
+
+
 def _check(args: argparse.Namespace) -> None:
+    wrong = _out_of_range(args.cron) if _CRON.fullmatch(args.cron) else ""
+    if wrong:
+        raise UsageError(
+            "no time is ever that",
+            where="--cron",
+            expected="minute 0 to 59, hour 0 to 23, day 1 to 31, month 1 to 12, weekday 0 to 7",
+            found=wrong,
+        )
     if not _CRON.fullmatch(args.cron):
         raise UsageError(
             "not a cron schedule",

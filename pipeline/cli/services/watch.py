@@ -3,12 +3,14 @@
 import sys
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Generic, TextIO, TypeVar
 
 from idxpipe.components.core.errors import TransientError
+from idxpipe.components.core.narration import awaiting, patience
 from idxpipe.pipeline.cli.display import Changes, Stages
-from idxpipe.pipeline.state import RunRecord
+from idxpipe.pipeline.state import RunRecord, Status
 
 PATIENCE = 10
 """How many times in a row the service may be out of reach; a run can take hours."""
@@ -40,11 +42,14 @@ def follow(look: Callable[[], Look[T]], poll: float, stream: TextIO | None = Non
         stream: Where to show how far it is; by default stderr.
 
     Raises:
-        IdxpipeError: If the run cannot be read.
+        IdxpipeError: If the run cannot be read, or has not ended within --max-wait.
     """
     stream = stream or sys.stderr
     failures = 0
-    with Stages(stream) if stream.isatty() else Changes(stream) as show:
+    limit, began = patience(), time.monotonic()
+    # On a terminal a table tells.
+    words = nullcontext() if stream.isatty() else awaiting("the end of the run")
+    with Stages(stream) if stream.isatty() else Changes(stream) as show, words:
         while True:
             try:
                 seen = look()
@@ -58,4 +63,16 @@ def follow(look: Callable[[], Look[T]], poll: float, stream: TextIO | None = Non
             show(seen.record)
             if seen.ended:
                 return seen
+            if limit is not None and time.monotonic() - began > limit:
+                raise TransientError(
+                    "run has not ended yet",
+                    where=seen.record.run_id,
+                    expected=f"its end within {limit:g} s, as --max-wait says",
+                    found=", ".join(_underway(seen.record)) or "no stage under way",
+                    remedy="it runs on; `idxpipe wait` follows it again",
+                )
             time.sleep(poll)
+
+
+def _underway(record: RunRecord) -> list[str]:
+    return [task.name for task in record.tasks.values() if task.status is Status.RUNNING]

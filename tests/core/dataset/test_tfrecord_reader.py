@@ -1,10 +1,12 @@
 import io
+import struct
 
+import google_crc32c
 import numpy as np
 import pytest
 
-from idxpipe.components.core.dataset.tfrecord import ExampleEncoder
-from idxpipe.components.core.dataset.tfrecord_reader import decode, read_records
+from idxpipe.components.core.dataset.tfrecord import ExampleEncoder, masked
+from idxpipe.components.core.dataset.tfrecord_reader import decode, longest_record, read_records
 from idxpipe.components.core.errors import DataError
 
 RNG = np.random.default_rng(0)
@@ -82,3 +84,52 @@ def test_other_examples_are_refused():
     changed[3, 5] ^= 1
     with pytest.raises(DataError, match="not examples"):
         decode(changed, 30, "f")
+
+
+class Endless(io.RawIOBase):
+    """What begins with a file and never ends; counts what was read of it."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = io.BytesIO(data)
+        self.taken = 0
+
+    def read(self, size: int = -1) -> bytes:
+        self.taken += size
+        return self._data.read(size).ljust(size, b"\0")
+
+
+@pytest.mark.parametrize("length", [longest_record(30) + 1, 200 << 20, 1 << 40, 2**64 - 1])
+def test_trust_15_a_length_that_cannot_be_is_refused_before_anything_is_read(length):
+    frame = struct.pack("<Q", length)
+    frame += struct.pack("<I", masked(google_crc32c.value(frame)))
+    stream = Endless(written(NARROW) + frame)
+    with pytest.raises(DataError, match="longer than one of this dataset") as caught:
+        list(read_records(stream, None, "f", longest_record(30)))
+    assert caught.value.offset == 50 * RECORD
+    assert stream.taken <= 4 << 20
+
+
+def test_trust_15_lengths_that_alternate_cost_no_more_than_others(monkeypatch):
+    labels = np.arange(4000) % 2 * 1000
+    data = ExampleEncoder(30, 4000).encode(np.zeros((4000, 30), np.uint8), labels).tobytes()
+    compared = []
+    frombuffer = np.frombuffer
+
+    def counting(*args):
+        rows = frombuffer(*args)
+        compared.append(rows.size)
+        return rows
+
+    monkeypatch.setattr(np, "frombuffer", counting)
+    assert sum(len(rows) for rows in read(data)) == 4000
+    # A block has 4,000 of them: all with all would be 2,000 times the data.
+    assert sum(compared) < 100 * len(data)
+
+
+def test_records_that_come_in_crumbs():
+    class Crumbs(io.BytesIO):
+        def read(self, size: int = -1) -> bytes:
+            return super().read(min(7, size))
+
+    found = np.concatenate(list(read_records(Crumbs(written(NARROW)), None, "f")))
+    np.testing.assert_array_equal(decode(found, 30, "f")[1], NARROW)

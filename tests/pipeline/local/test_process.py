@@ -1,5 +1,6 @@
 """How stages end when they are told to, and when they are not."""
 
+import contextlib
 import os
 import pathlib
 import signal
@@ -141,3 +142,90 @@ def test_stragglers_of_a_stage_are_ended(root, tmp_path):
     assert time.monotonic() - started < 5
     stat = pathlib.Path(f"/proc/{(tmp_path / 'pid').read_text().strip()}/stat")
     wait_for(lambda: not stat.exists() or " Z " in stat.read_text())
+
+
+def children(parent: int) -> dict[int, str]:
+    """The command of each child of a process, but not of zombies, by its number."""
+    found = {}
+    for folder in pathlib.Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            fields = (folder / "stat").read_text().rpartition(")")[2].split()
+            if int(fields[1]) == parent and fields[0] != "Z":
+                found[int(folder.name)] = (folder / "cmdline").read_text().replace("\0", " ")
+    return found
+
+
+def guard_and_stage(runner_: int) -> tuple[int, set[int]]:
+    """The guard of a runner, and all that runs under it."""
+    (guard,) = [number for number, command in children(runner_).items() if "guard.py" in command]
+    below, found = [guard], set()
+    while below:
+        below = [child for parent in below for child in children(parent)]
+        found |= set(below)
+    return guard, found
+
+
+def alive(numbers) -> list[int]:
+    found = []
+    for number in numbers:
+        with contextlib.suppress(OSError):
+            stat = pathlib.Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()
+            if stat[0] != "Z":
+                found.append(number)
+    return found
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="prctl(2)")
+def test_trust_6_a_killed_runner_whose_guard_is_stopped(started, run, root):
+    process = started()
+    guard, stage = guard_and_stage(process.pid)
+    os.kill(guard, signal.SIGSTOP)
+    process.kill()
+    process.wait()
+    wait_for(lambda: not alive({guard, *stage}))
+    assert "went on from half" in log_of(run(), "copy-test")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="prctl(2)")
+def test_trust_8_no_stage_runs_on_without_its_guard(root, tmp_path):
+    # As KFP's launcher: a shell around the program that does the work.
+    script = f"sleep 300 & echo $! > {tmp_path}/pid; wait; echo on"
+    pipeline = tmp_path / "p.yaml"
+    pipeline.write_bytes(
+        toy.text(toy.document({"one": toy.task(script)}, {"data": ("STRING", "x")}))
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", RUNNER, str(pipeline), "x", str(root), "60"],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    wait_for(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text().strip())
+    guard, stage = guard_and_stage(process.pid)
+    assert len(stage) == 2
+    os.kill(guard, signal.SIGKILL)
+    assert process.communicate(timeout=30)[0] == "failed\n"
+    assert not alive(stage)
+    assert state.find(str(root)).tasks["one"].exit_code == 128 + signal.SIGKILL
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="prctl(2)")
+def test_trust_8_what_lives_of_a_stage_holds_its_lock(started, root):
+    process = started()
+    guard, stage = guard_and_stage(process.pid)
+    (lock,) = (root / "artifacts/copy-test").glob("*.lock")
+    # Before the guard can end it: the last of the stage to die is that which has the lock.
+    for number in (guard, process.pid):
+        os.kill(number, signal.SIGSTOP)
+    descriptor = os.open(lock, os.O_RDWR)
+    try:
+        held = {
+            number
+            for number in stage
+            for link in pathlib.Path(f"/proc/{number}/fd").iterdir()
+            if link.is_symlink() and os.path.realpath(link) == str(lock)
+        }
+        assert held == stage
+    finally:
+        os.close(descriptor)
+        for number in (guard, process.pid):
+            os.kill(number, signal.SIGCONT)

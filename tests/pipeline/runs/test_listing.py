@@ -1,7 +1,10 @@
+import shutil
 from pathlib import Path
 
 import pytest
 
+from idxpipe.components.core.integrity import sealed
+from idxpipe.pipeline.cli.main import main
 from idxpipe.pipeline.runs import listing
 from idxpipe.pipeline.state import RunRecord
 from tests.pipeline.runs.commands import as_json, command
@@ -54,3 +57,21 @@ def test_a_record_with_tasks_that_are_none_takes_no_other_down(run, root, capsys
     edit(Path(bad.folder, "run.json"), lambda value: value["tasks"]["train"].update(surprise=1))
     found = as_json(capsys, "runs", "--root", str(root))
     assert [record["run_id"] for record in found] == [good.run_id]
+
+
+@pytest.mark.parametrize("value", [float("nan"), 10**400, None, [1]], ids=str)
+def test_trust_9_one_bad_record_does_not_take_the_list_down(root, run, value, capsys):
+    good = run()
+    folder = root / "runs" / f"99991231-{good.run_id[9:]}"
+    shutil.copytree(root / "runs" / good.run_id, folder)
+    record = sealed.unseal((folder / "run.json").read_bytes(), 3)
+    task = record["tasks"]["train"]
+    places = [(record, name) for name in record if name != "schema_version"]
+    for holder, name in [*places, *((task, name) for name in task)]:
+        before, holder[name] = holder[name], value
+        (folder / "run.json").write_bytes(sealed.seal(record, 1))
+        holder[name] = before
+        assert main(["runs", "--root", str(root)]) == 0, name
+        assert good.run_id in capsys.readouterr().out, name
+        assert main(["show", "--root", str(root)]) in {0, 3}, name
+        capsys.readouterr()

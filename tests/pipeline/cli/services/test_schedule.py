@@ -1,3 +1,6 @@
+import pytest
+
+
 def schedule(idxpipe, file, *words, **options):
     words = ("--pipeline", file, "--root", "gs://ours/root", "--data", "gs://ours/data", *words)
     return idxpipe("schedule", *words, **options)
@@ -28,3 +31,24 @@ def test_schedules_are_not_created_twice(service, idxpipe, file):
     error = schedule(idxpipe, file, "--cron", "0 6 * * *", check=6)
     assert "service cannot be reached" in error
     assert len(service.schedules) == 1
+
+
+@pytest.mark.parametrize(
+    "cron",
+    [
+        "60 6 * * *",
+        "0 24 * * *",
+        "0 0 0 * *",
+        "0 0 * 13 *",
+        "0 0 * * 8",
+        "5-1 * * * *",
+        "*/0 * * * *",
+    ],
+)
+def test_trust_9_a_time_that_never_comes_is_refused(service, idxpipe, file, cron):
+    assert "no time is ever that" in schedule(idxpipe, file, "--cron", cron, "--dry-run", check=2)
+
+
+@pytest.mark.parametrize("cron", ["*/15 0-23/2 1,15 jan-mar mon", "59 23 31 12 7"])
+def test_times_that_come_are_taken(service, idxpipe, file, cron):
+    assert schedule(idxpipe, file, "--cron", cron, "--dry-run")["cron"] == cron
