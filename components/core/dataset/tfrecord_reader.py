@@ -187,7 +187,10 @@ def _template_of(rows: Bytes2D, image_bytes: int) -> Template | None:
         start = template.image - LENGTH_BYTES
         stop = template.label - LENGTH_BYTES
         fixed = np.r_[0:start, start + image_bytes : stop]
-        if (rows[:, fixed] == record[fixed]).all():
+        # A varint's bytes but the last have their highest bit.
+        goes_on = rows[:, stop:] >> 7
+        wanted = np.r_[np.ones(label_bytes - 1, np.uint8), np.uint8(0)]
+        if (rows[:, fixed] == record[fixed]).all() and (goes_on == wanted).all():
             return template
     return None
 

@@ -181,9 +181,11 @@ def test_a_wait_ends_when_max_wait_says(place, monkeypatch):
     monkeypatch.setenv("IDXPIPE_MAX_WAIT", "0.1")
     with start(WRITER, place) as child:
         held(child)
-        with pytest.raises(TransientError, match="another process works here") as caught:
-            with storage.lock(place):
-                pass
+        with (
+            pytest.raises(TransientError, match="another process works here") as caught,
+            storage.lock(place),
+        ):
+            pass
         assert str(child.pid) in caught.value.found
     with storage.lock(place):
         pass
