@@ -33,6 +33,7 @@ LOCK = ".lock"
 # Of task.json, from which on it has a checksum of itself; `version` is that of the keys.
 SCHEMA_VERSION = 1
 _POLL_SECONDS = 0.2
+_WAITS = "waits for another run to do the same"
 _DAMAGED = (ValueError, KeyError, TypeError, RecursionError)
 
 
@@ -310,7 +311,7 @@ def lock(
     Args:
         uri: The file, `FOLDER.lock`.
         stopped: Set when the run is cancelled meanwhile.
-        waiting: Told who is waited for, if another process holds it.
+        waiting: Told that another process holds it, in a bucket at times, and which.
         run_id: The run that it is for.
 
     Yields:
@@ -329,7 +330,10 @@ def lock(
     if not storage.is_local(uri):
         from idxpipe.components.core.leases.lease import hold
 
-        with hold(uri.removesuffix(LOCK), run=run_id, pause=pause, waiting=waiting):
+        def held_by(who: str) -> None:
+            waiting(f"{_WAITS}: {who}")
+
+        with hold(uri.removesuffix(LOCK), run=run_id, pause=pause, waiting=held_by):
             yield None
         return
     path = storage.local_path(uri)
@@ -352,7 +356,7 @@ def _hold(
                 say(f"warning: {path} cannot be locked: {error.strerror}; run one at a time there")
                 return False
             if not told:
-                waiting("waits for another run to do the same")
+                waiting(_WAITS)
             told = True
             if limit is not None and time.monotonic() - began > limit:
                 raise taken(path, limit)

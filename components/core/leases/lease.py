@@ -48,7 +48,7 @@ def hold(
     *others: str,
     run: str = "",
     pause: Callable[[float], object] = time.sleep,
-    waiting: Callable[[str], None] = say,
+    waiting: Callable[[str], None] | None = None,
 ) -> Iterator[None]:
     """Hold the folder `uri` of a bucket until the block ends, waiting for others.
 
@@ -59,7 +59,7 @@ def hold(
         others: Folders that whoever holds that one writes, too.
         run: The run that this is for.
         pause: Waits some seconds; may raise.
-        waiting: Told after some seconds, and then at times, who is waited for.
+        waiting: Told after some seconds, and then at times, who is waited for; says it by default.
 
     Raises:
         TransientError: If the store cannot be reached.
@@ -67,7 +67,7 @@ def hold(
     """
     holder = Holder.here(run)
     try:
-        lease = _take(uri, others, holder, _Wait(uri, pause, waiting))
+        lease = _take(uri, others, holder, _Wait(uri, pause, waiting or _sayer(uri)))
     except (SetupError, UsageError) as error:
         _go_alone(uri, error.problem)
         lease = None
@@ -311,10 +311,11 @@ class _Wait:
             return
         self._told = _clock()
         waited = round(self._told - self._began)
-        self._say(
-            f"waiting for another process that works in {self._uri}, {waited} s so far: "
-            f"{printable(str(other))}"
-        )
+        self._say(f"{printable(str(other))}, {waited} s so far")
+
+
+def _sayer(uri: str) -> Callable[[str], None]:
+    return lambda who: say(f"waiting for another process that works in {uri}: {who}")
 
 
 def _go_alone(uri: str, why: str) -> None:
