@@ -31,11 +31,12 @@ class Difference:
 
 def diff(*records: RunRecord) -> list[Difference]:
     """Return all in which runs differ, the causes before the effects."""
+    parts = [_parts(record) for record in records]
     sections: dict[str, list[dict[str, Any]]] = {
         "parameter": [dict(record.parameters) for record in records],
         "data": [dict(fingerprints(record)) for record in records],
-        "code": [_parts(record, "code") for record in records],
-        "version": [_parts(record, "versions") for record in records],
+        "code": _shared(parts, "code"),
+        "version": _shared(parts, "versions"),
         "metric": [_metrics(record) for record in records],
     }
     found = [d for kind, values in sections.items() for d in _differences(kind, values)]
@@ -63,15 +64,25 @@ def _metrics(record: RunRecord) -> dict[str, Any]:
     }
 
 
-def _parts(record: RunRecord, section: str) -> dict[str, Any]:
-    """Return a section of the parts of all stages; a cached stage's are those of who made it."""
+def _shared(parts: list[dict[str, Any]], section: str) -> list[dict[str, Any]]:
+    """Return a section of each run's parts, of the stages that all of them have."""
+    stages = [name for name in parts[0] if all(name in of_run for of_run in parts)]
+    return [
+        {name: value for stage in stages for name, value in of_run[stage][section].items()}
+        for of_run in parts
+    ]
+
+
+def _parts(record: RunRecord) -> dict[str, Any]:
+    """Return the parts of each stage's key; a cached stage's are those of who made it."""
     found: dict[str, Any] = {}
     # Vertex AI keeps no parts of a key.
     for task in record.tasks.values() if is_recorded(record) else ():
         uri = reasons.parts_uri(record.root, record.run_id, task.name)
         if task.kind == "container" and storage.exists(uri):
             try:
-                found.update(reasons.read(uri)[section])
+                read = reasons.read(uri)
+                found[task.name] = {name: dict(read[name]) for name in ("code", "versions")}
             except (ValueError, KeyError, TypeError):
                 continue
     return found

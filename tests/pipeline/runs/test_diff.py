@@ -1,7 +1,10 @@
 import json
+from pathlib import Path
 
 import pytest
 
+from idxpipe.components.core import storage
+from idxpipe.pipeline.local import reasons
 from idxpipe.pipeline.runs import diff
 from idxpipe.pipeline.spec.artifact import Artifact, Values
 from idxpipe.pipeline.state import RunRecord, TaskRecord
@@ -18,6 +21,16 @@ def test_diff_shows_only_what_differs(run, root, data, capsys):
     assert found["mcnemar"] is None
     text = command(capsys, "diff", first.run_id, first.run_id, "--root", str(root)).out
     assert text == "nothing differs\n"
+
+
+def test_the_code_of_a_stage_that_one_run_left_out_is_no_difference(run):
+    first, second = run(), run(steps=11)
+    task = next(task.name for task in second.tasks.values() if task.kind == "container")
+    one, other = (reasons.parts_uri(r.root, r.run_id, task) for r in (first, second))
+    storage.write(one, json.dumps({**reasons.read(one), "code": {"a.py": "1"}}).encode())
+    assert ("code", "a.py") in {(d.kind, d.name) for d in diff.diff(first, second)}
+    Path(storage.local_path(other)).unlink()
+    assert {d.kind for d in diff.diff(first, second)}.isdisjoint({"code", "version"})
 
 
 def test_luck_is_mcnemars_test(tmp_path):
