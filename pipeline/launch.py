@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from importlib.util import find_spec
 from typing import Any
 
 from idxpipe.components.core import storage
@@ -152,9 +153,13 @@ def check(job: Rerun, root: str) -> None:
     Raises:
         UsageError: If a parameter is out of bounds or holds a secret.
         DataError: If a file of the data set is not there.
+        ModuleNotFoundError: If what starts the stages is not installed.
     """
     if is_ours(job.pipeline.parameters):
         check_values(job.parameters)
+        # Beam brings PyYAML, so that nothing else here needs an extra.
+        if find_spec("kfp") is None:
+            raise ModuleNotFoundError("No module named 'kfp'", name="kfp")
     # Before the run's record keeps them.
     refuse_secrets({"root": root, **job.parameters})
     if is_ours(job.pipeline.parameters) and _reads_data(job):

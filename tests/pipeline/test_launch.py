@@ -1,10 +1,11 @@
 import os
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
 
-from idxpipe.components.core.errors import DataError, UsageError
+from idxpipe.components.core.errors import DataError, UsageError, missing
 from idxpipe.pipeline import launch
 from tests.idxfiles import make_arrays, write_data_set
 
@@ -44,6 +45,16 @@ def test_without_data_it_says_how_to_name_it_and_how_to_get_some(tmp_path, monke
         launch.whole("", None, [])
     assert "--data FOLDER" in caught.value.remedy
     assert "idxpipe fetch mnist" in caught.value.remedy
+
+
+def test_what_starts_the_stages_is_looked_for_before_a_run_is_recorded(tmp_path, monkeypatch):
+    write_data_set(tmp_path / "data", make_arrays(train=20, test=10))
+    monkeypatch.setitem(sys.modules, "kfp", None)
+    job = launch.whole("pipeline.yaml", str(tmp_path / "data"), (), {})
+    with pytest.raises(ModuleNotFoundError) as caught:
+        launch.check(job, str(tmp_path / "out"))
+    assert "idxpipe[all]" in missing(caught.value).remedy
+    assert not (tmp_path / "out").exists()
 
 
 def test_data_is_looked_at_before_a_run_is_recorded(tmp_path):
