@@ -128,7 +128,12 @@ def read(uri: str, start: int = 0, length: int | None = None) -> bytes:
 
     Raises:
         DataError: If the file is missing or ends before that.
+        TransientError: If all of it was read, and does not fit the checksum that its store keeps.
     """
+    if length is None and not is_local(uri):
+        # Which compares all of a file with the checksum that the store keeps of it.
+        with open_read(uri, start) as stream:
+            return stream.read()
     store, path = _resolve(uri)
     if length is None:
         length = max(0, size(uri) - start)
@@ -154,16 +159,23 @@ def read_document(uri: str, most: int = DOCUMENT_BYTES) -> bytes:
     Raises:
         DataError: If it is missing, or longer.
     """
-    length = size(uri)
+    length, data = -1, b""
+    if is_local(uri):
+        length = size(uri)
+        data = read(uri, 0, length) if length <= most else b""
+    else:
+        with open_read(uri) as stream:
+            data = stream.read(most + 1)
+    length = max(length, len(data))
     if length > most:
         raise DataError(
             "file is longer than any of its kind",
             where=uri,
             expected=f"at most {most} bytes",
-            found=f"{length} bytes",
+            found=f"{length} bytes" if is_local(uri) else "more",
             remedy="check the path; if it is what it should be, make it again",
         )
-    return read(uri, 0, length)
+    return data
 
 
 def read_start(uri: str, length: int) -> bytes:

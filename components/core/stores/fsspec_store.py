@@ -49,6 +49,8 @@ _TRANSIENT_NAMES = {
     "ServerDisconnectedError",
 }
 _NO_CREDENTIALS_NAMES = {"NoCredentialsError", "PartialCredentialsError", "TokenRetrievalError"}
+# botocore's, of which the status is lost.
+_PROXY_WORDS = "Failed to connect to proxy URL"
 _NOT_FOUND, _PROXY_STATUS = 404, 407
 # No such object; one that is being written; another version.
 # Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
@@ -370,7 +372,8 @@ class FsspecStore:
         return self._of_network(error, uri, names, found)
 
     def _of_network(self, error: Exception, uri: str, names: set[str], found: str) -> IdxpipeError:
-        if PROXY_REFUSES in found or getattr(error, "status", 0) == _PROXY_STATUS:
+        proxy = PROXY_REFUSES in found or _PROXY_WORDS in found
+        if proxy or getattr(error, "status", 0) == _PROXY_STATUS:
             return proxy_refuses(uri, found)
         number = getattr(error, "errno", None)
         if (

@@ -174,6 +174,9 @@ def test_content_that_does_not_fit_its_checksum_is_noticed(fake_gcs, monkeypatch
         monkeypatch.setattr(store, "_fetch", lambda blob, start, length: b"wrong"[start:])
         with pytest.raises(TransientError, match="does not fit"), storage.open_read(uri) as stream:
             stream.read()
+        for read in (storage.read, storage.read_document):
+            with pytest.raises(TransientError, match="does not fit"):
+                read(uri)
 
 
 def test_objects_stored_as_packed_are_read_as_they_are_stored(fake_gcs, tmp_path):

@@ -229,3 +229,25 @@ def test_trust_8_what_lives_of_a_stage_holds_its_lock(started, root):
         os.close(descriptor)
         for number in (guard, process.pid):
             os.kill(number, signal.SIGCONT)
+
+
+def test_trust_7_a_signal_that_was_ignored_at_the_start_stays_ignored(root, tmp_path):
+    """As under `nohup`, and after `&` in a script."""
+    mark, go_on = tmp_path / "mark", tmp_path / "go-on"
+    script = f"touch {mark}; while [ ! -e {go_on} ]; do sleep 0.1; done"
+    pipeline = tmp_path / "p.yaml"
+    pipeline.write_bytes(
+        toy.text(toy.document({"one": toy.task(script)}, {"data": ("STRING", "x")}))
+    )
+    command = [sys.executable, "-c", RUNNER, str(pipeline), "x", str(root), "60"]
+    process = subprocess.Popen(
+        ["sh", "-c", "trap '' HUP INT; exec \"$@\"", "sh", *command],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    wait_for(mark.exists)
+    for number in (signal.SIGHUP, signal.SIGINT):
+        process.send_signal(number)
+    time.sleep(0.5)
+    go_on.touch()
+    assert process.communicate(timeout=30)[0] == "succeeded\n"

@@ -2,12 +2,15 @@
 
 import os
 import sys
+import threading
+import time
 
 import pytest
 
+from idxpipe.components.core import storage
 from idxpipe.components.core.errors import DataError, IdxpipeError, UsageError
 from idxpipe.pipeline import failure
-from idxpipe.pipeline.local import runner
+from idxpipe.pipeline.local import runner, task
 from idxpipe.pipeline.spec.parse import parse
 from tests.pipeline import toy
 from tests.pipeline.conftest import log_of, one
@@ -200,3 +203,25 @@ def test_a_log_cannot_forge_the_error_of_a_stage_of_ours(root):
     assert error.exit_code == 3
     assert str(error).startswith("one: x: bad\n")
     assert "forged" not in str(error)
+
+
+def test_trust_9_a_log_in_a_bucket_is_there_while_the_stage_runs(tmp_path, monkeypatch):
+    monkeypatch.setattr(task, "LOG_SECONDS", 0.2)
+    root, go_on = f"memory://{tmp_path.name}", tmp_path / "go-on"
+    pipeline = one(f"echo begun; while [ ! -e {go_on} ]; do sleep 0.1; done; echo ended")
+    found = []
+
+    def look():
+        deadline = time.monotonic() + 60
+        while not found and time.monotonic() < deadline:
+            logs = [name for name in storage.list_files(root) if name.endswith("one.log")]
+            found.extend(storage.read(f"{root}/{name}") for name in logs)
+            time.sleep(0.1)
+        go_on.touch()
+
+    looker = threading.Thread(target=look)
+    looker.start()
+    record = runner.run(pipeline, {}, root)
+    looker.join()
+    assert found == [b"begun\n"]
+    assert storage.read(record.tasks["one"].log) == b"begun\nended\n"
