@@ -30,14 +30,14 @@ from tests.idxfiles import idx_bytes, write_data_set
 from tests.people import CASES, digits
 
 CPU = DeviceConfig(accelerator="cpu")
-# Of each form: what it makes of bytes, parameters, and whether it is asked of TFLite, too.
+# Of each form: what it makes of bytes, and parameters.
 FORMS = {
-    "uint8": (lambda x: x, {}, True),
-    "int8": (lambda x: (x.astype(np.int16) - 128).astype(np.int8), {}, False),
-    "int16": (lambda x: x.astype(np.int16) * 2, {"pixel_range": "0,510"}, False),
-    "int32": (lambda x: x.astype(np.int32), {}, False),
-    "float32": (lambda x: x.astype(np.float32), {}, True),
-    "float64": (lambda x: (x / 255).astype(np.float64), {}, False),
+    "uint8": (lambda x: x, {}),
+    "int8": (lambda x: (x.astype(np.int16) - 128).astype(np.int8), {}),
+    "int16": (lambda x: x.astype(np.int16) * 2, {"pixel_range": "0,510"}),
+    "int32": (lambda x: x.astype(np.int32), {}),
+    "float32": (lambda x: x.astype(np.float32), {}),
+    "float64": (lambda x: (x / 255).astype(np.float64), {}),
 }
 # What rounding may change.
 ALIKE = 0.99
@@ -83,7 +83,7 @@ def made(tmp_path_factory):
 
     def make(name):
         if name not in known:
-            how, changes, tflite = FORMS[name]
+            how, changes = FORMS[name]
             folder = tmp_path_factory.mktemp(name)
             x, y, u, v = digits()
             roles = ("train_images", "train_labels", "test_images", "test_labels")
@@ -91,7 +91,7 @@ def made(tmp_path_factory):
                 folder / "data", dict(zip(roles, (how(x), y, how(u), v), strict=True))
             )
             layout = LayoutConfig(**changes)
-            known[name] = journey(DataFiles(**files), layout, folder, export_tflite=tflite)
+            known[name] = journey(DataFiles(**files), layout, folder, export_tflite=True)
         return known[name]
 
     return make

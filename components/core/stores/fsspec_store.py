@@ -21,7 +21,7 @@ from idxpipe.components.core.narration import awaiting, patience
 from idxpipe.components.core.stores.gcs_errors import PROXY_REFUSES, proxy_refuses
 from idxpipe.components.core.stores.ranged_stream import RangedStream
 from idxpipe.components.core.stores.spool import spool
-from idxpipe.components.core.stores.web import fetch_range
+from idxpipe.components.core.stores.web import fetch_range, session_options
 
 _ATTEMPTS = 6
 _FIRST_PAUSE_SECONDS = 0.25
@@ -56,6 +56,7 @@ _NOT_FOUND, _PROXY_STATUS = 404, 407
 # Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
 _NOT_SO = {404, 409, 412}
 _WEB = {"http", "https"}
+_ABSENT = "no such file"
 _LOGIN = {"s3": "aws configure, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"}
 
 # Of botocore: one attempt, as the others are made here.
@@ -93,7 +94,7 @@ class FsspecStore:
                 info = self._ask("info", self._name(path))
             except FileNotFoundError as error:
                 ours = self._of_missing(error, path)
-                if isinstance(ours, DataError):
+                if ours.problem == _ABSENT:
                     return None
                 raise ours from None
             if info["type"] != "file" or path.endswith("/"):
@@ -184,7 +185,7 @@ class FsspecStore:
                 found = self._ask("find", base, size=_LISTING_BYTES, detail=True)
             except FileNotFoundError as error:
                 ours = self._of_missing(error, path)
-                if isinstance(ours, DataError):
+                if ours.problem == _ABSENT:
                     return {}
                 raise ours from None
             # Of a file, `find` gives the file itself.
@@ -205,7 +206,7 @@ class FsspecStore:
                 found = self._ask("ls", base, size=_LISTING_BYTES, detail=True)
             except FileNotFoundError as error:
                 ours = self._of_missing(error, path)
-                if isinstance(ours, DataError):
+                if ours.problem == _ABSENT:
                     return set()
                 raise ours from None
             folders = [info["name"] for info in found if info["type"] == "directory"]
@@ -301,6 +302,8 @@ class FsspecStore:
     def _of_missing(self, error: FileNotFoundError, path: str) -> IdxpipeError:
         """Tell a file that is not there from other things that drivers call so."""
         cause = error.__cause__
+        if isinstance(cause, IdxpipeError):
+            return cause
         if isinstance(cause, Exception) and getattr(cause, "status", 0) != _NOT_FOUND:
             real = self._translate(cause, path)
             if isinstance(real, TransientError):
@@ -313,9 +316,7 @@ class FsspecStore:
                 found=str(error),
                 remedy=f"check its spelling, or make it: aws s3 mb {self._scheme}://{bucket}",
             )
-        return DataError(
-            "no such file", where=self._uri(path), remedy="check the path and its spelling"
-        )
+        return DataError(_ABSENT, where=self._uri(path), remedy="check the path and its spelling")
 
     def _try(self, path: str, work: Callable[[], T], size: int = 0) -> T:
         """Do `work`, again with backoff while it fails for reasons that may pass.
@@ -411,6 +412,8 @@ def _file_system(scheme: str, uri: str) -> Any:
         try:
             driver: Any = fsspec.get_filesystem_class(scheme)
             options = _OPTIONS.get(scheme, {}) | driver._get_kwargs_from_urls(uri)
+            if scheme in _WEB:
+                options["client_kwargs"] = session_options()
             files = driver(use_listings_cache=False, **options)
             # Of s3fs: tried again here, and not 25 times below as well.
             files.retries = 1

@@ -1,11 +1,40 @@
-"""A range of a file on a web server, and no more of it, whatever the server sends."""
+"""Files on web servers: a range of one and no more of it, from the host that was named."""
 
+import functools
 from typing import Any
 
-from idxpipe.components.core.errors import DataError
+from idxpipe.components.core.errors import DataError, without_secrets
 
 _NOT_FOUND, _PARTIAL, _BEYOND_THE_END = 404, 206, 416
 _BLOCK_BYTES = 1 << 16
+
+
+@functools.cache
+def session_options() -> dict[str, Any]:
+    """Return the arguments of an aiohttp.ClientSession that is not led to another host.
+
+    A server could have a stage read what only its own network reaches, as a cloud's metadata.
+    """
+    import aiohttp
+
+    async def look(session: Any, context: Any, params: Any) -> None:
+        place = params.response.headers.get("Location") or params.response.headers.get("URI", "")
+        target = params.url.join(type(params.url)(place))
+        same = (target.host, target.port) == (params.url.host, params.url.port)
+        # From http to https of the same host is no other place.
+        if same or (target.scheme, target.host) == ("https", params.url.host):
+            return
+        raise DataError(
+            "server leads to another host",
+            where=str(params.url),
+            expected=f"the file itself, or an address of {params.url.host}",
+            found=without_secrets(str(target)),
+            remedy="name that address, if you trust it, or fetch the file first",
+        )
+
+    trace = aiohttp.TraceConfig()
+    trace.on_request_redirect.append(look)
+    return {"trace_configs": [trace]}
 
 
 async def fetch_range(session: Any, url: str, start: int, length: int) -> bytes:

@@ -1,10 +1,11 @@
-"""Trust 15: a web server cannot make a reader take more than it asked for."""
+"""Trust 13 and 15: a web server can neither lead a reader elsewhere nor make it take too much."""
 
 import http.server
 import os
 import subprocess
 import sys
 import threading
+from typing import ClassVar
 
 import pytest
 
@@ -21,11 +22,17 @@ def server():
 
     class Handler(http.server.BaseHTTPRequestHandler):
         sent = 0
+        seen: ClassVar = []
 
         def do_HEAD(self):
+            if self.path.startswith("/to?"):
+                return self.lead(self.path.partition("?")[2])
             self.head(200, ENDLESS if self.path == "/endless" else len(DATA))
 
         def do_GET(self):
+            if self.path.startswith("/to?"):
+                return self.lead(self.path.partition("?")[2])
+            Handler.seen.append(self.path)
             first, last = map(int, self.headers["Range"].removeprefix("bytes=").split("-"))
             if self.path == "/ranges":
                 self.head(206, len(DATA[first : last + 1]))
@@ -39,6 +46,12 @@ def server():
             else:
                 self.head(200, len(DATA))
                 self.send(DATA)
+
+        def lead(self, place):
+            self.send_response(302)
+            self.send_header("Location", place)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
 
         def head(self, status, length):
             self.send_response(status)
@@ -97,3 +110,22 @@ def test_trust_15_a_server_that_ignores_ranges_is_left_where_the_range_ends(serv
     assert int(done.stdout) < 100 << 10
     # What the sockets hold, not the file.
     assert server.handler.sent < 64 << 20
+
+
+@pytest.fixture
+def any_query(monkeypatch):
+    """Take a query, by which the server is told where to lead to."""
+    monkeypatch.setattr(storage, "refuse_secrets", lambda uri: None)
+
+
+@pytest.mark.usefixtures("any_query")
+def test_trust_13_a_server_leads_to_its_own_host_alone(server):
+    assert storage.read(f"{server.url}/to?/ranges", 10, 20) == DATA[10:30]
+    assert storage.read(f"{server.url}/to?{server.url}/ranges", 10, 20) == DATA[10:30]
+    server.handler.seen.clear()
+    elsewhere = f"http://localhost:{server.server_port}/ranges"
+    for ask in (storage.size, lambda uri: storage.read(uri, 10, 20)):
+        with pytest.raises(DataError, match="server leads to another host") as caught:
+            ask(f"{server.url}/to?{elsewhere}")
+        assert caught.value.found == elsewhere
+    assert server.handler.seen == []
