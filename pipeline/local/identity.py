@@ -63,12 +63,14 @@ def key_of(parts: Parts) -> str:
 
 
 def differences(before: Parts, now: Parts) -> list[str]:
-    """Return what differs between the parts of two tasks, each in a few words."""
+    """Return what differs between the parts of two tasks, each in a few words.
+
+    Source files come last: of many reasons only the first are shown.
+    """
     return [
         *_changed_parameters(before["parameters"], now["parameters"]),
-        *_changed(before["versions"], now["versions"]),
-        *(f"{name} {how}" for name, how in _changes(before["code"], now["code"])),
         *(f"{name} {how}" for name, how in _changes(before["inputs"], now["inputs"])),
+        *_changed(before["versions"], now["versions"]),
         *([] if before["component"] == now["component"] else ["its component changed"]),
         *(
             []
@@ -79,6 +81,7 @@ def differences(before: Parts, now: Parts) -> list[str]:
             f"environment variable {name} {how}"
             for name, how in _changes(before["env"], now["env"])
         ),
+        *(f"{name} {how}" for name, how in _changes(before["code"], now["code"])),
     ]
 
 

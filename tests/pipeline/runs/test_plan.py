@@ -11,9 +11,10 @@ from idxpipe.pipeline import launch
 from idxpipe.pipeline.catalogue import shown
 from idxpipe.pipeline.cli.main import main
 from idxpipe.pipeline.local import cache, code, identity
+from idxpipe.pipeline.progress import phrase
 from idxpipe.pipeline.rerun import Rerun, until
 from idxpipe.pipeline.runs.plan import plan
-from idxpipe.pipeline.spec.artifact import Values
+from idxpipe.pipeline.spec.artifact import Artifact, Values
 from idxpipe.pipeline.spec.parse import load, parse
 from tests.pipeline import toy
 
@@ -136,6 +137,23 @@ def test_a_version_and_a_source_file_are_named(monkeypatch, tmp_path):
         "components/train/run.py is new",
         "components/train/step.py changed",
     ]
+
+
+def test_data_are_named_before_many_source_files(tmp_path):
+    """Of many reasons, a line shows the first three."""
+    task = load("pipeline.yaml").tasks["evaluate"]
+    (tmp_path / "file").write_text("rows")
+    made = Artifact("dataset", str(tmp_path), {"schemaTitle": "system.Dataset"})
+    before = identity.parts_of(task, task.executor, Values({}, {"dataset": made}))
+    now = {
+        **before,
+        "code": dict.fromkeys(before["code"], "another"),
+        "inputs": {"dataset": {**before["inputs"]["dataset"], "digest": "another"}},
+    }
+    first, *rest = identity.differences(before, now)
+    assert first == "dataset changed"
+    assert len(rest) == len(before["code"]) > 3
+    assert phrase([first, *rest]).endswith(f"; and {len(rest) - 2} more")
 
 
 def test_what_a_recipe_sets_is_no_number():
