@@ -68,6 +68,7 @@ _waits: list[_Wait] = []
 _told: dict[str, float] = {}
 _lock = threading.Lock()
 _watching: list[int] = []
+_never = threading.Event()
 
 
 def patience(usual: float | None = None) -> float | None:
@@ -109,7 +110,7 @@ def awaiting(
 def _watch() -> None:
     idle_since = time.monotonic()
     while True:
-        time.sleep(_TICK_SECONDS)
+        _never.wait(_TICK_SECONDS)
         now = time.monotonic()
         with _lock:
             if _waits:

@@ -15,7 +15,7 @@ from idxpipe.components.convert.records import first_examples
 from idxpipe.components.convert.stage import convert
 from idxpipe.components.core import storage
 from idxpipe.components.core.dataset.manifest import read_dataset, shard_uris
-from idxpipe.components.core.errors import DataError, SetupError, UsageError
+from idxpipe.components.core.errors import DataError, SetupError, TransientError, UsageError
 from idxpipe.components.core.idx.layout import LayoutConfig
 from tests.convert.conftest import ARRAYS, tree
 from tests.idxfiles import make_arrays, write_data_set, write_idx
@@ -176,7 +176,17 @@ def test_options_that_cannot_be_met(files, tmp_path, options, problem):
 
 
 @pytest.mark.parametrize("options", [{"max_examples": 10}, {"shuffle_seed": 1}])
-def test_a_source_that_changes_while_parts_of_it_are_read(files, tmp_path, monkeypatch, options):
+@pytest.mark.parametrize(
+    ("hidden", "error", "said"),
+    [
+        (False, TransientError, "changed while it was read"),
+        # As a tool does that keeps the time of what it copies.
+        (True, DataError, "changed since it was validated"),
+    ],
+)
+def test_a_source_that_changes_while_parts_of_it_are_read(
+    files, tmp_path, monkeypatch, options, hidden, error, said
+):
     from idxpipe.components.convert.beam import pipeline as beam_pipeline
 
     sources = dict(files)
@@ -185,10 +195,13 @@ def test_a_source_that_changes_while_parts_of_it_are_read(files, tmp_path, monke
 
     def and_change(*args):
         run_pipeline(*args)
+        before = os.stat(tmp_path / "images")
         write_idx(tmp_path / "images", IMAGES[::-1].copy())
+        if hidden:
+            os.utime(tmp_path / "images", ns=(before.st_atime_ns, before.st_mtime_ns))
 
     monkeypatch.setattr(beam_pipeline, "run_pipeline", and_change)
-    with pytest.raises(DataError, match="changed since it was validated"):
+    with pytest.raises(error, match=said):
         run(sources, tmp_path / "out", **options)
     assert not (tmp_path / "out" / "dataset.json").exists()
 

@@ -107,8 +107,14 @@ def test_a_bucket_is_asked_and_nothing_is_fetched(dataset, one_gcs, monkeypatch)
     upload(str(dataset), one_gcs, storage.list_files(str(dataset)))
     made = artifact(one_gcs)
     files = made.inventory()
+    open_read = storage.open_read
+
+    def manifest_alone(uri, *more):
+        assert uri.endswith("/dataset.json")
+        return open_read(uri, *more)
+
     with monkeypatch.context() as patch:
-        patch.setattr(storage, "open_read", None)
+        patch.setattr(storage, "open_read", manifest_alone)
         recorded = to_record(made, files)
         assert len(recorded) == 4
         assert damaged("dataset", made, files, recorded, verify=True) == []

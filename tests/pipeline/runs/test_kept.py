@@ -33,8 +33,8 @@ def reads(monkeypatch):
         found.append(uri)
         return before(uri, *more)
 
-    before = storage.read
-    monkeypatch.setattr(storage, "read", read)
+    before = storage.read_document
+    monkeypatch.setattr(storage, "read_document", read)
     return lambda: [uri for uri in found if uri.startswith("gs://")]
 
 
