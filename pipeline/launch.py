@@ -219,7 +219,9 @@ def start(
         keep_going=keep_going,
     )
     links.link(record)
-    page.write_pages(record, {name: task.upstream for name, task in job.pipeline.tasks.items()})
+    # Of a rerun, what the stages that it left out needed, too.
+    drawn = job.earlier.whole if job.earlier else job.pipeline
+    page.write_pages(record, {name: task.upstream for name, task in drawn.tasks.items()})
     return record
 
 

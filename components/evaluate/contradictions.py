@@ -14,12 +14,15 @@ from idxpipe.components.core.model import ModelCard
 _LOOKED_AT = 1000
 
 
-def contradictions(images: Iterator[NDArray[np.generic]], card: ModelCard) -> Iterator[str]:
+def contradictions(
+    images: Iterator[NDArray[np.generic]], card: ModelCard, *, inverted: bool = False
+) -> Iterator[str]:
     """Yield a line for each thing in which images look unlike those of the training.
 
     Args:
         images: [*image_shape] each, as the model is to get them.
         card: What it says of its training images.
+        inverted: Whether they were inverted for it.
     """
     some = [np.array(image) for image in itertools.islice(images, _LOOKED_AT)]
     if not some:
@@ -28,14 +31,17 @@ def contradictions(images: Iterator[NDArray[np.generic]], card: ModelCard) -> It
     # The ground is seen on a single image, which way round signs are is not.
     given = look.look_of(np.resize(taken, (max(len(taken), look.FEWEST_IMAGES), *taken.shape[1:])))
     for here, there, what in (
-        (look.is_inverted, look.is_dark, "bright"),
+        # Thin strokes darken bright paper little; the model's side is known.
+        (look.is_bright, look.is_dark, "bright"),
         (look.is_dark, look.is_inverted, "dark"),
     ):
         if here(given) and there(card.look):
             yield _line(
                 Code.INVERTED,
                 f"images are on a {what} ground, those of the training were not",
-                "give --invert (Python: invert=True)",
+                "leave out --invert (Python: invert=False)"
+                if inverted
+                else "give --invert (Python: invert=True)",
             )
     ways = look.is_wide, look.is_tall
     for here, there in (ways, ways[::-1]):

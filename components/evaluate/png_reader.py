@@ -19,6 +19,11 @@ _IHDR = struct.Struct(">8xI4sIIB")
 _CHANNELS = (1, 3, 4)
 # Unpacked, 1 GiB.
 _LARGEST_SIDE = 1 << 14
+_AS_TRAINED = "convert it as the training images were, then try again"
+_TO_GREY = (
+    'make it grey: python -c "from PIL import Image; '
+    "Image.open('in.png').convert('L').save('grey.png')\""
+)
 
 
 def decode_png(
@@ -61,7 +66,7 @@ def decode_png(
         return np.ascontiguousarray(rgba[..., :3])
     grey = rgba[..., :1]
     if (rgba[..., :3] != grey).any():
-        raise _lossy("colours", "shades of grey", where)
+        raise _lossy("colours", "shades of grey", where, _TO_GREY)
     return np.ascontiguousarray(grey).reshape(shape)
 
 
@@ -109,11 +114,11 @@ def _damaged(found: str, where: str) -> DataError:
     )
 
 
-def _lossy(found: str, expected: str, where: str) -> DataError:
+def _lossy(found: str, expected: str, where: str, remedy: str = _AS_TRAINED) -> DataError:
     return DataError(
         "image cannot become what the model takes without loss",
         where=where,
         expected=expected,
         found=found,
-        remedy="convert it as the training images were, then try again",
+        remedy=remedy,
     )

@@ -93,7 +93,7 @@ def predict(task: Task) -> Iterator[Prediction]:
         DataError: If the model is damaged, or gives no finite numbers.
         SetupError: If the device is absent.
     """
-    for line in contradictions(_images(task), task.card):
+    for line in contradictions(_images(task), task.card, inverted=task.config.invert):
         say(line)
     size = min(task.config.batch_size, task.count)
     batches = read_batches(task.sources, task.card, size, task.config)

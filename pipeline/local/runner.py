@@ -152,7 +152,9 @@ def _first_records(pipeline: Pipeline, earlier: Earlier | None) -> dict[str, Tas
             kept[name] = records[name]
         elif before and before.status.finished:
             source = before.cached_from or earlier.record.run_id
-            kept[name] = replace(before, status=Status.CACHED, cached_from=source, seconds=None)
+            kept[name] = replace(
+                before, status=Status.CACHED, cached_from=source, seconds=None, reasons=()
+            )
         else:
             kept[name] = TaskRecord(name=name, title=earlier.whole.tasks[name].title)
     return kept | records

@@ -99,8 +99,10 @@ def _artifact(record: RunRecord, kind: Kind, stage: str) -> str:
         raise DataError(
             f"this run has made no {kind.name}",
             where=record.run_id,
-            found=f"it {record.status}",
-            remedy="take another run: idxpipe runs lists them",
+            found=f"a run that is {record.status}",
+            remedy="wait until it has: idxpipe show tells how far it is"
+            if record.status is state.Status.RUNNING
+            else "take another run: idxpipe runs lists them",
         )
     if len(made) > 1 or stage != kind.stage:
         raise UsageError(

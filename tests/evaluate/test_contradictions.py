@@ -40,6 +40,15 @@ def test_another_ground_is_seen_on_a_single_image(count):
     assert "on a dark ground" in line
 
 
+def test_thin_strokes_on_paper_are_seen_and_what_to_do_depends_on_what_was_done():
+    paper = np.full((1, 28, 28), 255, np.uint8)
+    paper[:, 6:22, 14] = 0
+    (line,) = lines(paper)
+    assert "give --invert" in line
+    (line,) = contradictions(iter(paper), TALL, inverted=True)
+    assert "leave out --invert" in line
+
+
 def test_images_on_their_side():
     (line,) = lines(signs(4, 10))
     assert "IDX057" in line

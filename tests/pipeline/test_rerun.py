@@ -344,3 +344,27 @@ def test_without_a_run_the_last_one_that_has_what_is_needed_is_taken(
             data=None,
             assignments=[],
         )
+
+
+def test_the_page_of_a_rerun_shows_what_the_stages_before_it_led_to(pipeline, data, root, file):
+    """A stage that was left out has its place in the graph, and no reason of its own."""
+    job = rerun.Rerun(pipeline, {"data": str(data), "steps": 10})
+    how = {"cache": True, "jobs": None, "progress": lambda task, note: None}
+    before = launch.start(job, str(root), **how)
+    part = launch.part(
+        str(root),
+        "",
+        stages_from="train",
+        only="",
+        pipeline="",
+        data=None,
+        assignments=["steps=11"],
+    )
+    after = launch.start(part, str(root), **how)
+    edges = [
+        pathlib.Path(record.folder, "index.html").read_text().count('class="edge"')
+        for record in (before, after)
+    ]
+    assert edges[0] == edges[1] > 0
+    assert before.tasks["look"].reasons
+    assert after.tasks["look"].reasons == ()

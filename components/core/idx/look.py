@@ -72,8 +72,12 @@ def look_of(
 
 def is_inverted(look: Mapping[str, float]) -> bool:
     """Tell whether the ground looks bright."""
-    border = look.get("border", 0.0)
-    return border > _BRIGHT_BORDER and border - look["middle"] > _BRIGHTER
+    return is_bright(look) and look["border"] - look["middle"] > _BRIGHTER
+
+
+def is_bright(look: Mapping[str, float]) -> bool:
+    """Tell whether the border is bright, however little there is on the ground."""
+    return look.get("border", 0.0) > _BRIGHT_BORDER
 
 
 def is_dark(look: Mapping[str, float]) -> bool:

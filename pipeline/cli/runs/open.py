@@ -25,8 +25,9 @@ def run(args: argparse.Namespace) -> Outcome:
         raise UsageError(
             "this run has no page",
             where=record.run_id,
-            found=f"it {record.status}",
-            remedy="the report of its evaluation is named by: idxpipe show",
+            found=f"a run that is {record.status}",
+            remedy="idxpipe show tells how far it is, and what it has made; a run that has ended "
+            "has a page",
         )
     # One in a bucket is opened by whoever is signed in there.
     address = page if "://" in page else f"file://{page}"
