@@ -59,7 +59,7 @@ def test_what_starts_the_stages_is_looked_for_before_a_run_is_recorded(tmp_path,
 
 def test_data_is_looked_at_before_a_run_is_recorded(tmp_path):
     root, data = tmp_path / "root", tmp_path / "data"
-    with pytest.raises(DataError, match="no train images file here"):
+    with pytest.raises(DataError, match="no such folder"):
         launch.check(launch.whole("", str(data), []), str(root))
     write_data_set(data, make_arrays(train=20, test=10))
     launch.check(launch.whole("", str(data), []), str(root))

@@ -8,12 +8,14 @@ from idxpipe.components.core import storage
 from idxpipe.components.core.config import Config, parameter
 from idxpipe.components.core.errors import DataError, UsageError
 from idxpipe.components.core.idx.folders import (
+    NOWHERE,
     advice,
     listed,
     names_below,
     names_in,
     sets_below,
     several_sets,
+    similar_folder,
     walk,
     what_is_here,
 )
@@ -188,6 +190,16 @@ def _not_one(role: str, matches: list[str], names: list[str], config: DataConfig
     rank = 3 if kind == "images" else 1
     begin = f"{config.data_prefix.removesuffix('-')}-" if config.data_prefix else ""
     here = listed(matches) if matches else what_is_here(config.data, names)
+    if here == NOWHERE:
+        near = similar_folder(config.data)
+        return DataError(
+            NOWHERE,
+            where=config.data,
+            expected="a folder with the four files of a data set",
+            remedy=f"did you mean {near}?"
+            if near
+            else "check the path; idxpipe fetch brings MNIST",
+        )
     itself = f"name the file itself as {role}: its URI"
     begins = {re.split(rf"{_SPLITS[split]}-{kind}", name)[0] for name in matches}
     if len(begins) > 1:

@@ -1,5 +1,6 @@
 """What is in the folder that a data set is looked for in, and in the folders below it."""
 
+import difflib
 import os
 from collections.abc import Callable, Iterator
 
@@ -29,6 +30,17 @@ def walk(folder: str, depth: int = 0) -> Iterator[str]:
         for name in storage.list_folders(folder)[:_MOST_FOLDERS]:
             if not name.startswith((".", "_")):
                 yield from walk(storage.join(folder, name), depth + 1)
+
+
+def similar_folder(data: str) -> str | None:
+    """Return the path of a folder whose name is nearly that of one that is not there."""
+    parent, _, name = storage.local_path(data).rstrip("/").rpartition("/")
+    try:
+        beside = [entry.name for entry in os.scandir(parent or ".") if entry.is_dir()]
+    except OSError:
+        return None
+    near = difflib.get_close_matches(name, beside, 1)
+    return os.path.join(parent, near[0]) if near else None
 
 
 def names_below(data: str) -> list[str]:

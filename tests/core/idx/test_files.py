@@ -67,13 +67,22 @@ def test_a_missing_file_is_named_with_what_is_there(tmp_path):
     assert "as train_labels" in caught.value.remedy
 
 
+def test_a_folder_that_is_not_there_and_one_that_is_nearly(tmp_path):
+    with pytest.raises(DataError, match="no such folder") as caught:
+        find_files(DataConfig(str(tmp_path / "minst")))
+    assert "check the path" in caught.value.remedy
+    (tmp_path / "mnist").mkdir()
+    with pytest.raises(DataError, match="no such folder") as caught:
+        find_files(DataConfig(str(tmp_path / "minst")))
+    assert caught.value.remedy == f"did you mean {tmp_path / 'mnist'}?"
+
+
 def test_what_is_there_instead_is_told_apart(tmp_path):
     def found(folder):
         with pytest.raises(DataError, match="no train images file here") as caught:
             find_files(DataConfig(str(folder)))
         return caught.value.found
 
-    assert found(tmp_path / "none") == "no such folder"
     assert found(tmp_path) == "an empty folder"
     (tmp_path / "a" / "b").mkdir(parents=True)
     (tmp_path / "c").mkdir()
