@@ -41,7 +41,7 @@ def relative(folder: str, uri: str) -> str:
     """Return how a page in `folder` links to `uri`."""
     if storage.is_local(folder) and storage.is_local(uri):
         return posixpath.relpath(storage.local_path(uri), storage.local_path(folder))
-    return uri
+    return uri.removeprefix(f"{folder.rstrip('/')}/")
 
 
 def _link(place: str, uri: str) -> None:

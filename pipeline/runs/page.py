@@ -14,7 +14,7 @@ from idxpipe.components.core.report.template import render
 from idxpipe.components.train.state.points import read_points
 from idxpipe.pipeline import state
 from idxpipe.pipeline.catalogue import shown
-from idxpipe.pipeline.progress import WORDS
+from idxpipe.pipeline.progress import WORDS, phrase
 from idxpipe.pipeline.runs import evaluation, links, listing
 from idxpipe.pipeline.runs.drawing import dag
 from idxpipe.pipeline.runs.drawing.curves import line_chart
@@ -53,7 +53,11 @@ def run_page(record: RunRecord, upstream: Upstream) -> str:
 
     facts = evaluation.metrics(record)
     matrix = facts.get("confusion_matrix")
-    stages = {n: _stage(task) for n, task in record.tasks.items() if task.kind == "container"}
+    stages = {
+        n: _stage(task, record.folder)
+        for n, task in record.tasks.items()
+        if task.kind == "container"
+    }
     accuracy = listing.accuracy(record)
     return render(
         os.path.dirname(__file__),
@@ -119,7 +123,7 @@ def _row(row: listing.Row) -> dict[str, Any]:
     }
 
 
-def _stage(task: TaskRecord) -> dict[str, Any]:
+def _stage(task: TaskRecord, folder: str) -> dict[str, Any]:
     why = [f"from run {task.cached_from}"] if task.cached_from else []
     error = (task.error or "").partition("\n")[0]
     return {
@@ -127,11 +131,12 @@ def _stage(task: TaskRecord) -> dict[str, Any]:
         "state": WORDS[task.status],
         "took": bool(task.seconds),
         "time": duration(task.seconds),
-        "why": "; ".join([*why, *task.reasons]),
+        "why": "; ".join([*why, *([phrase(task.reasons)] if task.reasons else [])]),
         "error": error,
         "bad": task.status in {Status.FAILED, Status.CANCELLED},
         "kind": str(task.status),
-        "log": f"logs/{task.name}.log" if task.log else "",
+        # Of a stage that a rerun left out, it is the earlier run's.
+        "log": links.relative(folder, task.log) if task.log else "",
     }
 
 

@@ -1,5 +1,6 @@
 import dataclasses
 import pathlib
+import re
 import shutil
 
 import pytest
@@ -366,5 +367,8 @@ def test_the_page_of_a_rerun_shows_what_the_stages_before_it_led_to(pipeline, da
         for record in (before, after)
     ]
     assert edges[0] == edges[1] > 0
+    logs = re.findall(r'href="([^"]+\.log)"', pathlib.Path(after.folder, "index.html").read_text())
+    assert logs
+    assert all(pathlib.Path(after.folder, log).is_file() for log in logs)
     assert before.tasks["look"].reasons
     assert after.tasks["look"].reasons == ()

@@ -31,3 +31,8 @@ def test_in_a_bucket_a_link_is_a_file_with_the_address(one_gcs):
     links.link(RunRecord("r1", one_gcs, "p", "d", {}, tasks={"train": task}))
     assert storage.read(f"{one_gcs}/runs/r1/model") == f"{one_gcs}/a/model\n".encode()
     assert storage.read(f"{one_gcs}/latest") == f"{one_gcs}/runs/r1\n".encode()
+
+
+def test_a_page_in_a_bucket_links_to_what_lies_beside_it():
+    assert links.relative("gs://b/runs/r", "gs://b/runs/r/logs/a.log") == "logs/a.log"
+    assert links.relative("gs://b/runs/r", "gs://b/runs/r2/logs/a.log").startswith("gs://")
