@@ -328,7 +328,12 @@ class _Scissors:
         return label
 
     def _refuse_placeholders(self, value: Any, task: str, key: str) -> None:
-        """Refuse what KFP would fill in, in constants and in an importer's metadata."""
+        """Refuse what would be filled in: in constants by KFP, in an importer's metadata by `take`.
+
+        Sources: kubeflow/pipelines, backend/src/v2/driver/resolve.go, of constants; KFP's importer
+        copies metadata (component/importer_launcher.go), which local runs and Vertex AI may not, as
+        sdk/python/kfp/dsl/importer_node.py writes placeholders there.
+        """
         if "{{$" in json.dumps(value, ensure_ascii=False):
             raise UsageError(
                 "value cannot be handed on: it would be read as a placeholder",

@@ -38,6 +38,10 @@ _EXTRAS = {
     ),
 }
 
+# What anybody may serve, and on the way anybody may change.
+WEB = frozenset({"http", "https", "ftp"})
+# Of HTTP's status 407, in the words of urllib3 and aiohttp.
+PROXY_REFUSES = "407 Proxy Authentication"
 _OF_DISKS = frozenset({errno.EIO, errno.ESTALE, errno.EREMOTEIO, errno.ETIMEDOUT})
 _REMEDIES = {
     errno.ENOSPC: "free disk space, or choose another output folder",
@@ -207,6 +211,17 @@ def of_machine(error: OSError) -> SetupError | None:
     return of_system(error) if error.errno in _REMEDIES else None
 
 
+def proxy_refuses(where: str, found: str) -> SetupError:
+    """Return the error of a proxy on the way that wants a name and a password."""
+    return SetupError(
+        "proxy does not let this through",
+        where=where,
+        expected="credentials in HTTPS_PROXY, or a host that NO_PROXY names",
+        found=found,
+        remedy="export HTTPS_PROXY=http://USER:PASSWORD@PROXY:PORT",
+    )
+
+
 def is_of_disk(text: str) -> bool:
     """Tell whether the words of a library are those of a disk or mount that fails."""
     return any(os.strerror(number) in text for number in _OF_DISKS)
@@ -218,8 +233,7 @@ def without_secrets(where: str) -> str:
     if not separator or " " in kind:
         return where
     # In a bucket, a `#` by itself is part of a name.
-    web = kind.lower() in {"http", "https", "ftp"}
-    behind = re.search(r"\?.|#." if web else r"\?.|#.*=", rest, re.DOTALL)
+    behind = re.search(r"\?.|#." if kind.lower() in WEB else r"\?.|#.*=", rest, re.DOTALL)
     shown = rest[: behind.start()] if behind else rest
     host, slash, path = shown.partition("/")
     host = host.rpartition("@")[2]

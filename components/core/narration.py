@@ -68,6 +68,7 @@ _waits: list[_Wait] = []
 _told: dict[str, float] = {}
 _lock = threading.Lock()
 _watching: list[int] = []
+# Is never set: a wait for it cannot be hurried by whoever replaces `time.sleep`.
 _never = threading.Event()
 
 

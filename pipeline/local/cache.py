@@ -11,18 +11,16 @@ without is a task that was interrupted; its next attempt finds the files it left
 
 import os
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from typing import Any, BinaryIO
+from typing import Any
 
 from idxpipe.components.core import host, storage
 from idxpipe.components.core.errors import IdxpipeError
 from idxpipe.components.core.integrity.sealed import seal, unseal
-from idxpipe.components.core.narration import awaiting, patience, say
-from idxpipe.components.core.stores.local import is_free, taken
+from idxpipe.components.core.stores.local import wait_for
 from idxpipe.pipeline.local import checksums
 from idxpipe.pipeline.local.identity import VERSION, Parts
 from idxpipe.pipeline.local.process import Stopped
@@ -32,7 +30,6 @@ RECORD = "task.json"
 LOCK = ".lock"
 # Of task.json, from which on it has a checksum of itself; `version` is that of the keys.
 SCHEMA_VERSION = 1
-_POLL_SECONDS = 0.2
 _WAITS = "waits for another run to do the same"
 _DAMAGED = (ValueError, KeyError, TypeError, RecursionError)
 
@@ -339,25 +336,6 @@ def lock(
     path = storage.local_path(uri)
     os.makedirs(os.path.dirname(path), exist_ok=True)
     with open(host.open_lock(path), "rb") as stream:
-        yield stream.fileno() if _hold(stream, path, pause, waiting) else None
-
-
-def _hold(
-    stream: BinaryIO, path: str, pause: Callable[[float], None], waiting: Callable[[str], None]
-) -> bool:
-    """Wait for the lock of a file; tell whether the file system has locks."""
-    limit, began, told = patience(), time.monotonic(), False
-    with awaiting(f"another run that holds {path}"):
-        while True:
-            try:
-                if is_free(stream.fileno()):
-                    return True
-            except OSError as error:
-                say(f"warning: {path} cannot be locked: {error.strerror}; run one at a time there")
-                return False
-            if not told:
-                waiting(_WAITS)
-            told = True
-            if limit is not None and time.monotonic() - began > limit:
-                raise taken(path, limit)
-            pause(_POLL_SECONDS)
+        what = f"another run that holds {path}"
+        held = wait_for(stream.fileno(), path, what, pause, lambda: waiting(_WAITS))
+        yield stream.fileno() if held else None

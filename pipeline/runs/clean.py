@@ -18,13 +18,12 @@ from idxpipe.components.core import host, storage
 from idxpipe.components.core.errors import UsageError
 from idxpipe.components.core.leases.lease import SUFFIX, is_live, sweep
 from idxpipe.pipeline import state
-from idxpipe.pipeline.local.cache import RECORD, read_record
+from idxpipe.pipeline.local.cache import LOCK, RECORD, read_record
 from idxpipe.pipeline.state import RunRecord, Status
 
 PIN = "pinned"
 # ROOT/artifacts/TASK/KEY or KEY-RUN; nothing else there is ours.
 _KEY = re.compile(r"[0-9a-f]{20}(-\d{8}-\d{9}-[0-9a-f]{4}(-aside)?)?")
-_LOCK = ".lock"
 _AGE = re.compile(r"(\d+)([dhm])")
 _UNITS = {"d": "days", "h": "hours", "m": "minutes"}
 
@@ -110,7 +109,7 @@ def throw_away(found: Collection[Waste]) -> None:
             continue
         storage.delete(one.uri)
         if one.kind == "artifact" and storage.is_local(one.uri):
-            storage.delete(f"{one.uri}{_LOCK}")
+            storage.delete(f"{one.uri}{LOCK}")
 
 
 def pin(record: RunRecord, *, pinned: bool) -> None:
@@ -188,8 +187,8 @@ def _unused(root: str, used: set[str]) -> Iterator[Waste]:
         key, inside, _ = rest.partition("/")
         if inside and _KEY.fullmatch(key):
             sizes[f"{task}/{key}"] = sizes.get(f"{task}/{key}", 0) + size
-        elif key.endswith(_LOCK) and _KEY.fullmatch(key.removesuffix(_LOCK)):
-            locks.append(name.removesuffix(_LOCK))
+        elif key.endswith(LOCK) and _KEY.fullmatch(key.removesuffix(LOCK)):
+            locks.append(name.removesuffix(LOCK))
     for name, size in sorted(sizes.items()):
         uri = storage.join(folder, name)
         if name not in held and not _is_held(uri):
@@ -202,7 +201,7 @@ def _unused(root: str, used: set[str]) -> Iterator[Waste]:
     for name in locks:
         uri = storage.join(folder, name)
         if name not in sizes and not _is_held(uri):
-            yield Waste("leftover", f"{uri}{_LOCK}", 0, "the lock of what is gone")
+            yield Waste("leftover", f"{uri}{LOCK}", 0, "the lock of what is gone")
     for name, live in leases.items():
         if not live:
             why = "the lease of a process that no longer renews it"
@@ -239,7 +238,7 @@ def _is_held(uri: str) -> bool:
     """Tell whether somebody works in a folder just now."""
     if not storage.is_local(uri):
         return False
-    path = f"{storage.local_path(uri)}{_LOCK}"
+    path = f"{storage.local_path(uri)}{LOCK}"
     if not os.path.exists(path):
         return False
     with open(host.open_lock(path), "rb") as stream:

@@ -131,7 +131,7 @@ def _stage(task: TaskRecord, folder: str) -> dict[str, Any]:
         "state": WORDS[task.status],
         "took": bool(task.seconds),
         "time": duration(task.seconds),
-        "why": "; ".join([*why, *([phrase(task.reasons)] if task.reasons else [])]),
+        "why": "; ".join(filter(None, [*why, phrase(task.reasons)])),
         "error": error,
         "bad": task.status in {Status.FAILED, Status.CANCELLED},
         "kind": str(task.status),

@@ -8,7 +8,7 @@ from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from idxpipe.components.core import storage
-from idxpipe.components.core.errors import DataError, UsageError
+from idxpipe.components.core.errors import WEB, DataError, UsageError
 from idxpipe.pipeline.spec.document import Node, load_documents
 from idxpipe.pipeline.spec.graph import (
     Component,
@@ -34,10 +34,6 @@ def load(uri: str) -> Pipeline:
     return parse(storage.read_document(uri), uri)
 
 
-# What anybody may serve, and on the way anybody may change.
-_PUBLIC = {"http", "https", "ftp"}
-
-
 def load_compiled(path: str) -> Pipeline:
     """Read the pipeline that a command runs.
 
@@ -45,7 +41,7 @@ def load_compiled(path: str) -> Pipeline:
         UsageError: If there is no such file.
         DataError: If it is not a compiled pipeline.
     """
-    if storage.scheme(path) in _PUBLIC:
+    if storage.scheme(path) in WEB:
         raise UsageError(
             "a pipeline from the web is not run: its commands are a program",
             where=path,

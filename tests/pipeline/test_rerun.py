@@ -309,7 +309,12 @@ def test_value_that_looks_like_a_placeholder(finished):
     [{"metadata": {"note": ["{{$.inputs.parameters['uri']}}"]}}, {"uri": "/root/{{$}}/dataset"}],
 )
 def test_an_artifact_that_looks_like_a_placeholder(finished, changed):
-    """KFP's launcher fills in the constants and the metadata of an importer."""
+    """KFP's driver fills in constants, our runner the metadata of an importer.
+
+    Source: kubeflow/pipelines at 7b70c7b, backend/src/v2/driver/resolve.go, line 426: constants
+    that are `{{$.pipeline_job_name}}` and the like. Its component/importer_launcher.go, line 252,
+    copies metadata as they are; what Vertex AI does was never met.
+    """
     whole, record = finished
     copied = record.tasks["copy-train"]
     made = copied.outputs.artifacts["dataset"]

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from idxpipe.components.core.errors import (
+    PROXY_REFUSES,
     DeniedError,
     IdxpipeError,
     NotFoundError,
@@ -16,6 +17,7 @@ from idxpipe.components.core.errors import (
     TransientError,
     UnreachableError,
     UsageError,
+    proxy_refuses,
 )
 from idxpipe.components.core.google import auth as google_auth
 from idxpipe.components.core.google.connections import breakable_adapter, breaker
@@ -46,12 +48,10 @@ class ConflictError(UsageError):
     retried = False
 
 
-_PROXY = "export HTTPS_PROXY=http://USER:PASSWORD@PROXY:PORT"
 _REFUSALS: dict[int, tuple[type[IdxpipeError], str, str | None]] = {
     401: (SetupError, "credentials are not accepted", None),
     403: (DeniedError, "permission denied", None),
     404: (NotFoundError, "not found", None),
-    407: (SetupError, "proxy does not let this through", _PROXY),
     408: (TransientError, "service is slow", "try again later"),
     409: (ConflictError, "exists already", None),
     429: (TransientError, "quota is used up, or too many requests", "try again later"),
@@ -193,6 +193,8 @@ class Client:
         raise self._refusal(answer.status_code, _message(content, answer.reason), retried=retried)
 
     def _refusal(self, status: int, message: str, *, retried: bool) -> IdxpipeError:
+        if status == 407:
+            return proxy_refuses(self.endpoint, f"{status}: {message}")
         error, problem, usual = _REFUSALS.get(status) or (
             (TransientError, "service fails", "try again later")
             if status >= 500
@@ -205,9 +207,8 @@ class Client:
         return refusal
 
     def _unreachable(self, error: Exception, where: str = "") -> IdxpipeError:
-        if "407 Proxy" in _reason(error):
-            problem = _REFUSALS[407][1]
-            return SetupError(problem, where=self.endpoint, found=_reason(error), remedy=_PROXY)
+        if PROXY_REFUSES in _reason(error):
+            return proxy_refuses(self.endpoint, _reason(error))
         return UnreachableError(
             "service cannot be reached",
             where=where or self.endpoint,

@@ -21,13 +21,16 @@ from idxpipe.components.core.leases.conditional import Conditional
 from idxpipe.components.core.leases.held import register
 from idxpipe.components.core.leases.holder import VARIABLE, Holder
 from idxpipe.components.core.leases.objects import conditional
-from idxpipe.components.core.narration import patience, say
+from idxpipe.components.core.narration import (
+    SECONDS_BEFORE_A_WORD,
+    SECONDS_BETWEEN_WORDS,
+    patience,
+    say,
+)
 from idxpipe.components.core.printable import printable
 
 SUFFIX = ".lease"
 _POLL_SECONDS = 2.0
-_SECONDS_BEFORE_A_WORD = 3.0
-_SECONDS_BETWEEN_WORDS = 30.0
 # Of an age: S3 tells times to the second.
 _SLACK_SECONDS = 2.0
 
@@ -270,7 +273,7 @@ class _Wait:
     ) -> None:
         self._uri, self._pause, self._say = uri, pause, say
         self._began = _clock()
-        self._told = self._began - _SECONDS_BETWEEN_WORDS + _SECONDS_BEFORE_A_WORD
+        self._told = self._began - SECONDS_BETWEEN_WORDS + SECONDS_BEFORE_A_WORD
 
     def until_free(self, there: Conditional, holder: Holder) -> str | None:
         """Return the version that may be replaced; None if there is nothing to replace any more.
@@ -307,7 +310,7 @@ class _Wait:
         return None
 
     def _tell(self, other: Holder) -> None:
-        if _clock() - self._told < _SECONDS_BETWEEN_WORDS:
+        if _clock() - self._told < SECONDS_BETWEEN_WORDS:
             return
         self._told = _clock()
         waited = round(self._told - self._began)

@@ -10,15 +10,16 @@ from typing import Any, BinaryIO, TypeVar, cast
 
 from idxpipe.components.core import host
 from idxpipe.components.core.errors import (
+    PROXY_REFUSES,
     DataError,
     IdxpipeError,
     SetupError,
     TransientError,
     UsageError,
     installing,
+    proxy_refuses,
 )
 from idxpipe.components.core.narration import awaiting, patience
-from idxpipe.components.core.stores.gcs_errors import PROXY_REFUSES, proxy_refuses
 from idxpipe.components.core.stores.ranged_stream import RangedStream
 from idxpipe.components.core.stores.spool import spool
 from idxpipe.components.core.stores.web import fetch_range, session_options

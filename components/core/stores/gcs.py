@@ -17,14 +17,13 @@ from urllib.parse import urlsplit
 
 import google_crc32c
 
-from idxpipe.components.core.errors import TransientError
+from idxpipe.components.core.errors import PROXY_REFUSES, TransientError
 from idxpipe.components.core.google.auth import find_credentials, ignore_netrc
 from idxpipe.components.core.google.connections import breakable_adapter, breaker
 from idxpipe.components.core.google.rest import is_loopback
 from idxpipe.components.core.narration import awaiting, patience, say
 from idxpipe.components.core.printable import printable
 from idxpipe.components.core.stores.gcs_errors import (
-    PROXY_REFUSES,
     gcs_faults,
     no_such_bucket,
     no_such_object,
@@ -368,8 +367,8 @@ def _make_client() -> Any:
 
 
 def _prefix_of(path: str) -> str:
-    name = path.partition("/")[2].strip("/")
-    return f"{path.partition('/')[2].rstrip('/')}/" if name else ""
+    name = path.partition("/")[2].rstrip("/")
+    return f"{name}/" if name else ""
 
 
 def _uri(path: str) -> str:

@@ -3,13 +3,18 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from idxpipe.components.core.errors import DataError, IdxpipeError, SetupError, TransientError
+from idxpipe.components.core.errors import (
+    PROXY_REFUSES,
+    DataError,
+    IdxpipeError,
+    SetupError,
+    TransientError,
+    proxy_refuses,
+)
 from idxpipe.components.core.google.auth import no_credentials
 
 # Source: https://cloud.google.com/storage/docs/json_api/v1/status-codes
 _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND, _PRECONDITION = 401, 403, 404, 412
-# Of HTTP's status 407, in the words of urllib3 and aiohttp.
-PROXY_REFUSES = "407 Proxy Authentication"
 _NO_BUCKET = "bucket does not exist"
 _TRANSIENT = {408, 429, 500, 502, 503, 504}
 
@@ -124,17 +129,6 @@ def _transient(uri: str, found: str) -> IdxpipeError:
         where=uri,
         found=_one_line(found),
         remedy="check the network, then run the same command again",
-    )
-
-
-def proxy_refuses(where: str, found: str) -> SetupError:
-    """Return the error of a proxy on the way that wants a name and a password."""
-    return SetupError(
-        "proxy does not let this through",
-        where=where,
-        expected="credentials in HTTPS_PROXY, or a host that NO_PROXY names",
-        found=found,
-        remedy="export HTTPS_PROXY=http://USER:PASSWORD@PROXY:PORT",
     )
 
 

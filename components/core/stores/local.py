@@ -6,7 +6,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -156,26 +156,49 @@ def lock_folder(path: str) -> Iterator[None]:
         os.makedirs(path, exist_ok=True)
         descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        _hold(descriptor, path)
+        wait_for(descriptor, path, f"another process that works in {path}")
         yield
     finally:
         os.close(descriptor)
 
 
-def _hold(descriptor: int, path: str) -> None:
-    limit, began = patience(), time.monotonic()
-    try:
-        with awaiting(f"another process that works in {path}"):
-            while not is_free(descriptor):
-                if limit is not None and time.monotonic() - began > limit:
-                    raise taken(path, limit)
-                time.sleep(_POLL_SECONDS)
-    except OSError as error:
-        say(f"warning: {path} cannot be locked: {error.strerror}; run one at a time there")
+def wait_for(
+    descriptor: int,
+    path: str,
+    what: str,
+    pause: Callable[[float], object] = time.sleep,
+    waiting: Callable[[], None] = lambda: None,
+) -> bool:
+    """Wait for the lock of a file; tell whether the file system has locks, and say if not.
+
+    Args:
+        descriptor: Of the file.
+        path: The file, for people.
+        what: What is waited for, for people.
+        pause: Waits some seconds; may raise.
+        waiting: Called once if another process holds it.
+
+    Raises:
+        TransientError: If it is held for longer than --max-wait says.
+    """
+    limit, began, told = patience(), time.monotonic(), False
+    with awaiting(what):
+        while True:
+            try:
+                if _is_free(descriptor):
+                    return True
+            except OSError as error:
+                say(f"warning: {path} cannot be locked: {error.strerror}; run one at a time there")
+                return False
+            if not told:
+                waiting()
+            told = True
+            if limit is not None and time.monotonic() - began > limit:
+                raise _taken(path, limit)
+            pause(_POLL_SECONDS)
 
 
-def taken(path: str, limit: float) -> TransientError:
-    """Return the error of a lock that another process holds for longer than is waited."""
+def _taken(path: str, limit: float) -> TransientError:
     return TransientError(
         "another process works here",
         where=path,
@@ -184,8 +207,7 @@ def taken(path: str, limit: float) -> TransientError:
     )
 
 
-def is_free(descriptor: int) -> bool:
-    """Tell whether nobody held the lock of a file, which is held now."""
+def _is_free(descriptor: int) -> bool:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
