@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import BinaryIO
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from idxpipe.components.core.errors import DataError, TransientError, UsageError
+from idxpipe.components.core.errors import WEB, DataError, TransientError, UsageError
 from idxpipe.components.core.leases import held
 from idxpipe.components.core.stores.base import Store
 
@@ -22,7 +22,6 @@ _SECRET = re.compile(
 # What may stand behind the `?` of a web address: no service takes these for a right to read.
 _HARMLESS = {"alt", "dl", "download", "format", "generation", "inline", "raw", "ref", "versionid"}
 
-_WEB = {"http", "https", "ftp"}
 # A manifest of a hundred thousand shards.
 DOCUMENT_BYTES = 16 << 20
 # Metrics and reports, whose matrix has a number for each pair of classes.
@@ -130,13 +129,12 @@ def read(uri: str, start: int = 0, length: int | None = None) -> bytes:
         DataError: If the file is missing or ends before that.
         TransientError: If all of it was read, and does not fit the checksum that its store keeps.
     """
-    if length is None and not is_local(uri):
-        # Which compares all of a file with the checksum that the store keeps of it.
+    if length is None:
+        # One file, though another may take its name meanwhile; of a bucket's, all of it is compared
+        # with the checksum that its store keeps.
         with open_read(uri, start) as stream:
             return stream.read()
     store, path = _resolve(uri)
-    if length is None:
-        length = max(0, size(uri) - start)
     data = store.read(path, start, length)
     if len(data) != length:
         raise DataError(
@@ -159,20 +157,16 @@ def read_document(uri: str, most: int = DOCUMENT_BYTES) -> bytes:
     Raises:
         DataError: If it is missing, or longer.
     """
-    length, data = -1, b""
-    if is_local(uri):
-        length = size(uri)
-        data = read(uri, 0, length) if length <= most else b""
-    else:
-        with open_read(uri) as stream:
-            data = stream.read(most + 1)
-    length = max(length, len(data))
-    if length > most:
+    with open_read(uri) as stream:
+        # Of the file that is open, as another may take its name meanwhile.
+        length = os.fstat(stream.fileno()).st_size if is_local(uri) else 0
+        data = stream.read(most + 1) if length <= most else b""
+    if max(length, len(data)) > most:
         raise DataError(
             "file is longer than any of its kind",
             where=uri,
             expected=f"at most {most} bytes",
-            found=f"{length} bytes" if is_local(uri) else "more",
+            found=f"{length} bytes" if length else "more",
             remedy="check the path; if it is what it should be, make it again",
         )
     return data
@@ -327,9 +321,9 @@ def refuse_secrets(uri: str) -> None:
             remedy="give it in the environment or a configuration file of the store's driver, "
             "or fetch the file first",
         )
-    parts = urlsplit(uri) if kind.lower() in _WEB else None
-    if parts is None:
+    if kind.lower() not in WEB:
         return
+    parts = urlsplit(uri)
     names = dict(parse_qsl(parts.query, keep_blank_values=True))
     # One without a value may be the secret itself.
     odd = [name if value else "..." for name, value in names.items()]

@@ -182,3 +182,26 @@ def test_a_file_system_without_locks_is_said(tmp_path, monkeypatch, capsys):
     with storage.lock(str(tmp_path)):
         pass
     assert "cannot be locked: No locks available" in capsys.readouterr().err
+
+
+def test_a_document_that_is_written_again_meanwhile_is_one_or_the_other(tmp_path):
+    """As the record of a run that goes on; each is shorter or longer than the one before."""
+    uri = str(tmp_path / "run.json")
+    contents = b"a" * 10, b"b" * 5000
+    storage.write(uri, contents[0])
+    ended = threading.Event()
+
+    def write():
+        while not ended.is_set():
+            for content in contents:
+                (tmp_path / "next").write_bytes(content)
+                os.replace(tmp_path / "next", uri)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        for read in (storage.read_document, storage.read):
+            assert {read(uri) for _ in range(3000)} <= set(contents)
+    finally:
+        ended.set()
+        writer.join()
