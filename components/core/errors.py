@@ -154,6 +154,19 @@ class TransientError(IdxpipeError):
     exit_code = 6
 
 
+class ChangedError(TransientError):
+    """A file that is not the one whose reading began."""
+
+    def __init__(self, where: str, *, offset: int | None = None, expected: object = None) -> None:
+        super().__init__(
+            "file changed while it was read",
+            where=where,
+            offset=offset,
+            expected=expected,
+            remedy="leave the file alone while it is in use, and run the same command again",
+        )
+
+
 class NotFoundError(UsageError):
     """A resource that a service does not know."""
 

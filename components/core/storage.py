@@ -7,12 +7,12 @@ or not at all, on every store.
 import os
 import posixpath
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import BinaryIO
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import BinaryIO, TypeVar
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from idxpipe.components.core.errors import WEB, DataError, TransientError, UsageError
+from idxpipe.components.core.errors import WEB, ChangedError, DataError, UsageError
 from idxpipe.components.core.leases import held
 from idxpipe.components.core.stores.base import Store
 
@@ -26,8 +26,13 @@ _HARMLESS = {"alt", "dl", "download", "format", "generation", "inline", "raw", "
 DOCUMENT_BYTES = 16 << 20
 # Metrics and reports, whose matrix has a number for each pair of classes.
 REPORT_BYTES = 256 << 20
+# Of a record that its run writes again and again.
+_VERSIONS = 4
 _BUCKETS = {"gs", "s3", "minio"}
 _ONE_SLASH = re.compile(r"(?:gs|s3|minio|file|https?|hdfs):/(?!/)", re.IGNORECASE)
+
+
+T = TypeVar("T")
 
 
 def scheme(uri: str) -> str:
@@ -112,14 +117,10 @@ def check_unchanged(uri: str, before: str | None) -> None:
         before: Its `version` then.
 
     Raises:
-        TransientError: If it is not.
+        ChangedError: If it is not.
     """
     if version(uri) != before:
-        raise TransientError(
-            "file changed while it was read",
-            where=uri,
-            remedy="leave the file alone while it is in use, and run the same command again",
-        )
+        raise ChangedError(uri)
 
 
 def read(uri: str, start: int = 0, length: int | None = None) -> bytes:
@@ -130,10 +131,7 @@ def read(uri: str, start: int = 0, length: int | None = None) -> bytes:
         TransientError: If all of it was read, and does not fit the checksum that its store keeps.
     """
     if length is None:
-        # One file, though another may take its name meanwhile; of a bucket's, all of it is compared
-        # with the checksum that its store keeps.
-        with open_read(uri, start) as stream:
-            return stream.read()
+        return _of_one_version(uri, start, lambda stream: stream.read())
     store, path = _resolve(uri)
     data = store.read(path, start, length)
     if len(data) != length:
@@ -157,10 +155,13 @@ def read_document(uri: str, most: int = DOCUMENT_BYTES) -> bytes:
     Raises:
         DataError: If it is missing, or longer.
     """
-    with open_read(uri) as stream:
+
+    def take(stream: BinaryIO) -> tuple[int, bytes]:
         # Of the file that is open, as another may take its name meanwhile.
         length = os.fstat(stream.fileno()).st_size if is_local(uri) else 0
-        data = stream.read(most + 1) if length <= most else b""
+        return length, stream.read(most + 1) if length <= most else b""
+
+    length, data = _of_one_version(uri, 0, take)
     if max(length, len(data)) > most:
         raise DataError(
             "file is longer than any of its kind",
@@ -170,6 +171,18 @@ def read_document(uri: str, most: int = DOCUMENT_BYTES) -> bytes:
             remedy="check the path; if it is what it should be, make it again",
         )
     return data
+
+
+def _of_one_version(uri: str, start: int, take: Callable[[BinaryIO], T]) -> T:
+    """Return what `take` reads of a file, again if another took its name meanwhile.
+
+    All of a bucket's object is compared with the checksum that its store keeps.
+    """
+    for _ in range(_VERSIONS):
+        with suppress(ChangedError), open_read(uri, start) as stream:
+            return take(stream)
+    with open_read(uri, start) as stream:
+        return take(stream)
 
 
 def read_start(uri: str, length: int) -> bytes:

@@ -4,6 +4,7 @@ Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-reques
 """
 
 import os
+from typing import Any
 
 from idxpipe.components.core.leases.conditional import Stamp, age
 from idxpipe.components.core.stores.fsspec_store import FsspecStore
@@ -38,7 +39,9 @@ class S3Object:
 
     def write(self, content: bytes, version: str | None) -> str | None:
         """Write it if it still has this version, or for None if there is none."""
-        condition = {"IfNoneMatch": "*"} if version is None else {"IfMatch": version}
+        condition: dict[str, Any] = (
+            {"IfNoneMatch": "*"} if version is None else {"IfMatch": version}
+        )
         done = self._store.request(self._path, "put_object", Body=content, **condition)
         return None if done is None else str(done["ETag"])
 

@@ -11,6 +11,7 @@ from typing import Any, BinaryIO, TypeVar, cast
 from idxpipe.components.core import host
 from idxpipe.components.core.errors import (
     PROXY_REFUSES,
+    ChangedError,
     DataError,
     IdxpipeError,
     SetupError,
@@ -89,10 +90,13 @@ class FsspecStore:
 
     def size(self, path: str) -> int | None:
         """Return the length in bytes, or None when there is no such file."""
+        found = self._stat(path)
+        return None if found is None else int(found["size"])
 
-        def look() -> int | None:
+    def _stat(self, path: str) -> dict[str, Any] | None:
+        def look() -> dict[str, Any] | None:
             try:
-                info = self._ask("info", self._name(path))
+                info: dict[str, Any] = self._ask("info", self._name(path))
             except FileNotFoundError as error:
                 ours = self._of_missing(error, path)
                 if ours.problem == _ABSENT:
@@ -102,7 +106,7 @@ class FsspecStore:
                 return None
             if info["size"] is None:
                 raise DataError("server does not tell the file's length", where=self._uri(path))
-            return int(info["size"])
+            return info
 
         return self._try(path, look)
 
@@ -145,15 +149,22 @@ class FsspecStore:
         return data
 
     def open(self, path: str, start: int) -> BinaryIO:
-        """Return a stream that reads from byte `start`."""
-        size = self.size(path)
-        if size is None:
+        """Return a stream that reads from byte `start`; of S3, from this version only."""
+        found = self._stat(path)
+        if found is None:
             raise self._of_missing(FileNotFoundError(), path)
+        tag = found.get("ETag") if self._scheme == "s3" else None
 
         def fetch(start: int, length: int) -> bytes:
-            return self.read(path, start, length)
+            if tag is None:
+                return self.read(path, start, length)
+            place = f"bytes={start}-{start + length - 1}"
+            answer = self.request(path, "get_object", length, Range=place, IfMatch=tag)
+            if answer is None:
+                raise ChangedError(self._uri(path))
+            return cast(bytes, answer["Body"])
 
-        return cast(BinaryIO, RangedStream(self._uri(path), fetch, size, start))
+        return cast(BinaryIO, RangedStream(self._uri(path), fetch, int(found["size"]), start))
 
     @contextmanager
     def create(self, path: str) -> Iterator[BinaryIO]:
@@ -244,12 +255,15 @@ class FsspecStore:
 
             self._try(path, begin)
 
-    def request(self, path: str, operation: str, **arguments: Any) -> dict[str, Any] | None:
+    def request(
+        self, path: str, operation: str, length: int = 0, **arguments: Any
+    ) -> dict[str, Any] | None:
         """Make a request of S3's own about an object.
 
         Args:
             path: The object.
             operation: As botocore calls it, such as `put_object`.
+            length: Bytes that are moved by it.
             arguments: Further ones than its bucket and key.
 
         Returns:
@@ -268,7 +282,7 @@ class FsspecStore:
 
         def work() -> dict[str, Any] | None:
             try:
-                return cast(dict[str, Any], sync(self._files.loop, ask))
+                return cast(dict[str, Any], sync(self._files.loop, ask, timeout=_seconds(length)))
             except OSError as error:
                 answer = getattr(error.__cause__, "response", {})
                 status = answer.get("ResponseMetadata", {}).get("HTTPStatusCode")
@@ -276,7 +290,7 @@ class FsspecStore:
                     return None
                 raise
 
-        return self._try(path, work)
+        return self._try(path, work, length)
 
     def _ask(self, method: str, *args: Any, size: int = 0, **options: Any) -> Any:
         """Call the driver, which gives up after a time that depends on the bytes to move."""

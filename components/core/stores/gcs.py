@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 import google_crc32c
 
-from idxpipe.components.core.errors import PROXY_REFUSES, TransientError
+from idxpipe.components.core.errors import PROXY_REFUSES, ChangedError, TransientError
 from idxpipe.components.core.google.auth import find_credentials, ignore_netrc
 from idxpipe.components.core.google.connections import breakable_adapter, breaker
 from idxpipe.components.core.google.rest import is_loopback
@@ -27,7 +27,6 @@ from idxpipe.components.core.stores.gcs_errors import (
     gcs_faults,
     no_such_bucket,
     no_such_object,
-    replaced,
 )
 from idxpipe.components.core.stores.ranged_stream import RangedStream
 from idxpipe.components.core.stores.spool import spool
@@ -147,7 +146,7 @@ class GcsStore:
                 try:
                     return self._fetch(blob, start, length)
                 except NotFound:
-                    raise replaced(uri) from None
+                    raise ChangedError(uri) from None
 
         checksum = _decode_crc32c(found.crc32c)
         return cast(BinaryIO, RangedStream(uri, fetch, int(found.size), start, checksum))

@@ -27,7 +27,7 @@ def gcs_faults(uri: str) -> Iterator[None]:
         uri: What is being read or written.
 
     Raises:
-        DataError: If there is no such object, or it changed while it was read.
+        DataError: If there is no such object.
         SetupError: If the bucket, the credentials or the right to use them are missing.
         TransientError: If the service or the network failed for longer than is waited for.
     """
@@ -67,15 +67,6 @@ def no_such_bucket(uri: str) -> SetupError:
 def no_such_object(uri: str) -> DataError:
     """Return the error for an object that is not there."""
     return DataError("no such file", where=uri, remedy="check the path and its spelling")
-
-
-def replaced(uri: str) -> DataError:
-    """Return the error for an object whose version is gone while it is being read."""
-    return DataError(
-        "file was replaced or deleted while it was read",
-        where=uri,
-        remedy="leave the file alone while it is in use, and start again",
-    )
 
 
 def _of_status(uri: str, status: int, message: str) -> IdxpipeError:

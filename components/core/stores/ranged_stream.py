@@ -6,7 +6,7 @@ from typing import Any
 
 import google_crc32c
 
-from idxpipe.components.core.errors import DataError, TransientError
+from idxpipe.components.core.errors import ChangedError, TransientError
 
 _FIRST_BYTES = 64 << 10
 _MOST_BYTES = 8 << 20
@@ -49,7 +49,7 @@ class RangedStream(io.BufferedIOBase):
         """Return `size` bytes, fewer at the end of the file; all that follow if it is negative.
 
         Raises:
-            DataError: If the file became shorter.
+            ChangedError: If the file became shorter, or is another one by now.
             TransientError: If what was read does not fit the file's checksum.
         """
         wanted = self._size if size is None or size < 0 else size
@@ -78,13 +78,7 @@ class RangedStream(io.BufferedIOBase):
             return False
         data = self._fetch(self._next, length)
         if not data:
-            raise DataError(
-                "file became shorter while it was read",
-                where=self._uri,
-                offset=self._next,
-                expected=f"{self._size} bytes",
-                remedy="leave the file alone while it is in use, and start again",
-            )
+            raise ChangedError(self._uri, offset=self._next, expected=f"{self._size} bytes")
         self._next += len(data)
         self._step = min(2 * max(length, self._step), _MOST_BYTES)
         self._crc32c = google_crc32c.extend(self._crc32c, data)

@@ -3,6 +3,7 @@
 import base64
 import gzip
 import os
+import threading
 import urllib.request
 
 import google_crc32c
@@ -10,7 +11,13 @@ import pytest
 import requests
 
 from idxpipe.components.core import storage
-from idxpipe.components.core.errors import DataError, SetupError, TransientError, UsageError
+from idxpipe.components.core.errors import (
+    ChangedError,
+    DataError,
+    SetupError,
+    TransientError,
+    UsageError,
+)
 from idxpipe.components.core.idx.content import read_chunks
 from idxpipe.components.core.stores import gcs as gcs_store
 from tests.emulators import gcs_at
@@ -133,12 +140,38 @@ def test_a_version_is_of_one_writing(gcs):
     assert len(set(versions)) == 2
 
 
-def test_an_object_that_was_replaced_is_not_mixed_with_the_new_one(one_gcs):
-    storage.write(f"{one_gcs}/f", bytes(300_000))
-    with pytest.raises(DataError, match="replaced"), storage.open_read(f"{one_gcs}/f") as stream:
+@pytest.mark.parametrize("place", ["one_gcs", "s3"])
+def test_an_object_that_was_replaced_is_not_mixed_with_the_new_one(place, request):
+    uri = f"{request.getfixturevalue(place)}/f"
+    storage.write(uri, bytes(300_000))
+    with pytest.raises(ChangedError), storage.open_read(uri) as stream:
         stream.read(10)
-        storage.write(f"{one_gcs}/f", b"1" * 300_000)
+        storage.write(uri, b"1" * 300_000)
         stream.read()
+
+
+@pytest.mark.parametrize("place", ["one_gcs", "s3"])
+def test_a_document_that_is_written_again_meanwhile_is_one_or_the_other(place, request):
+    """As the record of a run that goes on; each is shorter or longer than the one before."""
+    uri = f"{request.getfixturevalue(place)}/run.json"
+    contents = b"a" * 10, b"b" * 5000
+    storage.write(uri, contents[0])
+    ended = threading.Event()
+
+    def write():
+        while not ended.is_set():
+            for content in contents:
+                storage.write(uri, content)
+                ended.wait(0.05)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        for read in (storage.read_document, storage.read):
+            assert {read(uri) for _ in range(100)} <= set(contents)
+    finally:
+        ended.set()
+        writer.join()
 
 
 @pytest.mark.parametrize("server", ["fake_gcs", "other_gcs"])
