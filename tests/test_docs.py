@@ -70,8 +70,15 @@ def test_links_between_pages_lead_somewhere():
             assert (ROOT / page).parent.joinpath(target).exists(), f"{page}: {target}"
 
 
-def test_each_promise_names_a_test_that_is_there():
+def test_trust_17_each_promise_names_a_test_that_is_there():
     named = re.findall(r"(tests/[\w/]+\.py)::(\w+)", (ROOT / "docs" / "security.md").read_text())
     assert len(named) > 15
     for file, test in named:
         assert f"def {test}(" in (ROOT / file).read_text(), test
+
+
+def test_trust_17_each_kind_of_fault_has_tests_named_after_it():
+    kinds = re.findall(r"^\| (\d+) \|", (ROOT / "docs" / "security.md").read_text(), re.MULTILINE)
+    tests = "".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
+    assert set(kinds) == set(re.findall(r"def test_trust_(\d+)_", tests))
+    assert len(kinds) == 17

@@ -41,7 +41,7 @@ def test_both_start_from_one_base_pinned_by_its_digest():
     assert re.fullmatch(r"python:3\.11-slim-bookworm@sha256:[0-9a-f]{64}", base)
 
 
-def test_packages_are_installed_by_hash_and_the_stages_are_not_root():
+def test_trust_16_packages_are_installed_by_hash_and_the_stages_are_not_root():
     for name, lock in zip(DOCKERFILES, ("${LOCK}", "requirements-tpu.lock"), strict=True):
         text = " ".join((ROOT / name).read_text().replace('"', "").replace("\\\n", "").split())
         assert f"install {PINNED} --requirement /opt/idxpipe/requirements-build.lock" in text
@@ -51,7 +51,7 @@ def test_packages_are_installed_by_hash_and_the_stages_are_not_root():
     assert "\nARG RUN_AS=10001\nUSER ${RUN_AS}\n" in (ROOT / "Dockerfile").read_text()
 
 
-def test_make_builds_nothing_by_what_is_not_pinned():
+def test_trust_16_make_builds_nothing_by_what_is_not_pinned():
     """In a run of `make`, each install by a lock: with no index, it would take what lies there."""
     said = subprocess.run(
         ["make", "--dry-run", "--always-make", "UV=", "extras"],

@@ -205,7 +205,7 @@ COMMANDS = [
 ]
 
 
-def test_nothing_in_the_current_folder_is_imported(tmp_path):
+def test_trust_11_nothing_in_the_current_folder_is_imported(tmp_path):
     """A folder may hold anything, such as what somebody unpacked there."""
     for name in SHADOWS:
         code = f"open({str(tmp_path / 'IMPORTED')!r}, 'a').write({name!r} + ' ')\n"

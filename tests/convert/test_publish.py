@@ -43,7 +43,7 @@ def test_another_number_of_shards_replaces_the_first(files, tmp_path):
     assert not [name for name in names if "_receipts" in name]
 
 
-def test_conversions_at_once_into_one_folder_leave_one_whole_dataset(files, tmp_path):
+def test_trust_2_conversions_at_once_into_one_folder_leave_one_whole_dataset(files, tmp_path):
     code = (
         "import sys\n"
         "from idxpipe.components.convert.config import ConvertConfig\n"
@@ -118,7 +118,7 @@ def test_another_split_in_the_folder_is_not_replaced(files, tmp_path):
     assert tree(tmp_path) == before
 
 
-def test_shards_of_somebody_else_are_left_alone(files, tmp_path):
+def test_trust_1_shards_of_somebody_else_are_left_alone(files, tmp_path):
     names = [
         "mnist-train.tfrecord-00000-of-00001",
         "letters-train.tfrecord-00000-of-00001",
@@ -143,7 +143,7 @@ def test_the_same_data_under_another_name_replaces_it(files, tmp_path):
     assert sorted(left) == [f"mnist-train.tfrecord-0000{n}-of-00002" for n in range(2)]
 
 
-def test_another_data_set_in_the_folder_is_not_replaced(files, tmp_path):
+def test_trust_1_another_data_set_in_the_folder_is_not_replaced(files, tmp_path):
     run(files, tmp_path, 2, config={"dataset_name": "letters"})
     before = tree(tmp_path)
     with pytest.raises(UsageError, match="folder holds a different data set"):
@@ -156,7 +156,7 @@ def test_another_data_set_in_the_folder_is_not_replaced(files, tmp_path):
     assert tree(tmp_path) == before
 
 
-def test_another_split_in_the_folder_validation_is_left_alone(files, tmp_path):
+def test_trust_1_another_split_in_the_folder_validation_is_left_alone(files, tmp_path):
     run(files, tmp_path / "validation", 2, split="test")
     before = tree(tmp_path / "validation")
     run(files, tmp_path, 2)

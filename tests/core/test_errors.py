@@ -73,7 +73,7 @@ def test_passwords_and_signatures_are_not_shown(where, shown):
     assert error.to_json()["where"] == shown
 
 
-def test_what_comes_from_outside_cannot_pose_as_our_words():
+def test_trust_14_what_comes_from_outside_cannot_pose_as_our_words():
     hostile = "a\x1b[2J\u202e\nerror: b\n  to do:    rm -rf ~"
     lines = str(DataError("bad", where=hostile, found=hostile, remedy="go")).splitlines()
     assert not any("\x1b" in line or "\u202e" in line for line in lines)

@@ -59,7 +59,7 @@ def test_without_proc_a_sweep_spares_what_running_processes_write(tmp_path, monk
     assert (tmp_path / "made").read_bytes() == b"halfwhole"
 
 
-def test_a_lock_is_neither_followed_nor_emptied(tmp_path):
+def test_trust_14_a_lock_is_neither_followed_nor_emptied(tmp_path):
     kept = tmp_path / "kept"
     kept.write_text("mine")
     os.close(host.open_lock(str(kept)))

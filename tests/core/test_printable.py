@@ -5,7 +5,7 @@ def test_ordinary_names_stay():
     assert printable("cats/grüße 猫.png") == "cats/grüße 猫.png"
 
 
-def test_what_moves_the_cursor_or_hides_is_spelt_out():
+def test_trust_14_what_moves_the_cursor_or_hides_is_spelt_out():
     assert printable("a\x1b[2Jb\n\u202egnp") == r"a\x1b[2Jb\n\u202egnp"
 
 

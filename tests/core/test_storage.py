@@ -131,7 +131,7 @@ def test_other_schemes_are_refused_clearly():
         "ftp://host/x?se=hunter2",
     ],
 )
-def test_a_secret_in_a_uri_is_refused_and_not_shown(uri):
+def test_trust_14_a_secret_in_a_uri_is_refused_and_not_shown(uri):
     with pytest.raises(UsageError, match="password or signature") as caught:
         storage.read(uri)
     assert "hunter2" not in str(caught.value)

@@ -114,7 +114,7 @@ CASES = [(how, again) for how in (replace, overwrite, append) for again in (Fals
 
 
 @pytest.mark.parametrize("seed", [-1, 5], ids=["in order", "shuffled"])
-def test_a_conversion_of_a_file_that_changes(place, seed):
+def test_trust_3_a_conversion_of_a_file_that_changes(place, seed):
     rng = random.Random(SEED + seed)
     row = tally(
         f"a file that changes while it is converted, {'shuffled' if seed > 0 else 'in order'}"
@@ -140,7 +140,7 @@ def test_a_conversion_of_a_file_that_changes(place, seed):
     print(f"{kept} of {TRIES} conversions came to one of the files, the others were refused")
 
 
-def test_a_validation_of_a_file_that_changes(place):
+def test_trust_3_a_validation_of_a_file_that_changes(place):
     rng = random.Random(SEED)
     row = tally("a file that changes while it is validated")
     for name in (IMAGES, LABELS):

@@ -66,7 +66,7 @@ def again(root, changed=()):
     return ["resume"] if known else ["run", *words(**dict(changed))]
 
 
-def test_a_killed_run_goes_on_to_the_same_bytes(place):
+def test_trust_5_a_killed_run_goes_on_to_the_same_bytes(place):
     folder, seconds = place
     rng = random.Random(SEED)
     right = without_places(artifacts(folder / "right"))

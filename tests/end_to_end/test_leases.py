@@ -90,7 +90,9 @@ def test_a_conversion_that_is_killed_is_followed(folder, output):
     assert set(storage.list_files(output)) == set(os.listdir(folder / "right"))
 
 
-def test_a_conversion_that_was_suspended_publishes_nothing_over_its_follower(folder, output):
+def test_trust_2_a_conversion_that_was_suspended_publishes_nothing_over_its_follower(
+    folder, output
+):
     with many(folder, output) as suspended:
         in_the_middle(suspended, output).send_signal(signal.SIGSTOP)
         with start(folder, "convert", "--num-shards", "2", "--output", output) as follower:
@@ -103,7 +105,7 @@ def test_a_conversion_that_was_suspended_publishes_nothing_over_its_follower(fol
     check_right(folder, output)
 
 
-def test_of_two_trainings_with_different_seeds_one_is_refused(folder, one_gcs):
+def test_trust_2_of_two_trainings_with_different_seeds_one_is_refused(folder, one_gcs):
     place = f"{one_gcs}/trained"
     words = ["--records", "right", "--output", place, "--model", "tiny", "--train-steps", "40"]
     words += ["--batch-size", "8", "--accelerator", "cpu", "--iterations", "20"]

@@ -100,7 +100,7 @@ def test_one_byte_of_the_test_images_runs_their_conversion_and_the_evaluation(pl
     assert ran(run(place)) == {"validate"}
 
 
-def test_packing_the_same_bytes_runs_nothing_but_validate(place):
+def test_trust_3_packing_the_same_bytes_runs_nothing_but_validate(place):
     path = place / "data" / NAMES["train_labels"]
     before = path.read_bytes()
     packed = path.with_name(path.name + ".gz")

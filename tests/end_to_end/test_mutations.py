@@ -158,7 +158,7 @@ def commands(folder, capsys):
         assert line != ["runs"] or code == 0
 
 
-def test_each_mutation_is_noticed_or_harmless(place, capsys):
+def test_trust_4_each_mutation_is_noticed_or_harmless(place, capsys):
     rng = random.Random(SEED)
     root = place / "root"
     files = sorted(p for p in root.rglob("*") if p.is_file() and not p.is_symlink())

@@ -144,7 +144,7 @@ def dom(browser, folder, text):
 
 
 @pytest.mark.skipif(not shutil.which("chromium"), reason="needs chromium")
-def test_a_page_runs_its_own_script_and_no_other(done, tmp_path):
+def test_trust_16_a_page_runs_its_own_script_and_no_other(done, tmp_path):
     browser = ["chromium", "--headless", "--no-sandbox", "--disable-gpu"]
     text = (done[0] / "out" / "index.html").read_text()
     click = "document.querySelector('#runs thead button').click();"

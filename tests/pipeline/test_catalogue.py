@@ -98,7 +98,7 @@ def test_a_parameter_that_its_component_does_not_take_is_found():
         ("sources", {"one": ["https://me:hunter2@host/x"]}, "URI holds"),
     ],
 )
-def test_a_secret_in_a_parameter_is_refused_and_not_shown(name, value, said):
+def test_trust_14_a_secret_in_a_parameter_is_refused_and_not_shown(name, value, said):
     with pytest.raises(UsageError) as caught:
         refuse_secrets({"num_shards": 4, name: value})
     assert said in str(caught.value)

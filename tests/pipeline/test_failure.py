@@ -25,7 +25,7 @@ def test_only_the_end_of_a_large_log_is_read(tmp_path):
     assert explained.endswith("  | last")
 
 
-def test_command_is_quoted():
+def test_trust_14_command_is_quoted():
     tasks = {"a": TaskRecord("a", status=Status.SUCCEEDED), "b": TaskRecord("b")}
     record = RunRecord("r", "/my runs", "p", "d", {}, tasks=tasks)
     assert failure.command(record) == "idxpipe resume r --root '/my runs'"
@@ -46,7 +46,7 @@ def test_the_first_failure_decides():
     )
 
 
-def test_a_stage_that_was_killed_for_memory_is_no_defect_of_ours(tmp_path):
+def test_trust_9_a_stage_that_was_killed_for_memory_is_no_defect_of_ours(tmp_path):
     explained = failure.explain(137, str(tmp_path / "none"))
     assert "for want of memory" in explained
     assert "to do:    give it more memory, or lower --jobs" in explained

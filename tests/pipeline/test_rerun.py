@@ -308,7 +308,7 @@ def test_value_that_looks_like_a_placeholder(finished):
     "changed",
     [{"metadata": {"note": ["{{$.inputs.parameters['uri']}}"]}}, {"uri": "/root/{{$}}/dataset"}],
 )
-def test_an_artifact_that_looks_like_a_placeholder(finished, changed):
+def test_trust_14_an_artifact_that_looks_like_a_placeholder(finished, changed):
     """KFP's driver fills in constants, our runner the metadata of an importer.
 
     Source: kubeflow/pipelines at 7b70c7b, backend/src/v2/driver/resolve.go, line 426: constants

@@ -94,7 +94,7 @@ def test_damaged_record(root, change):
         state.load(str(root), "r")
 
 
-def test_one_changed_letter_is_noticed(root):
+def test_trust_4_one_changed_letter_is_noticed(root):
     record(root, "r")
     path = root / "runs" / "r" / "run.json"
     text = path.read_text()

@@ -59,7 +59,7 @@ def test_ones_own_record_is_run(run, root, elsewhere, capsys):
 
 
 @pytest.mark.parametrize("how", ["folder", "file", "owner", "runs"])
-def test_what_others_can_write_is_not(run, root, elsewhere, capsys, how):
+def test_trust_10_what_others_can_write_is_not(run, root, elsewhere, capsys, how):
     if how == "owner" and os.getuid():
         pytest.skip("only root gives files away")
     record = run()
@@ -97,7 +97,7 @@ def test_a_pipeline_that_is_not_the_recorded_one_is_damaged(run, root, elsewhere
         trusted_pipeline(record)
 
 
-def test_a_stopped_run_of_others_goes_on_with_ones_own_pipeline(
+def test_trust_10_a_stopped_run_of_others_goes_on_with_ones_own_pipeline(
     run, root, elsewhere, capsys, monkeypatch
 ):
     monkeypatch.setenv("BREAK", "train")
@@ -125,6 +125,6 @@ def test_the_same_commands_are_run_from_a_bucket(run, root, one_gcs, elsewhere):
 
 
 @pytest.mark.parametrize("scheme", ["http", "HTTPS", "ftp"])
-def test_a_pipeline_from_the_web_is_not_run(scheme):
+def test_trust_10_a_pipeline_from_the_web_is_not_run(scheme):
     with pytest.raises(UsageError, match="from the web"):
         load_compiled(f"{scheme}://127.0.0.1:1/pipeline.yaml")

@@ -159,7 +159,7 @@ def test_a_model_whose_files_are_as_listed_is_registered(client, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["saved_model.pb", "variables/variables.index"])
-def test_a_damaged_model_is_not_registered(registry, client, tmp_path, name):
+def test_trust_4_a_damaged_model_is_not_registered(registry, client, tmp_path, name):
     put_model(tmp_path / "model", b"graph")
     storage.write(f"{MODEL}/{name}", b"grapf")
     with pytest.raises(DataError, match="not what its card lists") as caught:

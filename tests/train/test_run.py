@@ -55,7 +55,7 @@ def test_weight_that_is_no_number_is_noticed_behind_a_loss_that_is_one(new_run, 
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
-def test_a_signal_saves_and_asks_to_try_again(new_run, finished, monkeypatch, number):
+def test_trust_7_a_signal_saves_and_asks_to_try_again(new_run, finished, monkeypatch, number):
     # Under nohup it is ignored, and stays so.
     outer = signal.signal(number, signal.default_int_handler)
     before = signal.getsignal(number)
@@ -148,7 +148,7 @@ def test_what_is_due_does_not_depend_on_where_a_loop_began(every):
     ]
 
 
-def test_an_ignored_signal_stays_ignored(new_run, monkeypatch):
+def test_trust_7_an_ignored_signal_stays_ignored(new_run, monkeypatch):
     monkeypatch.setattr(
         "idxpipe.components.train.state.history.History.save",
         lambda self: os.kill(os.getpid(), signal.SIGHUP),

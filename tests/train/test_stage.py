@@ -54,7 +54,7 @@ def test_model_card_tells_the_facts(finished):
     assert card["parameters"] == result.parameters
 
 
-def test_other_files_in_the_folder_stay(new_run):
+def test_trust_1_other_files_in_the_folder_stay(new_run):
     os.makedirs(new_run.model)
     Path(f"{new_run.model}/thesis.txt").write_text("years of work")
     for steps in (5, 10):
@@ -63,7 +63,7 @@ def test_other_files_in_the_folder_stay(new_run):
     assert not [name for name in os.listdir(new_run.model) if "replaced" in name]
 
 
-def test_somebody_elses_model_is_not_replaced(new_run):
+def test_trust_1_somebody_elses_model_is_not_replaced(new_run):
     os.makedirs(new_run.model)
     Path(f"{new_run.model}/model.json").write_text("{}")
     with pytest.raises(UsageError, match="holds something else"):
@@ -72,7 +72,7 @@ def test_somebody_elses_model_is_not_replaced(new_run):
     assert not list_checkpoints(new_run.checkpoints)
 
 
-def test_the_model_of_another_training_is_not_replaced(new_run):
+def test_trust_1_the_model_of_another_training_is_not_replaced(new_run):
     new_run.train(train_steps=5)
     before = Path(f"{new_run.model}/saved_model.pb").read_bytes()
     shutil.rmtree(new_run.checkpoints)
@@ -95,7 +95,7 @@ def test_an_export_that_was_cut_off_is_made_again(new_run, monkeypatch):
     assert json.loads(Path(f"{new_run.model}/model.json").read_text())["step"] == 10
 
 
-def test_two_trainings_in_one_folder_do_not_mix(new_run):
+def test_trust_2_two_trainings_in_one_folder_do_not_mix(new_run):
     """The second waits for the first, and is told then that the checkpoints are not its own."""
     waiting = threading.Thread(target=new_run.train, kwargs={"train_steps": 5})
     with storage.lock(new_run.checkpoints):

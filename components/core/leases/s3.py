@@ -39,9 +39,7 @@ class S3Object:
 
     def write(self, content: bytes, version: str | None) -> str | None:
         """Write it if it still has this version, or for None if there is none."""
-        condition: dict[str, Any] = (
-            {"IfNoneMatch": "*"} if version is None else {"IfMatch": version}
-        )
+        condition: Any = {"IfMatch": version} if version else {"IfNoneMatch": "*"}
         done = self._store.request(self._path, "put_object", Body=content, **condition)
         return None if done is None else str(done["ETag"])
 

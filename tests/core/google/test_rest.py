@@ -27,7 +27,7 @@ class Login:
         return Credentials(token=self.token)
 
 
-def test_no_token_leaves_over_plain_http():
+def test_trust_13_no_token_leaves_over_plain_http():
     login = Login("secret")
     with Echo() as server:
         answer = rest.Client(server.url, "echo", login).call("GET", "/x")
@@ -68,13 +68,13 @@ def test_the_token_is_asked_for_once(certificate, monkeypatch):
         "http://localhost.evil.com",
     ],
 )
-def test_addresses_that_are_refused(endpoint):
+def test_trust_13_addresses_that_are_refused(endpoint):
     with pytest.raises(UsageError) as caught:
         rest.Client(endpoint, "service")
     assert "u:p" not in str(caught.value)
 
 
-def test_netrc_does_not_replace_a_token(certificate, tmp_path, monkeypatch):
+def test_trust_13_netrc_does_not_replace_a_token(certificate, tmp_path, monkeypatch):
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(certificate / "certificate.pem", certificate / "key.pem")
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate / "certificate.pem"))
@@ -91,7 +91,7 @@ def test_netrc_does_not_replace_a_token(certificate, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     "region", ["evil/x", "evil.com/", "us-central1.evil.com", "", "US-central1"]
 )
-def test_a_region_is_no_part_of_an_address(region, monkeypatch):
+def test_trust_13_a_region_is_no_part_of_an_address(region, monkeypatch):
     monkeypatch.delenv(rest.ENDPOINT_VARIABLE, raising=False)
     with pytest.raises(UsageError, match="region"):
         rest.vertex_client(region)

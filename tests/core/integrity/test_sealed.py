@@ -14,7 +14,7 @@ def test_what_is_sealed_is_json_and_comes_back():
     assert seal(VALUE, indent=1) == data
 
 
-def test_every_flipped_bit_is_noticed():
+def test_trust_4_every_flipped_bit_is_noticed():
     data = seal(VALUE, indent=1)
     for place in range(8 * len(data)):
         damaged = bytearray(data)

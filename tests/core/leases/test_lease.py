@@ -99,7 +99,7 @@ def test_it_is_there_while_the_place_is_held(place):
     assert storage.list_files(place[:-4]) == {"out/f": 1}
 
 
-def test_no_two_processes_are_there_at_once(place):
+def test_trust_2_no_two_processes_are_there_at_once(place):
     storage.write(f"{place}/sum", b"0")
     children = [subprocess.Popen([sys.executable, "-c", ADDER, place, "5"]) for _ in range(2)]
     assert [child.wait() for child in children] == [0, 0]
@@ -118,7 +118,7 @@ def test_whoever_is_killed_is_followed_at_once_on_the_same_machine(place, monkey
     assert storage.list_files(place[:-4]) == {"out/result": 4}
 
 
-def test_whoever_is_killed_elsewhere_is_followed_after_a_term(place, monkeypatch, capsys):
+def test_trust_2_whoever_is_killed_elsewhere_is_followed_after_a_term(place, monkeypatch, capsys):
     with start(WRITER, place) as child:
         held(child).kill()
         child.wait()
@@ -132,7 +132,7 @@ def test_whoever_is_killed_elsewhere_is_followed_after_a_term(place, monkeypatch
 
 
 @pytest.mark.parametrize("still_there", [True, False])
-def test_whoever_was_suspended_writes_nothing_over_its_follower(place, still_there):
+def test_trust_2_whoever_was_suspended_writes_nothing_over_its_follower(place, still_there):
     with start(WRITER, place) as child:
         held(child).send_signal(signal.SIGSTOP)
         with storage.lock(place):

@@ -199,7 +199,7 @@ def test_an_upload_in_pieces_outlives_faults(fake_gcs, tmp_path, monkeypatch):
         assert sum(proxy.faults.values())
 
 
-def test_content_that_does_not_fit_its_checksum_is_noticed(fake_gcs, monkeypatch, tmp_path):
+def test_trust_8_content_that_does_not_fit_its_checksum_is_noticed(fake_gcs, monkeypatch, tmp_path):
     with gcs_at(fake_gcs):
         uri = f"gs://bucket/{tmp_path.name}"
         storage.write(uri, b"right")

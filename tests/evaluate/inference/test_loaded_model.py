@@ -56,7 +56,7 @@ def list_digests(folder):
     edit(f"{folder}/model.json", lambda card: card.update(schema_version=2, digests=files))
 
 
-def test_one_flipped_bit_is_noticed_before_anything_is_loaded(tmp_path):
+def test_trust_4_one_flipped_bit_is_noticed_before_anything_is_loaded(tmp_path):
     folder = write_model(str(tmp_path / "model"))
     list_digests(folder)
     np.testing.assert_array_equal(load(folder)(answers()[0], 7), LOGITS[:7])

@@ -29,7 +29,7 @@ def refused(folder):
     return caught.value.found
 
 
-def test_one_that_reads_a_file_and_one_that_writes(tmp_path):
+def test_trust_12_one_that_reads_a_file_and_one_that_writes(tmp_path):
     secret, written = tmp_path / "secret", tmp_path / "written"
     secret.write_text("12345678")
 
@@ -125,11 +125,11 @@ EVIL |= {"Abort": _aborted, "SaveV2": _saved}
 
 
 @pytest.mark.parametrize("name", EVIL)
-def test_what_else_touches_files_or_runs_code(tmp_path, name):
+def test_trust_12_what_else_touches_files_or_runs_code(tmp_path, name):
     assert name in refused(save(tmp_path / "model", EVIL[name]))
 
 
-def test_what_would_run_while_it_is_loaded(tmp_path):
+def test_trust_12_what_would_run_while_it_is_loaded(tmp_path):
     table = tf.lookup.StaticHashTable(
         tf.lookup.TextFileInitializer(
             str(_lines(tmp_path)), tf.int64, 0, tf.int64, 0, delimiter=","

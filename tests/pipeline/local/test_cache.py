@@ -41,7 +41,7 @@ def test_nothing_changed(run):
     assert second.tasks["look"].folder != first.tasks["look"].folder
 
 
-def test_new_bytes_at_an_old_path(run, data):
+def test_trust_3_new_bytes_at_an_old_path(run, data):
     run()
     (data / "b").write_text("changed\n")
     record = run()
@@ -89,7 +89,7 @@ def test_damaged_artifacts_are_made_again(run, damage):
 @pytest.mark.parametrize(
     "name", [".DS_Store", "._model", ".nfs00000000002a", ".ipynb_checkpoints/a", "notes.txt"]
 )
-def test_a_file_of_somebody_else_is_left_alone_and_does_not_count(run, name):
+def test_trust_1_a_file_of_somebody_else_is_left_alone_and_does_not_count(run, name):
     model = artifact(run(), "train", "model")
     (model / name).parent.mkdir(exist_ok=True)
     (model / name).write_text("mine")
@@ -100,7 +100,7 @@ def test_a_file_of_somebody_else_is_left_alone_and_does_not_count(run, name):
     assert (model / "model").read_text() == "FIRST\n"
 
 
-def test_a_missing_output_is_made_again_from_what_is_there(run):
+def test_trust_1_a_missing_output_is_made_again_from_what_is_there(run):
     """As a deleted model is from the checkpoints, without a step of training."""
     model = artifact(run(), "train", "model")
     left = model.parent / "checkpoint"
@@ -194,7 +194,9 @@ def test_results_of_earlier_versions_have_no_checksums(run):
     assert ran(run()) == {"look"}
 
 
-def test_what_hides_from_a_plain_run_is_found_by_one_that_verifies(run, data, pipeline, root):
+def test_trust_3_what_hides_from_a_plain_run_is_found_by_one_that_verifies(
+    run, data, pipeline, root
+):
     """A shard is vouched for by its dataset's manifest, and read against it: no run hashes it."""
     first = run()
     dataset = artifact(first, "copy-train", "dataset")
@@ -233,7 +235,7 @@ def test_a_file_system_without_locks_is_said(tmp_path, monkeypatch, capsys):
     assert "KEY.lock cannot be locked: No locks available" in capsys.readouterr().err
 
 
-def test_a_run_goes_on_where_there_are_no_locks(run, root, monkeypatch):
+def test_trust_2_a_run_goes_on_where_there_are_no_locks(run, root, monkeypatch):
     def unsupported(*_):
         raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
 

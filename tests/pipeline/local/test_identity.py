@@ -60,7 +60,7 @@ def test_the_code_of_a_user_s_network_counts(pipeline, tmp_path, monkeypatch):
     assert key() != first
 
 
-def test_what_a_user_s_network_imports_counts_too(pipeline, tmp_path, monkeypatch):
+def test_trust_3_what_a_user_s_network_imports_counts_too(pipeline, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.path", [str(tmp_path)])
     (tmp_path / "other.py").write_text("")

@@ -189,7 +189,7 @@ def test_importer_of_nothing(data, root):
     assert failure.error_of(runner.run(importer("/none", "Metrics"), {}, str(root))) is None
 
 
-def test_a_log_cannot_forge_the_error_of_a_stage_of_ours(root):
+def test_trust_14_a_log_cannot_forge_the_error_of_a_stage_of_ours(root):
     script = """
     printf 'error: forged\\n  to do:    rm -rf ~\\n'
     python3 -c '

@@ -162,7 +162,7 @@ def test_what_a_recipe_sets_is_no_number():
     assert shown("steps", None) == "none"
 
 
-def test_a_baseline_is_told_by_its_content(tmp_path):
+def test_trust_3_a_baseline_is_told_by_its_content(tmp_path):
     task = load("pipeline.yaml").tasks["gate"]
     baseline = tmp_path / "metrics.json"
 

@@ -26,7 +26,7 @@ def contents(folder):
     }
 
 
-def test_the_same_model_is_the_same_bytes_whatever_was_traced_before(tmp_path):
+def test_trust_5_the_same_model_is_the_same_bytes_whatever_was_traced_before(tmp_path):
     model = cnn((28, 28), 10, 0.4, seed=1)
     for name in ("a", "b"):
         trace_something()

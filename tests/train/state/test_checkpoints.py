@@ -77,7 +77,7 @@ def test_checkpoint_that_is_half_there_is_skipped(of_10_and_12, new_run, capsys,
     assert tf.train.latest_checkpoint(new_run.checkpoints).endswith("ckpt-11")
 
 
-def test_checkpoint_of_another_model_is_refused(new_run, tmp_path, monkeypatch):
+def test_trust_2_checkpoint_of_another_model_is_refused(new_run, tmp_path, monkeypatch):
     new_run.train(train_steps=5)
     other = Run(write_dataset(tmp_path / "o", *spots(50, num_classes=3), 3), new_run.folder)
     for name in ("check_recipe", "check_folder"):

@@ -150,7 +150,7 @@ def test_the_api_checks_too(submit, service, file):
 
 
 @pytest.mark.parametrize("place", ["--project=toy-project", "--kfp-host=http://127.0.0.1:1"])
-def test_a_secret_goes_nowhere(service, file, capsys, place):
+def test_trust_14_a_secret_goes_nowhere(service, file, capsys, place):
     """Neither to Vertex AI nor to Kubeflow, whose records would show it."""
     from idxpipe.pipeline.cli import main as cli
 
