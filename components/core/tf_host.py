@@ -13,6 +13,11 @@ from idxpipe.components.core.errors import IdxpipeError
 from idxpipe.components.core.events import Event, emit
 from idxpipe.components.core.google import tpu_runtime
 
+# What Keras and TensorFlow Lite import where it is installed, to wrap models as estimators and to
+# convert functions of JAX: nothing of ours does either, and it takes longer than Keras itself.
+# Source: keras/src/wrappers/sklearn_wrapper.py, tensorflow/lite/python/util.py.
+_PEERS = ("jax", "sklearn")
+
 
 @contextmanager
 def quiet_import(stage: str = "") -> Iterator[None]:
@@ -42,7 +47,7 @@ def quiet_import(stage: str = "") -> Iterator[None]:
         stderr = os.dup(2)
         os.dup2(log.fileno(), 2)
         try:
-            with without_gc():
+            with without_gc(), _without_peers():
                 yield
         except IdxpipeError:
             raise
@@ -70,3 +75,19 @@ def without_gc() -> Iterator[None]:
         gc.freeze()
         if collects:
             gc.enable()
+
+
+@contextmanager
+def _without_peers() -> Iterator[None]:
+    """Have `_PEERS` not found in this block, in a process that is a stage or a command of ours.
+
+    In anybody else's, as a notebook, Keras keeps what it finds at its import.
+    """
+    ours = os.environ.get("_KFP_RUNTIME") == "true" or "idxpipe.pipeline.cli.main" in sys.modules
+    left_out = [name for name in _PEERS if ours and name not in sys.modules]
+    sys.modules.update(dict.fromkeys(left_out))  # type: ignore[arg-type]
+    try:
+        yield
+    finally:
+        for name in left_out:
+            sys.modules.pop(name, None)

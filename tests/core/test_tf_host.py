@@ -1,5 +1,7 @@
 import gc
 import os
+import subprocess
+import sys
 
 import pytest
 
@@ -41,6 +43,28 @@ def test_onednn_is_on_where_it_is_known_to_be_faster(monkeypatch, machine, given
     with quiet_import():
         pass
     assert os.environ.get("TF_ENABLE_ONEDNN_OPTS") == found
+
+
+FIND = """
+import sys
+{}
+from idxpipe.components.core.tf_host import quiet_import
+with quiet_import():
+    import tensorflow, keras
+print(sorted({{"jax", "sklearn"}} & set(sys.modules)))
+import sklearn, jax
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "found"),
+    [("import idxpipe.pipeline.cli.main", []), ("", ["jax", "sklearn"])],
+)
+def test_a_command_of_ours_does_not_load_what_no_stage_wants(before, found):
+    command = [sys.executable, "-c", FIND.format(before)]
+    env = {**os.environ, "PYTHONPATH": os.getcwd()}
+    done = subprocess.run(command, check=False, capture_output=True, text=True, env=env)
+    assert done.stdout == f"{found}\n", done.stderr
 
 
 def test_what_is_made_is_never_looked_at_again():
