@@ -5,7 +5,6 @@ lists as keywords, and raises `IdxpipeError` where the command would print one.
 """
 
 import dataclasses
-import difflib
 import json
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -15,7 +14,7 @@ from idxpipe.components.convert.config import ConvertConfig
 from idxpipe.components.core import storage
 from idxpipe.components.core.config import Config, fields
 from idxpipe.components.core.device import DeviceConfig
-from idxpipe.components.core.errors import UsageError
+from idxpipe.components.core.errors import UsageError, meant
 from idxpipe.components.core.idx.files import DataConfig, find_files
 from idxpipe.components.core.idx.layout import LayoutConfig
 from idxpipe.components.evaluate.config import EvaluateConfig, PredictConfig
@@ -265,12 +264,11 @@ def _configs(values: dict[str, Any], *kinds: type[Config]) -> tuple[Any, ...]:
     known = {field.name for kind in kinds for field in fields(kind)}
     for name in values:
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
             raise UsageError(
                 "no such parameter",
                 where=name,
                 expected=", ".join(sorted(known)),
-                remedy=f"did you mean {near[0]}?" if near else "idxpipe params explains each",
+                remedy=meant(name, known, "idxpipe params explains each"),
             )
     return tuple(kind.of(values) for kind in kinds)
 

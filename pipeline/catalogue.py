@@ -53,11 +53,19 @@ def affects_output(name: str) -> bool:
     return name not in PARAMETERS or bool(PARAMETERS[name].metadata["affects_output"])
 
 
-def shown(name: str, value: Any, limit: int = 40) -> str:
-    """Return the value of a parameter for a person, in at most `limit` characters."""
+def shown(name: str, value: Any, limit: int = 40, recipe: object = None) -> str:
+    """Return the value of a parameter for a person, in at most `limit` characters.
+
+    Args:
+        name: The parameter.
+        value: Its value.
+        limit: Longer ones are cut.
+        recipe: Where it is known, what the recipe sets is told.
+    """
     field = PARAMETERS.get(name)
     if field and field.metadata["presets"] and value == field.default:
-        return "the recipe's"
+        presets = field.metadata["presets"]
+        return f"{presets[recipe]} ({recipe})" if recipe in presets else "the recipe's"
     text = "none" if value is None else value if isinstance(value, str) and value else repr(value)
     return text if len(text) <= limit else f"{text[: limit - 3]}..."
 

@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from idxpipe.components.core.errors import DataError, UsageError
+from idxpipe.components.core.errors import DataError, UsageError, meant
 from idxpipe.components.core.narration import say
 from idxpipe.pipeline import failure, state
 from idxpipe.pipeline.spec import params
@@ -167,6 +167,7 @@ def select(pipeline: Pipeline, stage: str) -> frozenset[str]:
             where=pipeline.name,
             expected="one of " + ", ".join(pipeline.stages),
             found=repr(stage),
+            remedy=meant(stage, pipeline.stages),
         )
     return frozenset(found)
 

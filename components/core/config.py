@@ -8,7 +8,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, Self
 
-from idxpipe.components.core.errors import UsageError
+from idxpipe.components.core.errors import UsageError, meant
 
 
 def parameter(
@@ -131,6 +131,7 @@ def _check_bounds(field: dataclasses.Field[Any], value: Any) -> None:
             where=field.name,
             expected="one of " + ", ".join(choices),
             found=repr(value),
+            remedy=meant(str(value), choices),
         )
     # Written so that NaN, which compares false with everything, is refused.
     if low is not None and not value >= low:

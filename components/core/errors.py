@@ -9,7 +9,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import NoReturn
 
@@ -222,6 +222,14 @@ def of_system(error: OSError, where: str | None = None, *, reading: bool = False
 def of_machine(error: OSError) -> SetupError | None:
     """Return what to say of an error that nobody expected; None if it may be a defect of ours."""
     return of_system(error) if error.errno in _REMEDIES else None
+
+
+def meant(name: str, known: Iterable[str], otherwise: str | None = None) -> str | None:
+    """Return the remedy for a name that there is not: the nearest that there is, if one is near."""
+    import difflib
+
+    near = difflib.get_close_matches(name, list(known), n=1)
+    return f"did you mean {near[0]}?" if near else otherwise
 
 
 def proxy_refuses(where: str, found: str) -> SetupError:

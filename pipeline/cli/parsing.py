@@ -2,6 +2,7 @@
 
 import argparse
 import difflib
+import re
 import shlex
 import sys
 from collections.abc import Iterable, Sequence
@@ -64,7 +65,8 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Print the usage and what is wrong; exit with code 2."""
         self.print_usage(sys.stderr)
-        self.exit(2, f"{PREFIX}{message}\n  to do:    {self.prog} --help\n")
+        remedy = _setting(message) or f"{self.prog} --help"
+        self.exit(2, f"{PREFIX}{message}\n  to do:    {remedy}\n")
 
 
 def check_words(parser: Parser, words: Sequence[str]) -> None:
@@ -101,6 +103,18 @@ def check_words(parser: Parser, words: Sequence[str]) -> None:
                 found=given,
                 remedy=_remedy(own, given, value or " ".join(following)),
             )
+
+
+def _setting(message: str) -> str:
+    """Return what to do where argparse does not know `NAME=VALUE`; else nothing."""
+    from idxpipe.components.core.config import flag
+    from idxpipe.pipeline.catalogue import PARAMETERS
+
+    found = re.match(r"unrecognized arguments: (\w+)=(.+)", message)
+    if found is None or found[1] not in PARAMETERS:
+        return ""
+    value = shlex.quote(found[2])
+    return f"--set {found[1]}={value}, or for the command of a stage {flag(found[1])} {value}"
 
 
 def _remedy(parser: Parser, given: str, value: str) -> str:

@@ -135,7 +135,8 @@ def _changed_parameters(before: Mapping[str, Any], now: Mapping[str, Any]) -> It
         if name.endswith(_FINGERPRINT):
             yield f"{name.removesuffix(_FINGERPRINT)} {_crc(old)} -> {_crc(new)}"
         else:
-            yield f"{name} {shown(name, old)} -> {shown(name, new)}"
+            was = shown(name, old, recipe=before.get("recipe"))
+            yield f"{name} {was} -> {shown(name, new, recipe=now.get('recipe'))}"
 
 
 def _changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:

@@ -13,7 +13,7 @@ from types import FrameType
 from typing import Any
 
 from idxpipe.components.core import host
-from idxpipe.components.core.errors import UsageError
+from idxpipe.components.core.errors import UsageError, meant
 from idxpipe.components.core.narration import end_waits, say
 from idxpipe.pipeline import state
 from idxpipe.pipeline.local.process import GRACE_SECONDS, Processes
@@ -118,6 +118,7 @@ def _checked(
             where=pipeline.name,
             expected="some of " + ", ".join(pipeline.stages),
             found=", ".join(unknown),
+            remedy=meant(unknown[0], pipeline.stages),
         )
     if jobs is not None and jobs < 1:
         raise UsageError("invalid value", where="--jobs", expected="at least 1", found=jobs)

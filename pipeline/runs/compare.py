@@ -71,7 +71,7 @@ def _curves(records: Sequence[RunRecord]) -> "list[tuple[str, Markup]]":
             (name_of(number), [(p["step"], p[figure]) for p in points if figure in p])
             for number, points in enumerate(histories)
         ]
-        lines = [(label, places) for label, places in lines if len(places) > 1]
-        if lines:
+        lines = [(label, places) for label, places in lines if places]
+        if any(len(places) > 1 for _, places in lines):
             found.append((title, line_chart(title, "Step", lines)))
     return found

@@ -49,7 +49,11 @@ def _differences(kind: str, sections: list[dict[str, Any]]) -> Iterator[Differen
         if any(value != values[0] for value in values):
             if kind == "code":
                 values = [value and str(value)[:8] for value in values]
-            yield Difference(kind, name, tuple(shown(name, value) for value in values))
+            texts = [
+                shown(name, value, recipe=section.get("recipe"))
+                for value, section in zip(values, sections, strict=True)
+            ]
+            yield Difference(kind, name, tuple(texts))
 
 
 def _metrics(record: RunRecord) -> dict[str, Any]:
@@ -107,11 +111,15 @@ class Luck:
         """Whether it may be, at the level 0.05."""
         return "may be luck" if self.p_value >= 0.05 else "is no luck"
 
+    @property
+    def p(self) -> str:
+        """The p-value; one that underflows is not said to be 0."""
+        return f"p = {self.p_value:.3g}" if self.p_value else "p < 1e-300"
+
     def __str__(self) -> str:
         return (
             f"the difference in accuracy {self.verdict}: {self.better} examples only the second "
-            f"run has right, {self.worse} only the first; McNemar's exact test, "
-            f"p = {self.p_value:.3g}"
+            f"run has right, {self.worse} only the first; McNemar's exact test, {self.p}"
         )
 
 

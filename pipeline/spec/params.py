@@ -1,13 +1,12 @@
 """Values of a pipeline's parameters: read from text, checked against their declared types."""
 
-import difflib
 import json
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from idxpipe.components.core.errors import UsageError
+from idxpipe.components.core.errors import UsageError, meant
 from idxpipe.pipeline.spec.graph import Parameter
 
 # Every number passes through a protobuf Value, which is a double.
@@ -146,8 +145,7 @@ def _take(
 ) -> None:
     """Put one value into `given`, or what is wrong with it into `problems`."""
     if name not in declared:
-        near = difflib.get_close_matches(name, declared, n=1)
-        hint = f"did you mean {near[0]}?" if near else "known: " + (", ".join(declared) or "none")
+        hint = meant(name, declared, "known: " + (", ".join(declared) or "none"))
         problems.append(UsageError("no such parameter", where=name, remedy=hint))
         return
     kind = declared[name].type

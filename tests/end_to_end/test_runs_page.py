@@ -75,9 +75,9 @@ def test_every_line_of_the_session_runs(done):
     _, said, _ = done
     assert len(said) >= 18
     plan = said["idxpipe run --set train_steps=20 --set learning_rate=0.02 --plan"]
-    assert "learning_rate the recipe's -> 0.02" in plan
+    assert "learning_rate 0.05 (seed) -> 0.02" in plan
     run = said["idxpipe run --set train_steps=20 --set learning_rate=0.02"]
-    assert "runs: learning_rate the recipe's -> 0.02" in run
+    assert "runs: learning_rate 0.05 (seed) -> 0.02" in run
     assert "top_k" in said["idxpipe diff latest~2 latest"]
     assert "pinned" in said["idxpipe pin latest"]
     assert "freed" in said["idxpipe clean --keep-last 2 --failed --yes"]

@@ -31,7 +31,7 @@ def run(args: argparse.Namespace) -> Outcome:
 
 
 def _find(args: argparse.Namespace) -> "TaskRecord":
-    from idxpipe.components.core.errors import UsageError
+    from idxpipe.components.core.errors import UsageError, meant
     from idxpipe.pipeline.runs.reference import find_run
 
     record = find_run(args.run_id, args.root)
@@ -43,6 +43,7 @@ def _find(args: argparse.Namespace) -> "TaskRecord":
             where=record.run_id,
             expected="one of " + ", ".join(stages),
             found=args.stage,
+            remedy=meant(args.stage, stages),
         )
     if not task.log:
         words = ["idxpipe", "log", task.cached_from or "", task.name, "--root", record.root]

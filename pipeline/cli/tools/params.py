@@ -2,11 +2,10 @@
 
 import argparse
 import dataclasses
-import difflib
 from typing import Any
 
 from idxpipe.components.core.config import bounds
-from idxpipe.components.core.errors import UsageError
+from idxpipe.components.core.errors import UsageError, meant
 from idxpipe.pipeline.catalogue import PARAMETERS, stages_of
 from idxpipe.pipeline.cli.command import Outcome
 from idxpipe.pipeline.cli.flags import default_of
@@ -23,12 +22,11 @@ def run(args: argparse.Namespace) -> Outcome:
     names = [name.replace("-", "_") for name in args.names]
     for name in names:
         if name not in PARAMETERS:
-            near = difflib.get_close_matches(name, PARAMETERS, n=1, cutoff=0.5)
             raise UsageError(
                 "no such parameter",
                 where="params",
                 found=name,
-                remedy=f"did you mean {near[0]}?" if near else "idxpipe params lists them",
+                remedy=meant(name, PARAMETERS, "idxpipe params lists them"),
             )
     found = {name: PARAMETERS[name] for name in names or PARAMETERS}
     data = [_data(field) for field in found.values()]

@@ -49,7 +49,11 @@ def line_chart(name: str, axis: str, lines: Sequence[Series]) -> "Markup":
             f"{chart.y((value - low) / (high - low)):.1f}"
             for at, value in shown
         )
-        marks.append(f'<polyline class="curve{number}" points="{places}" fill="none"/>')
+        kind = f"curve{number}"
+        if len(series) == 1:
+            # A line needs two ends; of this one, only the round caps are seen.
+            kind, places = f"{kind} point", f"{places} {places}"
+        marks.append(f'<polyline class="{kind}" points="{places}" fill="none"/>')
     marks += [
         chart.below(chart.x((at - first) / ((last - first) or 1)), short(at) if at else "0")
         for at in round_ticks(first, last, whole=True)

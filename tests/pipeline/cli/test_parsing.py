@@ -18,6 +18,7 @@ from idxpipe.pipeline.cli.main import main
             "did you mean --records?",
         ),
         (["run", "--recipe", "fast"], "usage: idxpipe run", "--set recipe=fast\n"),
+        (["run", "--set", "recipe=fsat"], "", "did you mean fast?"),
         (["run", "--recpie=my own"], "usage: idxpipe run", "--set recipe='my own'\n"),
         (["submit", "--batch-size", "--wait"], "usage: idxpipe submit", "--set batch_size=VALUE\n"),
         (["status", "j", "--zzz"], "usage: idxpipe status JOB", "idxpipe status --help"),
@@ -31,6 +32,14 @@ def test_what_is_mistyped_is_answered_with_the_nearest(words, usage, remedy, cap
     assert out == ""
     assert err.startswith(usage)
     assert remedy in err
+
+
+def test_a_parameter_without_its_flag_is_told_how_it_is_given(capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(["run", "recipe=my own"])
+    assert (
+        "--set recipe='my own', or for the command of a stage --recipe" in capsys.readouterr().err
+    )
 
 
 def test_a_mistyped_flag_is_json_too(capsys):

@@ -60,3 +60,8 @@ def test_luck_is_mcnemars_test(tmp_path):
     assert found.p_value == pytest.approx(expected, rel=1e-9)
     assert "McNemar" in str(found)
     assert diff.luck(evaluated("a", one), evaluated("c", one, "j")) is None
+
+
+@pytest.mark.parametrize(("value", "text"), [(0.5, "p = 0.5"), (0.0, "p < 1e-300")])
+def test_no_difference_is_said_to_be_impossible(value, text):
+    assert str(diff.Luck(value, 2, 1)).endswith(f"McNemar's exact test, {text}")

@@ -158,6 +158,7 @@ def test_data_are_named_before_many_source_files(tmp_path):
 
 def test_what_a_recipe_sets_is_no_number():
     assert shown("learning_rate", -1.0) == "the recipe's"
+    assert shown("train_steps", -1, recipe="seed") == "1000 (seed)"
     assert shown("learning_rate", 0.1) == "0.1"
     assert shown("steps", None) == "none"
 

@@ -45,5 +45,11 @@ def test_a_long_curve_is_thinned_but_ends_where_it_ended():
     assert line[-1] == short[-1]
 
 
-def test_a_single_point_is_no_error():
-    assert points(line_chart("n", "Step", [("a", [(3, 0.0)])]))
+def test_a_single_point_is_drawn():
+    """A polyline of one point has no length, and SVG draws nothing."""
+    lone, line = ("a", [(3, 0.0)]), ("b", [(0, 1.0), (10, 1.0)])
+    chart = line_chart("n", "Step", [lone, line])
+    (drawn, _) = points(chart)
+    assert len(drawn) == 2
+    assert drawn[0] == drawn[1]
+    assert chart.count('class="curve0 point"') == 1
