@@ -41,7 +41,7 @@ def test_a_service_that_stays_down_is_given_up(use, monkeypatch):
     with stub(503, "try later"), pytest.raises(TransientError, match="again and again") as caught:
         use("gs://bucket/f")
     assert "same command again" in caught.value.remedy
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 60
 
 
 def test_a_service_that_is_not_there_is_given_up(monkeypatch):

@@ -96,7 +96,7 @@ def test_record_that_cannot_be_written_ends_the_stages(root, monkeypatch):
     with pytest.raises(SetupError, match="disk is full"):
         pipeline = parse(toy.text(toy.document(tasks)))
         runner.run(pipeline, {}, str(root), progress=full, jobs=2)
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 25
 
 
 def test_defect_of_ours_is_recorded(root, monkeypatch):

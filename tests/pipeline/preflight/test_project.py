@@ -51,8 +51,8 @@ def test_no_credentials_is_the_only_line(monkeypatch, tmp_path):
     (check,) = look()
     assert check.status is Status.FAIL
     assert check.fix == "gcloud auth application-default login"
-    # A second on a quiet machine.
-    assert time.monotonic() - started < 5
+    # Without a word from the metadata server it would be asked again and again.
+    assert time.monotonic() - started < 30
 
 
 def test_of_credentials_the_account_is_shown_and_no_secret(monkeypatch):

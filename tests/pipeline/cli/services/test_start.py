@@ -1,7 +1,5 @@
 """What a submission loads and how long it takes, before it reaches for the network."""
 
-import time
-
 import pytest
 
 from tests.test_imports import COMMAND, HEAVY, loaded_by
@@ -32,9 +30,6 @@ def test_a_request_takes_two_clients_and_no_more():
         "from idxpipe.components.core.google import rest\nrest.PAUSE_SECONDS = 0.001\n"
         + COMMAND.format(words)
     )
-    started = time.monotonic()
     loaded = loaded_by(code)
     assert {"google.auth", "requests"} <= loaded
     assert not loaded & (HEAVY - {"google.auth"}) | loaded & {"google.api_core", "grpc"}
-    # 0.4 s on a quiet machine.
-    assert time.monotonic() - started < 10
