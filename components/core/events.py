@@ -6,13 +6,14 @@ reads them, and into the file that the runner names, if one started it.
 
 import json
 import os
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
+
+from idxpipe.components.core.narration import stderr
 
 # Names the file that a runner reads along.
 FILE_VARIABLE = "IDXPIPE_EVENTS"
@@ -159,8 +160,7 @@ class Lines:
 
 def text_line(event: Event) -> None:
     """Write an event to stderr, for a person."""
-    sys.stderr.write(f"{time.strftime('%H:%M:%S')} {event.stage}: {event}\n")
-    sys.stderr.flush()
+    print(f"{time.strftime('%H:%M:%S')} {event.stage}: {event}", file=stderr(), flush=True)
 
 
 def json_line(event: Event) -> None:
@@ -169,8 +169,7 @@ def json_line(event: Event) -> None:
     Source: https://cloud.google.com/logging/docs/structured-logging
     """
     body = {"severity": "INFO", "message": f"{event.stage}: {event}", **asdict(event)}
-    sys.stderr.write(json.dumps(body) + "\n")
-    sys.stderr.flush()
+    print(json.dumps(body), file=stderr(), flush=True)
 
 
 class ToFile:

@@ -20,6 +20,7 @@ _TICK_SECONDS = 0.2
 _SECONDS_TO_END = 0.7
 
 _silences: list[None] = []
+_streams: list[TextIO] = []
 
 
 def say(line: str) -> None:
@@ -30,11 +31,29 @@ def say(line: str) -> None:
 
 def tell(line: str) -> None:
     """Print one line in any case, such as an error; it is no failure if nobody can take it."""
+    stream = stderr()
     try:
-        sys.stderr.write(line + "\n")
-        sys.stderr.flush()
+        stream.write(line + "\n")
+        stream.flush()
     except (OSError, ValueError):
-        give_up(sys.stderr)
+        give_up(stream)
+
+
+def stderr() -> TextIO:
+    """Return the stream that words go to, also while descriptor 2 is turned aside."""
+    return _streams[-1] if _streams else sys.stderr
+
+
+@contextmanager
+def speaking_through(descriptor: int) -> Iterator[None]:
+    """Send words, but nothing that others write to `sys.stderr`, to a descriptor."""
+    encoding, errors = sys.stderr.encoding, "backslashreplace"
+    with open(descriptor, "w", closefd=False, encoding=encoding, errors=errors) as stream:
+        _streams.append(stream)
+        try:
+            yield
+        finally:
+            _streams.pop()
 
 
 def give_up(stream: TextIO) -> None:

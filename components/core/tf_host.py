@@ -7,8 +7,9 @@ import platform
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
+from idxpipe.components.core import narration
 from idxpipe.components.core.errors import IdxpipeError
 from idxpipe.components.core.events import Event, emit
 from idxpipe.components.core.google import tpu_runtime
@@ -17,6 +18,7 @@ from idxpipe.components.core.google import tpu_runtime
 # convert functions of JAX: nothing of ours does either, and it takes longer than Keras itself.
 # Source: keras/src/wrappers/sklearn_wrapper.py, tensorflow/lite/python/util.py.
 _PEERS = ("jax", "sklearn")
+_STDERR = 2
 
 
 @contextmanager
@@ -24,7 +26,8 @@ def quiet_import(stage: str = "") -> Iterator[None]:
     """Import TensorFlow and start its devices inside this block, without its noise on stderr.
 
     TensorFlow's native libraries log to file descriptor 2 before they read `TF_CPP_MIN_LOG_LEVEL`,
-    so the descriptor itself is turned aside. If TensorFlow fails, all that was said is shown.
+    so the descriptor itself is turned aside. If TensorFlow fails, all that was said is shown. What
+    we say ourselves, as of a TPU that is waited for, is heard.
 
     Args:
         stage: What is said to be loading it, as it takes seconds; empty says nothing.
@@ -44,20 +47,30 @@ def quiet_import(stage: str = "") -> Iterator[None]:
     os.environ["KERAS_BACKEND"] = "tensorflow"
     sys.stderr.flush()
     with tempfile.TemporaryFile() as log:
-        stderr = os.dup(2)
-        os.dup2(log.fileno(), 2)
+        stderr = os.dup(_STDERR)
+        os.dup2(log.fileno(), _STDERR)
         try:
-            with without_gc(), _without_peers():
+            with _own_words(stderr), without_gc(), _without_peers():
                 yield
         except IdxpipeError:
             raise
         except BaseException:
-            os.dup2(stderr, 2)
-            os.write(2, os.pread(log.fileno(), 1 << 20, 0))
+            os.dup2(stderr, _STDERR)
+            os.write(_STDERR, os.pread(log.fileno(), 1 << 20, 0))
             raise
         finally:
-            os.dup2(stderr, 2)
+            os.dup2(stderr, _STDERR)
             os.close(stderr)
+
+
+def _own_words(descriptor: int) -> AbstractContextManager[None]:
+    """Have our own words go to a descriptor, if they would go to the one that is turned aside."""
+    try:
+        aside = sys.stderr.fileno() == _STDERR
+    except (OSError, ValueError, AttributeError):
+        # A notebook's, or one that somebody has put in its place.
+        aside = False
+    return narration.speaking_through(descriptor) if aside else nullcontext()
 
 
 @contextmanager

@@ -7,6 +7,7 @@ import tensorflow as tf
 from idxpipe.components.core.device import DeviceConfig
 from idxpipe.components.core.errors import SetupError, UsageError
 from idxpipe.components.core.google.grpc_address import SCHEME, check_answers
+from idxpipe.components.core.narration import awaiting
 
 
 def choose_strategy(device: DeviceConfig) -> tf.distribute.Strategy:
@@ -72,12 +73,14 @@ def _tpu_strategy(device: DeviceConfig) -> tf.distribute.Strategy:
     name = device.tpu or "local"
     if name.startswith(SCHEME):
         check_answers(name)
+    what = "the TPU of this machine" if name == "local" else f"the TPU {name}"
     try:
-        resolver = tf.distribute.cluster_resolver.TPUClusterResolver(tpu=name)
-        if name != "local":
-            tf.config.experimental_connect_to_cluster(resolver)
-        tf.tpu.experimental.initialize_tpu_system(resolver)
-        strategy = tf.distribute.TPUStrategy(resolver)
+        with awaiting(what):
+            resolver = tf.distribute.cluster_resolver.TPUClusterResolver(tpu=name)
+            if name != "local":
+                tf.config.experimental_connect_to_cluster(resolver)
+            tf.tpu.experimental.initialize_tpu_system(resolver)
+            strategy = tf.distribute.TPUStrategy(resolver)
     except (ValueError, RuntimeError, ImportError, OSError, tf.errors.OpError) as error:
         raise SetupError(
             "no TPU here that TensorFlow can use",

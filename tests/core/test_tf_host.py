@@ -16,6 +16,22 @@ def test_noise_of_native_code_is_swallowed(capfd):
     assert capfd.readouterr().err == "after"
 
 
+SPEAK = """
+import os
+from idxpipe.components.core.narration import say
+from idxpipe.components.core.tf_host import quiet_import
+with quiet_import():
+    os.write(2, b"noise")
+    say("waiting for the TPU")
+say("done")
+"""
+
+
+def test_our_own_words_are_heard_all_the_same():
+    done = subprocess.run([sys.executable, "-c", SPEAK], check=True, capture_output=True, text=True)
+    assert done.stderr == "waiting for the TPU\ndone\n"
+
+
 def test_noise_is_shown_when_the_import_fails(capfd):
     with pytest.raises(ImportError), quiet_import():
         os.write(2, b"the reason")

@@ -114,3 +114,18 @@ def test_trust_9_a_proxy_that_wants_a_password_is_no_passing_fault(tmp_path, mon
         done = idxpipe("validate", "--data", f"{scheme}://bucket/x")
     assert done.returncode == 5, done.stderr
     assert "proxy does not let this through" in done.stderr
+
+
+def test_trust_8_a_tpu_that_does_not_answer_while_tensorflow_is_kept_quiet(tmp_path):
+    idxfiles.write_data_set(tmp_path / "data")
+    records, output = str(tmp_path / "records"), str(tmp_path / "out")
+    done = idxpipe("convert", "--data", str(tmp_path / "data"), "--output", records)
+    assert done.returncode == 0, done.stderr
+    with silent_server("mute") as port:
+        tpu = ["--tpu", f"grpc://127.0.0.1:{port}"]
+        words = ["train", "--records", f"{records}/train", "--output", output, *tpu]
+        done = idxpipe(*words, "--max-wait", PATIENCE)
+        assert done.returncode == 6, done.stderr
+        assert "waiting for the TPU at grpc://127.0.0.1" in done.stderr
+        code, said = interrupted(*words)
+        assert (code, said.count("Traceback"), said.count("interrupted")) == (130, 0, 1), said
