@@ -74,6 +74,10 @@ class PredictConfig(Config):
     resize: bool = parameter(
         default=False, help="scale PNG images to the size that the model takes"
     )
+    grayscale: bool = parameter(
+        default=False,
+        help="take the brightness of coloured PNG images where the model takes shades of grey",
+    )
     accelerator: str = parameter(
         "auto",
         "devices to run on; auto takes the GPUs if there are any, else the CPU",

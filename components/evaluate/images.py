@@ -75,7 +75,7 @@ def find_sources(uris: list[str], card: ModelCard, config: PredictConfig = _AS_I
         uris: IDX files, plain or gzip; PNG files; folders, whose PNG files are taken by name, or
             those of the folders in it, as of one per class.
         card: What the model takes.
-        config: How pixels stand in IDX files, and whether to scale PNG images.
+        config: How pixels stand in IDX files, and whether to scale PNG images and take colours for grey.
 
     Raises:
         DataError: If one is missing, damaged, or not of the shape and type of the model's images.
@@ -92,7 +92,7 @@ def read_batches(
         sources: From `find_sources`.
         card: What the model takes.
         size: Rows of each batch, the last one padded with zeros.
-        config: Whether to invert images, and to scale PNG images.
+        config: Whether to invert images, to scale PNG images, and to take colours for grey.
 
     Raises:
         DataError: If a file has changed since it was checked.
@@ -197,7 +197,8 @@ def _shape_of(header: Header, order: PixelOrder) -> str:
 
 def _decode(uri: str, card: ModelCard, config: PredictConfig) -> NDArray[np.uint8]:
     data, shape = storage.read_document(uri, MAX_RECORD_BYTES), card.image_shape
-    return decode_png(data, shape, card.image_dtype, uri, resize=config.resize)
+    changes = {"resize": config.resize, "grayscale": config.grayscale}
+    return decode_png(data, shape, card.image_dtype, uri, **changes)
 
 
 def _inverted(image: NDArray[Any], card: ModelCard) -> NDArray[Any]:

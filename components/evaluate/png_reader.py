@@ -20,14 +20,17 @@ _CHANNELS = (1, 3, 4)
 # Unpacked, 1 GiB.
 _LARGEST_SIDE = 1 << 14
 _AS_TRAINED = "convert it as the training images were, then try again"
-_TO_GREY = (
-    'make it grey: python -c "from PIL import Image; '
-    "Image.open('in.png').convert('L').save('grey.png')\""
-)
+_TO_GREY = "give --grayscale (Python: grayscale=True)"
 
 
 def decode_png(
-    data: bytes, shape: tuple[int, ...], dtype: str, where: str, *, resize: bool = False
+    data: bytes,
+    shape: tuple[int, ...],
+    dtype: str,
+    where: str,
+    *,
+    resize: bool = False,
+    grayscale: bool = False,
 ) -> NDArray[np.uint8]:
     """Return the pixels of a PNG file.
 
@@ -40,6 +43,7 @@ def decode_png(
         dtype: NumPy name of their pixels' type.
         where: URI of the file, for the error.
         resize: Whether to scale it to `shape`.
+        grayscale: Whether to take the luma of colours (ITU-R BT.601) for a model of grey images.
 
     Returns:
         uint8 array of `shape`.
@@ -66,7 +70,9 @@ def decode_png(
         return np.ascontiguousarray(rgba[..., :3])
     grey = rgba[..., :1]
     if (rgba[..., :3] != grey).any():
-        raise _lossy("colours", "shades of grey", where, _TO_GREY)
+        if not grayscale:
+            raise _lossy("colours", "shades of grey", where, _TO_GREY)
+        grey = _luma(rgba)
     return np.ascontiguousarray(grey).reshape(shape)
 
 
@@ -106,6 +112,12 @@ def _decode(data: bytes, size: tuple[int, ...], where: str) -> NDArray[np.uint8]
     # Whatever a damaged file makes Pillow raise: SyntaxError, IndexError, zlib.error and more.
     except Exception as error:
         raise _damaged(str(error) or type(error).__name__, where) from None
+
+
+def _luma(rgba: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    from PIL import Image
+
+    return np.asarray(Image.fromarray(rgba[..., :3]).convert("L"))
 
 
 def _damaged(found: str, where: str) -> DataError:

@@ -121,3 +121,11 @@ def test_a_flipped_bit_or_a_lost_end_is_found():
     for length in range(len(whole) - 12):
         with pytest.raises(DataError, match="damaged"):
             decode(whole[:length])
+
+
+def test_colours_become_their_luma_on_request():
+    """Source: ITU-R BT.601-7, section 2.5.1."""
+    made = decode_png(png(COLOURS), (5, 7), "uint8", "f", grayscale=True)
+    luma = COLOURS @ np.array([0.299, 0.587, 0.114])
+    assert made.shape == (5, 7)
+    assert np.abs(made - luma).max() <= 0.51
