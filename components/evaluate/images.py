@@ -75,7 +75,7 @@ def find_sources(uris: list[str], card: ModelCard, config: PredictConfig = _AS_I
         uris: IDX files, plain or gzip; PNG files; folders, whose PNG files are taken by name, or
             those of the folders in it, as of one per class.
         card: What the model takes.
-        config: How pixels stand in IDX files, and whether to scale PNG images and take colours for grey.
+        config: How pixels stand in IDX files, and what is done to PNG images on request.
 
     Raises:
         DataError: If one is missing, damaged, or not of the shape and type of the model's images.

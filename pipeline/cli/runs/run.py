@@ -21,7 +21,7 @@ from idxpipe.pipeline.cli.flags import (
     add_text,
 )
 from idxpipe.pipeline.progress import Lines, Verbose, phrase
-from idxpipe.pipeline.state import Progress, RunRecord, silent
+from idxpipe.pipeline.state import Progress, RunRecord, run_ids, silent
 
 if TYPE_CHECKING:
     from idxpipe.pipeline.rerun import Rerun
@@ -205,3 +205,7 @@ def _where(record: RunRecord) -> Iterator[str]:
     if "model" in made:
         yield f"{'predict':<18}{predict}"
         yield f"{'change':<18}{again}"
+    if len(run_ids(record.root)) > 1:
+        # A shell takes a `~` within a word as it is.
+        compare = " ".join(["idxpipe diff latest~1 latest", *map(shlex.quote, root)])
+        yield f"{'compare':<18}{compare}"

@@ -1,4 +1,5 @@
 import json
+import shlex
 
 import pytest
 
@@ -38,10 +39,13 @@ def test_a_rerun_takes_the_pipeline_that_is_named(tmp_path, capsys):
     changed.write_bytes(given.read_bytes().replace(b"tr a-z A-Z", b"rev"))
     root = ["--root", str(tmp_path / "root")]
     assert main(["run", *root, "--data", str(tmp_path), "--pipeline", str(given)]) == 0
+    compare = f"idxpipe diff latest~1 latest {shlex.join(root)}\n"
+    assert compare not in capsys.readouterr().out
     assert main(["run", *root, "--from", "train"]) == 0
+    assert compare in capsys.readouterr().out
     assert main(["run", *root, "--from", "train", "--pipeline", str(changed), "--json"]) == 0
     out = capsys.readouterr().out
-    record = json.loads(out[out.index("\n{") :])
+    record = json.loads(out)
     assert b"rev" in storage.read(
         storage.join(record["root"], "runs", record["run_id"], "whole.yaml")
     )
