@@ -11,7 +11,7 @@ from idxpipe.components.core import storage
 from idxpipe.components.core.errors import DataError
 from idxpipe.components.core.idx.checks import check_images, read_header, scan
 from idxpipe.components.core.idx.content import is_gzip, read_chunks
-from idxpipe.components.core.idx.folders import NOWHERE, advice, names_in, what_is_here
+from idxpipe.components.core.idx.folders import NOWHERE, advice, names_in, walk, what_is_here
 from idxpipe.components.core.idx.header import GZIP_MAGIC, MAX_RECORD_BYTES, Header
 from idxpipe.components.core.idx.pixel_order import PixelOrder
 from idxpipe.components.core.model import ModelCard
@@ -129,11 +129,20 @@ def _expand(uri: str) -> list[str]:
             where=uri,
             expected="an IDX file, a PNG file, or a folder of PNG files",
             found=found,
-            remedy=advice(names) or "check the path; name IDX files themselves, not their folder",
+            remedy=_deeper(uri)
+            or advice(names)
+            or "check the path; name IDX files themselves, not their folder",
         )
     if len(pictures) < len(names):
         say(f"{uri}: leaving out {len(names) - len(pictures)} files that are not .png")
     return [storage.join(uri, name) for name in pictures]
+
+
+def _deeper(uri: str) -> str:
+    """Return which folder may be meant: the one above those of the classes, as export writes it."""
+    has = (f for f in walk(uri) if any(n.lower().endswith(".png") for n in names_in(f)))
+    folder = next(has, "").rpartition("/")[0]
+    return folder and f"did you mean {folder}?"
 
 
 def _check(uri: str, card: ModelCard, config: PredictConfig) -> Source:

@@ -184,8 +184,11 @@ def test_images_are_inverted_and_scaled_on_request_only(tmp_path):
 
 
 def test_a_folder_per_class_as_export_writes_them(tmp_path):
+    split = tmp_path / "test"
     for label in ("0", "1"):
-        write_pngs(tmp_path / label, 2)
-    names, pixels = read([str(tmp_path)])
-    assert [name for name, _ in names] == [f"{tmp_path}/{c}/{n}.png" for c in "01" for n in "01"]
+        (split / label).mkdir(parents=True)
+        write_pngs(split / label, 2)
+    assert refused(str(tmp_path)).remedy == f"did you mean {split}?"
+    names, pixels = read([str(split)])
+    assert [name for name, _ in names] == [f"{split}/{c}/{n}.png" for c in "01" for n in "01"]
     np.testing.assert_array_equal(pixels, IMAGES[[0, 1, 0, 1]])
