@@ -24,7 +24,7 @@ def card(shape=(3, 4), dtype="uint8"):
 
 
 def write_pngs(folder, count=3):
-    folder.mkdir()
+    folder.mkdir(parents=True)
     for number in range(count):
         Image.fromarray(IMAGES[number]).save(folder / f"{number}.png")
     return str(folder)
@@ -186,7 +186,6 @@ def test_images_are_inverted_and_scaled_on_request_only(tmp_path):
 def test_a_folder_per_class_as_export_writes_them(tmp_path):
     split = tmp_path / "test"
     for label in ("0", "1"):
-        (split / label).mkdir(parents=True)
         write_pngs(split / label, 2)
     assert refused(str(tmp_path)).remedy == f"did you mean {split}?"
     names, pixels = read([str(split)])
