@@ -56,6 +56,19 @@ def moto_server():
         }
 
 
+@contextmanager
+def s3_at(values: dict[str, str], url: str):
+    """Let s3:// mean the server at `url`, here and in child processes; the rest is moto's."""
+    import s3fs
+
+    with environment(**{**values, "AWS_ENDPOINT_URL": url}):
+        s3fs.S3FileSystem.clear_instance_cache()
+        try:
+            yield
+        finally:
+            s3fs.S3FileSystem.clear_instance_cache()
+
+
 def make_bucket(url: str, bucket: str) -> None:
     request = urllib.request.Request(
         f"{url}/storage/v1/b?project=test",

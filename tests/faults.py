@@ -10,7 +10,7 @@ import time
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
-KINDS = ("503", "429", "reset", "reset after", "cut", "slow")
+KINDS = ("500", "503", "429", "reset", "reset after", "cut", "slow")
 # Of a slow answer; short, for the sake of the tests.
 PAUSE_SECONDS = 0.2
 
@@ -55,7 +55,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def forward(self) -> None:
         body = self._body()
         fault = self.server.draw()
-        if fault in {"503", "429"}:
+        if fault in {"500", "503", "429"}:
             self._answer(int(fault), [], b"")
             return
         if fault == "reset":
@@ -103,7 +103,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             if name.lower() not in {"transfer-encoding", "content-length", "connection"}:
                 # Upload sessions live at a URL that the server names: through us, too.
                 self.send_header(name, value.replace(self.server.target, self.server.url))
-        self.send_header("Content-Length", str(len(data)))
+        # Of what a HEAD asks about, only the server knows it.
+        length = dict(headers).get("Content-Length") if self.command == "HEAD" else None
+        self.send_header("Content-Length", length or str(len(data)))
         self.end_headers()
         self.server.bytes_sent += len(data)
         if self.command != "HEAD":

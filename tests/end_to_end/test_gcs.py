@@ -6,7 +6,7 @@ import os
 import pytest
 
 from idxpipe.components.core import storage
-from tests.emulators import gcs_at, make_bucket
+from tests.emulators import gcs_at, make_bucket, s3_at
 from tests.end_to_end.test_local import STAGES, digits, idxpipe, metrics, ran, statuses
 from tests.faults import KINDS, faulty_proxy
 from tests.idxfiles import NAMES, write_idx
@@ -93,8 +93,24 @@ def test_validate_reads_no_images(bucket, fake_gcs):
         assert proxy.bytes_sent < images
 
 
+@pytest.mark.skipif(not os.environ.get("IDXPIPE_CHAOS"), reason="one minute more: make chaos")
+def test_faults_on_the_way_to_s3_change_no_figure(bucket, moto, s3, tmp_path):
+    """Its URIs are part of what a run on s3:// writes: not the bytes, but the figures are the same."""
+    row = tally("a request to a bucket of s3:// that fails")
+    for role, name in NAMES.items():
+        write_idx(tmp_path / name, digits(role, 1000 if "train" in role else 200))
+        storage.put(str(tmp_path / name), f"{s3}/data/{name}")
+    with faulty_proxy(moto["AWS_ENDPOINT_URL"], share=0.15) as proxy, s3_at(moto, proxy.url):
+        record = run(f"{s3}/faulty", data=f"{s3}/data")
+        assert statuses(record) == dict.fromkeys(STAGES, "succeeded")
+        assert min(proxy.faults[kind] for kind in KINDS) > 1
+        row.tries = sum(proxy.faults.values())
+    assert metrics(record) == metrics(run(f"{bucket}/root"))
+    row.survived = row.tries
+
+
 def test_faults_on_the_way_change_nothing(bucket, fake_gcs):
-    row = tally("a request to a bucket that fails")
+    row = tally("a request to a bucket of gs:// that fails")
     with faulty_proxy(fake_gcs, share=0.15) as proxy, gcs_at(proxy.url):
         record = run("gs://pipeline/faulty")
         assert statuses(record) == dict.fromkeys(STAGES, "succeeded")

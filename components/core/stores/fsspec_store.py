@@ -35,6 +35,7 @@ _LEAST_BYTES_PER_SECOND = 64 << 10
 # Many answers, one after the other.
 _LISTING_BYTES = 16 << 20
 _TRANSIENT_NUMBERS = {errno.EBUSY, errno.EIO, errno.ETIMEDOUT, errno.ECONNRESET, errno.EPIPE}
+_TRANSIENT_STATUSES = {408, 429, 500, 502, 503, 504}
 # By name: their packages come with the drivers, not with us.
 # Sources: botocore.exceptions, aiohttp.client_exceptions.
 _TRANSIENT_NAMES = {
@@ -285,8 +286,8 @@ class FsspecStore:
                 return cast(dict[str, Any], sync(self._files.loop, ask, timeout=_seconds(length)))
             except OSError as error:
                 answer = getattr(error.__cause__, "response", {})
-                status = answer.get("ResponseMetadata", {}).get("HTTPStatusCode")
-                if status in _NOT_SO and answer.get("Error", {}).get("Code") != "NoSuchBucket":
+                code = answer.get("Error", {}).get("Code")
+                if _status(error) in _NOT_SO and code != "NoSuchBucket":
                     return None
                 raise
 
@@ -319,7 +320,7 @@ class FsspecStore:
         cause = error.__cause__
         if isinstance(cause, IdxpipeError):
             return cause
-        if isinstance(cause, Exception) and getattr(cause, "status", 0) != _NOT_FOUND:
+        if isinstance(cause, Exception) and _status(cause) != _NOT_FOUND:
             real = self._translate(cause, path)
             if isinstance(real, TransientError):
                 return real
@@ -376,7 +377,7 @@ class FsspecStore:
             return SetupError(
                 "no usable credentials", where=uri, found=found, remedy=_LOGIN.get(self._scheme)
             )
-        if isinstance(error, PermissionError) or getattr(error, "status", 0) in (401, 403):
+        if isinstance(error, PermissionError) or _status(error) in (401, 403):
             return SetupError(
                 "no right to do this here",
                 where=uri,
@@ -389,14 +390,14 @@ class FsspecStore:
 
     def _of_network(self, error: Exception, uri: str, names: set[str], found: str) -> IdxpipeError:
         proxy = PROXY_REFUSES in found or _PROXY_WORDS in found
-        if proxy or getattr(error, "status", 0) == _PROXY_STATUS:
+        if proxy or _status(error) == _PROXY_STATUS:
             return proxy_refuses(uri, found)
         number = getattr(error, "errno", None)
         if (
             names & _TRANSIENT_NAMES
             or isinstance(error, ConnectionError | TimeoutError)
             or number in _TRANSIENT_NUMBERS
-            or getattr(error, "status", 0) in (408, 429, 500, 502, 503, 504)
+            or _status(error) in _TRANSIENT_STATUSES
         ):
             return TransientError(
                 "storage cannot be reached, or fails again and again",
@@ -405,6 +406,18 @@ class FsspecStore:
                 remedy="check the network, then run the same command again",
             )
         return SetupError("storage refuses this", where=uri, found=found)
+
+
+def _status(error: BaseException) -> int:
+    """Return the status of the answer that made a driver fail; 0 if none did.
+
+    Of S3's, botocore's error tells it, which s3fs makes the cause of an OSError of its own.
+    """
+    for each in (error, error.__cause__):
+        answer = getattr(each, "response", None)
+        if isinstance(answer, dict):
+            return int(answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+    return int(getattr(error, "status", 0) or 0)
 
 
 def _transfer(size: int) -> float:

@@ -20,7 +20,7 @@ from idxpipe.components.core.leases import held as registry
 from idxpipe.components.core.leases import lease
 from idxpipe.components.core.leases.holder import VARIABLE, Holder
 from idxpipe.components.core.leases.objects import conditional
-from tests.emulators import environment, gcs_at
+from tests.emulators import environment, gcs_at, s3_at
 from tests.faults import KINDS, faulty_proxy
 
 # Holds the folder, then writes there what comes in, a line at a time.
@@ -337,10 +337,15 @@ def test_where_none_can_be_written_that_is_said(capsys):
     assert "cannot be leased: no right to do this in the bucket" in capsys.readouterr().err
 
 
-def test_faults_on_the_way_lose_none(fake_gcs, tmp_path, monkeypatch):
+@pytest.mark.parametrize("kind", ["gs", "s3"])
+def test_faults_on_the_way_lose_none(kind, fake_gcs, moto, tmp_path, monkeypatch):
     monkeypatch.setenv(VARIABLE, "3")
-    with faulty_proxy(fake_gcs, share=0.4, seed=5) as proxy, gcs_at(proxy.url):
-        place = f"gs://bucket/{tmp_path.name}/out"
+    url = fake_gcs if kind == "gs" else moto["AWS_ENDPOINT_URL"]
+    with (
+        faulty_proxy(url, share=0.4, seed=5) as proxy,
+        gcs_at(proxy.url) if kind == "gs" else s3_at(moto, proxy.url),
+    ):
+        place = f"{kind}://bucket/{tmp_path.name}/out"
         for _ in range(5):
             with storage.lock(place):
                 end = time.monotonic() + 2

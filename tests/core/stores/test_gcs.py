@@ -20,7 +20,7 @@ from idxpipe.components.core.errors import (
 )
 from idxpipe.components.core.idx.content import read_chunks
 from idxpipe.components.core.stores import gcs as gcs_store
-from tests.emulators import gcs_at
+from tests.emulators import gcs_at, s3_at
 from tests.faults import KINDS, faulty_proxy
 
 ODD_NAME = "a b/ü#?%20+.bin"
@@ -174,10 +174,16 @@ def test_a_document_that_is_written_again_meanwhile_is_one_or_the_other(place, r
         writer.join()
 
 
-@pytest.mark.parametrize("server", ["fake_gcs", "other_gcs"])
+@pytest.mark.parametrize("server", ["fake_gcs", "other_gcs", "moto"])
 def test_every_kind_of_fault_is_outlived(server, request, tmp_path):
-    with faulty_proxy(request.getfixturevalue(server), share=0.4) as proxy, gcs_at(proxy.url):
-        folder = f"gs://bucket/{tmp_path.name}"
+    found = request.getfixturevalue(server)
+    is_s3 = server == "moto"
+    url = found["AWS_ENDPOINT_URL"] if is_s3 else found
+    with (
+        faulty_proxy(url, share=0.4) as proxy,
+        s3_at(found, proxy.url) if is_s3 else gcs_at(proxy.url),
+    ):
+        folder = f"{'s3' if is_s3 else 'gs'}://bucket/{tmp_path.name}"
         data = os.urandom(3 << 20)
         for number in range(8):
             storage.write(f"{folder}/{number}", data)
