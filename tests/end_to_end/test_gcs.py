@@ -95,7 +95,7 @@ def test_validate_reads_no_images(bucket, fake_gcs):
 
 @pytest.mark.skipif(not os.environ.get("IDXPIPE_CHAOS"), reason="one minute more: make chaos")
 def test_faults_on_the_way_to_s3_change_no_figure(bucket, moto, s3, tmp_path):
-    """Its URIs are part of what a run on s3:// writes: not the bytes, but the figures are the same."""
+    """The bytes differ from those on gs://: URIs are part of them."""
     row = tally("a request to a bucket of s3:// that fails")
     for role, name in NAMES.items():
         write_idx(tmp_path / name, digits(role, 1000 if "train" in role else 200))
