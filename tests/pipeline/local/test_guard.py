@@ -18,7 +18,9 @@ def pipe():
         os.close(ours)
     for thread in threading.enumerate():
         if "_watch" in thread.name:
-            thread.join(5)
+            # Or the next pipe, of the same number, would be read by it.
+            thread.join(60)
+            assert not thread.is_alive()
     os.close(theirs)
 
 
@@ -33,7 +35,7 @@ def later(action, *arguments, once=None):
     threading.Timer(0.3, wait_and_act).start()
 
 
-def run(pipe, scratch, script, grace="5"):
+def run(pipe, scratch, script, grace="60"):
     return guard.main([str(pipe[0]), grace, str(scratch), "sh", "-c", script])
 
 
