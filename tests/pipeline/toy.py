@@ -128,10 +128,10 @@ if [ -e "$1/half" ]; then echo "went on from half"; fi
 touch "$1/half"
 if [ -n "$MEET" ]; then
   touch "$MEET/$2"
-  for i in $(seq 100); do [ $(ls "$MEET" | wc -l) -ge 2 ] && break; sleep 0.05; done
+  for i in $(seq 600); do [ $(ls "$MEET" | wc -l) -ge 2 ] && break; sleep 0.05; done
   [ $(ls "$MEET" | wc -l) -ge 2 ]
 fi
-if [ "$HANG" = "$2" ]; then touch "$HANG_MARK"; sleep 60; fi
+if [ "$HANG" = "$2" ]; then sleep 60 & : > "$HANG_MARK"; wait; fi
 if [ "$BREAK" = "$2" ]; then
   echo "something before" >&2
   printf 'error: %s: byte 4: wrong magic number\\n  expected: 2051\\n  found:    7\\n' "$0" >&2

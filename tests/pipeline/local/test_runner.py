@@ -138,21 +138,38 @@ def test_go_on_command_goes_on(run, root, monkeypatch, pipeline):
     assert statuses(run())["judge"] == "cached"
 
 
+def marking(name, mark):
+    """Have a file there once the failure of a stage is recorded."""
+
+    def progress(task, note):
+        if task.name == name and task.status == "failed":
+            mark.touch()
+
+    return progress
+
+
+def after_failure(mark):
+    return f"while [ ! -e {mark} ]; do sleep 0.05; done"
+
+
 def test_running_siblings_of_a_failure_finish_and_nothing_new_starts(root, tmp_path):
     mark = tmp_path / "failed"
     tasks = {
-        "bad": toy.task(f"touch {mark}; exit 3"),
-        "good": toy.task(f"while [ ! -e {mark} ]; do sleep 0.05; done; sleep 1"),
+        "bad": toy.task("exit 3"),
+        "good": toy.task(after_failure(mark)),
         "next": toy.task(":", after=["good"]),
     }
-    record = runner.run(parse(toy.text(toy.document(tasks))), {}, str(root), jobs=2)
+    pipeline = parse(toy.text(toy.document(tasks)))
+    record = runner.run(pipeline, {}, str(root), jobs=2, progress=marking("bad", mark))
     assert statuses(record) == {"bad": "failed", "good": "succeeded", "next": "pending"}
 
 
-def test_two_failures_are_both_named(root):
-    tasks = {"a": toy.task("exit 3"), "b": toy.task("sleep 0.3; exit 4")}
+def test_two_failures_are_both_named(root, tmp_path):
+    mark = tmp_path / "failed"
+    tasks = {"a": toy.task("exit 3"), "b": toy.task(f"{after_failure(mark)}; exit 4")}
+    pipeline = parse(toy.text(toy.document(tasks)))
     error = failure.error_of(
-        runner.run(parse(toy.text(toy.document(tasks))), {}, str(root), jobs=2)
+        runner.run(pipeline, {}, str(root), jobs=2, progress=marking("a", mark))
     )
     assert error.exit_code == 3
     assert "also:     b failed" in str(error)

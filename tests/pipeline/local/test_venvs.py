@@ -65,10 +65,14 @@ def test_waiting_for_another_run_is_said_and_can_be_stopped(prepare, tmp_path):
     programs = prepare(container())
     held = Path(programs).parent.with_suffix(".lock")
     stopped, told = threading.Event(), []
-    threading.Timer(0.3, stopped.set).start()
+
+    def waiting(what):
+        told.append("waits")
+        stopped.set()
+
     with (
         lock(str(held), threading.Event(), lambda _: None),
         pytest.raises(Stopped),
     ):
-        prepare(container(), stopped=stopped, waiting=lambda _: told.append("waits"))
+        prepare(container(), stopped=stopped, waiting=waiting)
     assert told == ["waits"]
