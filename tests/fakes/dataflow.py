@@ -49,7 +49,7 @@ class FakeDataflow(JsonServer):
     def __exit__(self, *error) -> None:
         for worker in self._workers.values():
             worker.kill()
-            worker.wait(20)
+            worker.wait(120)
         super().__exit__(*error)
 
     def key_file(self) -> dict:

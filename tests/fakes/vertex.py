@@ -66,7 +66,7 @@ class FakeVertex(JsonServer):
         for process in self._runs.values():
             if process.poll() is None:
                 process.terminate()
-                process.wait(20)
+                process.wait(120)
         super().__exit__(*error)
 
     def answer(self, request: Request) -> dict:

@@ -62,12 +62,15 @@ class Terminal(io.StringIO):
 def test_the_table_is_drawn_over_itself(service, submit):
     service.hold = threading.Event()
     job_id = submit()["job"]
-    threading.Timer(0.3, service.hold.set).start()
     vertex = Vertex(Place("toy-project", "us-central1"), service.url)
     stream = Terminal()
+    looks = []
 
     def look():
         job = vertex.get(job_id)
+        if looks:
+            service.hold.set()
+        looks.append(job["state"])
         return watch.Look(job, read(job).record, job["state"] in FINAL)
 
     watch.follow(look, 0.1, stream)
