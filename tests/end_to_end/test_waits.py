@@ -5,6 +5,7 @@ The clients are real ones; the servers take connections, and answer nothing or b
 
 import fcntl
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,8 +16,8 @@ import pytest
 from tests import idxfiles
 from tests.silent import silent_server
 
-# A tenth of what it took without a bound; the bound itself is four seconds.
-PATIENCE = "4"
+# A tenth of what it took without a bound; the bound itself is five seconds.
+PATIENCE = "5"
 MOST_SECONDS = 90
 
 
@@ -53,34 +54,39 @@ def interrupted(*words: str) -> tuple[int, str]:
         return process.wait(MOST_SECONDS), said
 
 
+def waited(what: str, said: str) -> bool:
+    """Tell whether it was said what is waited for, after three seconds or what comes of them."""
+    return re.search(rf"waiting for {re.escape(what)}, \d s so far", said) is not None
+
+
 @pytest.mark.parametrize("scheme", ["gs", "s3"])
 def test_trust_8_a_store_that_does_not_answer(silent, scheme):
     for command in (["validate", "--data"], ["runs", "--root"]):
         done = idxpipe(*command, f"{scheme}://bucket/x", "--max-wait", PATIENCE)
         assert done.returncode == 6, done.stderr
-        assert f"waiting for {scheme}://bucket, 3 s so far" in done.stderr
+        assert waited(f"{scheme}://bucket", done.stderr)
         assert "cannot be reached" in done.stderr
         assert "Traceback" not in done.stderr
 
 
 def test_trust_8_ctrl_c_while_a_store_does_not_answer(silent):
-    # Without it these would end after two minutes.
-    began = time.monotonic()
     for command in (
         ["validate", "--data", "gs://bucket/x"],
         ["runs", "--root", "s3://bucket/x"],
         ["run", "--plan", "--data", "gs://bucket/x"],
     ):
+        # Without it each would end after two minutes.
+        began = time.monotonic()
         code, said = interrupted(*command)
         assert (code, said.count("Traceback")) == (130, 0), said
-    assert time.monotonic() - began < MOST_SECONDS
+        assert time.monotonic() - began < MOST_SECONDS
 
 
 def test_trust_8_a_service_that_does_not_answer(silent):
     place = ["--project", "some-project", "--region", "us-central1", "--endpoint", silent]
     done = idxpipe("status", "job", *place, "--max-wait", PATIENCE)
     assert done.returncode == 6, done.stderr
-    assert "waiting for Vertex AI, 3 s so far" in done.stderr
+    assert waited("Vertex AI", done.stderr)
     code, said = interrupted("wait", "job", *place)
     assert (code, said.count("Traceback")) == (130, 0), said
 
@@ -98,7 +104,7 @@ def test_trust_8_a_lock_that_another_holds(tmp_path, monkeypatch):
         os.close(descriptor)
     assert done.returncode == 6, done.stderr
     assert "another process works here" in done.stderr
-    assert "waiting for another process that works in made/train, 3 s so far" in done.stderr
+    assert waited("another process that works in made/train", done.stderr)
 
 
 @pytest.mark.parametrize("scheme", ["gs", "s3"])

@@ -1,5 +1,6 @@
 """Trust 8: `--tpu grpc://...` that does not answer. The server that does is TensorFlow's own."""
 
+import re
 import socket
 import threading
 
@@ -19,14 +20,15 @@ def test_a_grpc_server_answers():
 
 
 def test_trust_8_one_that_is_mute(monkeypatch, capsys):
-    monkeypatch.setenv(PATIENCE_VARIABLE, "3.5")
+    monkeypatch.setenv(PATIENCE_VARIABLE, "5")
     with (
         silent_server("mute") as port,
         pytest.raises(TransientError, match="TPU does not answer") as caught,
     ):
         check_answers(f"grpc://127.0.0.1:{port}")
     assert "--max-wait" in caught.value.remedy
-    assert f"waiting for the TPU at grpc://127.0.0.1:{port}, 3 s so far" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert re.search(rf"waiting for the TPU at grpc://127\.0\.0\.1:{port}, \d s so far", said)
 
 
 def test_trust_8_one_that_is_not_there_or_another():
