@@ -79,11 +79,22 @@ def main(records, folder, seed):
     right = results(f"{folder}/right")
 
     kills = finished = resumed = 0
-    while kills < KILLS or os.path.exists(f"{folder}/run"):
+
+    def to_be_killed():
+        # How many go on depends on how busy the machine was while the time was taken.
+        return kills < KILLS or (resumed <= KILLS / 4 and kills < 4 * KILLS)
+
+    while to_be_killed() or os.path.exists(f"{folder}/run"):
         child = begin("run")
         # Any instant of the process, and in every other turn one at which it trains.
-        time.sleep(rng.uniform(startup if kills % 2 else 0, seconds))
-        if kills < KILLS:
+        if kills % 2:
+            log = Path(f"{folder}/run.log")
+            while "from step" not in log.read_text() and runs(child):
+                time.sleep(0.01)
+            time.sleep(rng.uniform(0, seconds - startup))
+        else:
+            time.sleep(rng.uniform(0, seconds))
+        if to_be_killed():
             os.kill(child, signal.SIGKILL)
         status = wait(child)
         log = Path(f"{folder}/run.log").read_text()
@@ -125,6 +136,10 @@ def start_fork():
         return child
 
     return start
+
+
+def runs(child):
+    return os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
 
 
 def wait(child):

@@ -117,7 +117,7 @@ def test_a_signal_ends_the_loop_after_the_step(new_run, finished, monkeypatch, c
         calls.append(None)
         if len(calls) == 7:
             os.kill(os.getpid(), signal.SIGTERM)
-            deadline = time.monotonic() + 10
+            deadline = time.monotonic() + 60
             while "stopping" not in said and time.monotonic() < deadline:
                 time.sleep(0.01)
 
