@@ -223,7 +223,7 @@ def check_stop(rng, child, folder, root, seconds):
     print(f"{given.name} at step {stopped[1]}: answered after {answered:.2f} s")
 
 
-def wait_for(words, log, child, limit=120.0):
+def wait_for(words, log, child, limit=600.0):
     end = time.monotonic() + limit
     while words not in log.read_text():
         assert child.poll() is None, log.read_text()

@@ -18,6 +18,7 @@ from zipfile import ZipFile
 import pytest
 
 from idxpipe.pipeline.cli.commands import COMMANDS
+from tests.emulators import free_port
 from tests.end_to_end.test_installed import WORDS
 from tests.idxfiles import make_arrays, write_data_set
 
@@ -166,8 +167,9 @@ def test_tensorboard_alone_shows_what_was_trained_elsewhere(wheel, places, tmp_p
     done = run(all_of_it, tmp_path, *filled(FOR["all"][0], places))
     assert done.returncode == 0, done.stderr
     commands = install(tmp_path / "venv", f"idxpipe[tensorboard] @ file://{wheel}")
+    port = free_port()
     server = subprocess.Popen(
-        [commands / "idxpipe", "tensorboard", "--port", "6123"],
+        [commands / "idxpipe", "tensorboard", "--port", str(port)],
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": ""},
         start_new_session=True,
@@ -175,7 +177,7 @@ def test_tensorboard_alone_shows_what_was_trained_elsewhere(wheel, places, tmp_p
     try:
         for _ in range(600):
             try:
-                with urllib.request.urlopen("http://localhost:6123/data/runs") as answer:
+                with urllib.request.urlopen(f"http://localhost:{port}/data/runs") as answer:
                     shown = json.load(answer)
                 break
             except OSError:

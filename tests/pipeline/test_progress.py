@@ -18,7 +18,7 @@ RECORD = RunRecord("r1", "/root", "p", "d", {}, seconds=130.2, tasks=TASKS)
 
 
 def wait_for(condition):
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.005)

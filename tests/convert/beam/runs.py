@@ -46,7 +46,7 @@ def run_cli(*args, **more) -> subprocess.CompletedProcess:
     """Run `idxpipe convert` to its end."""
     with start_cli(*args, **more) as process:
         try:
-            out, err = process.communicate(timeout=120)
+            out, err = process.communicate(timeout=600)
         finally:
             process.kill()
     return subprocess.CompletedProcess(process.args, process.returncode, out, err)

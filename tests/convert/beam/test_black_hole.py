@@ -34,6 +34,6 @@ def test_a_conversion_sends_nothing(hole, mnist, reference, tmp_path):
     assert before > 0
 
     command = convert_command(mnist["gzip"], tmp_path)
-    subprocess.run(hole.command(command), check=True, timeout=60, capture_output=True)
+    subprocess.run(hole.command(command), check=True, timeout=300, capture_output=True)
     assert tree(tmp_path) == reference
     assert hole.packets() == before

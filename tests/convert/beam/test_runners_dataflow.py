@@ -169,12 +169,12 @@ def test_a_job_that_is_refused_is_said_in_a_line(service, sources, one_gcs):
 def test_an_interrupted_conversion_cancels_its_job(service, sources, one_gcs):
     service.hold = True
     process = submit(service, sources, f"{one_gcs}/out", run=start_cli)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while not any(request.path.endswith("/messages") for request in service.requests):
         assert time.monotonic() < deadline
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=60)
+    process.communicate(timeout=300)
     assert process.returncode == 130
     job, _ = only_job(service)
     assert job["currentState"] == "JOB_STATE_CANCELLED"

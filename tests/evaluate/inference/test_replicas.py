@@ -41,7 +41,7 @@ def test_every_batch_comes_once_and_in_order(count, replicas):
 
 
 def test_replicas_compute_at_the_same_time():
-    both = threading.Barrier(2, timeout=30)
+    both = threading.Barrier(2, timeout=120)
 
     def logits_of(images, real):
         both.wait()

@@ -55,7 +55,7 @@ def test_a_bar_is_drawn_until_it_is_full():
     stream = io.StringIO()
     with Bars(stream):
         emit(TRAINING)
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while "45%" not in stream.getvalue() and time.monotonic() < deadline:
             time.sleep(0.02)
         assert "45%" in screen(stream.getvalue())[0]
