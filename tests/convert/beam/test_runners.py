@@ -6,7 +6,7 @@ from idxpipe.components.convert.config import RUNNERS, ConvertConfig
 from idxpipe.components.convert.stage import convert
 from idxpipe.components.core.errors import SetupError, UsageError
 from tests.convert.beam.runs import SHARDS, assert_our_error, run_cli, tree
-from tests.emulators import free_port
+from tests.emulators import deaf_port
 
 
 def convert_here(sources, output, runner, *options):
@@ -58,11 +58,9 @@ def test_what_cannot_work_ends_at_once_and_costs_nothing(
 ):
     for name, data in reference.items():
         (tmp_path / name).write_bytes(data)
-    address = f"127.0.0.1:{free_port()}"
-    with pytest.raises(error, match=problem):
-        convert_here(
-            mnist["plain"], tmp_path, runner, *(o.replace("ADDRESS", address) for o in options)
-        )
+    with deaf_port() as port, pytest.raises(error, match=problem):
+        given = [option.replace("ADDRESS", f"127.0.0.1:{port}") for option in options]
+        convert_here(mnist["plain"], tmp_path, runner, *given)
     # Only a runner's own code can fail after the earlier dataset was given up.
     if runner != "no.such.Runner":
         assert tree(tmp_path) == reference

@@ -11,7 +11,7 @@ from idxpipe.components.core import storage
 from idxpipe.components.core.errors import SetupError
 from idxpipe.components.core.google import auth as google_auth
 from idxpipe.components.core.stores import gcs as gcs_store
-from tests.emulators import environment, free_port, without_credentials
+from tests.emulators import deaf_port, environment, without_credentials
 
 
 def test_a_metadata_server_that_is_not_there_is_not_waited_for(tmp_path, monkeypatch):
@@ -51,16 +51,16 @@ def test_what_gcloud_wrote_is_read_without_gcloud(tmp_path, monkeypatch):
 
 def test_without_credentials_it_says_so(tmp_path):
     command = [str(Path(sys.executable).with_name("idxpipe")), "validate", "--data", "gs://b/d"]
-    # A port that nobody listens on, for machines that do have a metadata server.
-    closed = {"GCE_METADATA_HOST": f"127.0.0.1:{free_port()}"}
-    closed["GCE_METADATA_IP"] = closed["GCE_METADATA_HOST"]
-    done = subprocess.run(
-        command,
-        env=without_credentials(tmp_path) | closed,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    # For machines that do have a metadata server.
+    with deaf_port() as port:
+        closed = dict.fromkeys(("GCE_METADATA_HOST", "GCE_METADATA_IP"), f"127.0.0.1:{port}")
+        done = subprocess.run(
+            command,
+            env=without_credentials(tmp_path) | closed,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
     assert done.returncode == SetupError.exit_code
     assert "no usable Google credentials" in done.stderr
     assert "gcloud auth application-default login" in done.stderr

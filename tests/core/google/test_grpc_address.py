@@ -9,7 +9,7 @@ import pytest
 from idxpipe.components.core.errors import SetupError, TransientError
 from idxpipe.components.core.google.grpc_address import check_answers
 from idxpipe.components.core.narration import PATIENCE_VARIABLE
-from tests.emulators import free_port
+from tests.emulators import deaf_port
 from tests.silent import silent_server
 
 
@@ -32,8 +32,8 @@ def test_trust_8_one_that_is_mute(monkeypatch, capsys):
 
 
 def test_trust_8_one_that_is_not_there_or_another():
-    with pytest.raises(SetupError, match="cannot be reached"):
-        check_answers(f"grpc://127.0.0.1:{free_port()}")
+    with deaf_port() as port, pytest.raises(SetupError, match="cannot be reached"):
+        check_answers(f"grpc://127.0.0.1:{port}")
     for address in ("grpc://127.0.0.1:99999", "grpc://127.0.0.1:x", "grpc://"):
         with pytest.raises(SetupError, match="cannot be reached"):
             check_answers(address)

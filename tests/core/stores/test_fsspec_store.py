@@ -11,7 +11,7 @@ import pytest
 from idxpipe.components.core import storage
 from idxpipe.components.core.errors import DataError, SetupError, TransientError, UsageError
 from idxpipe.components.core.stores import fsspec_store
-from tests.emulators import environment, free_port
+from tests.emulators import deaf_port, environment
 
 
 @pytest.fixture(params=["s3", "memory"])
@@ -104,9 +104,8 @@ def test_a_missing_bucket_is_an_error_of_the_setup(s3):
 def test_a_server_that_is_not_there_is_given_up(s3, monkeypatch):
     monkeypatch.setattr(fsspec_store, "_ATTEMPTS", 2)
     monkeypatch.setattr(fsspec_store, "_FIRST_PAUSE_SECONDS", 0.01)
-    uri = f"http://127.0.0.1:{free_port()}/f"
-    with pytest.raises(TransientError, match="again and again"):
-        storage.size(uri)
+    with deaf_port() as port, pytest.raises(TransientError, match="again and again"):
+        storage.size(f"http://127.0.0.1:{port}/f")
 
 
 def test_without_credentials_it_says_so(tmp_path):

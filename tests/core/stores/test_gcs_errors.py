@@ -7,7 +7,7 @@ import pytest
 from idxpipe.components.core import storage
 from idxpipe.components.core.errors import SetupError, TransientError
 from idxpipe.components.core.stores import gcs as gcs_store
-from tests.emulators import free_port, gcs_at
+from tests.emulators import deaf_port, gcs_at
 from tests.fakes.gcs import stub
 
 REFUSALS = [
@@ -46,5 +46,9 @@ def test_a_service_that_stays_down_is_given_up(use, monkeypatch):
 
 def test_a_service_that_is_not_there_is_given_up(monkeypatch):
     monkeypatch.setattr(gcs_store, "DEADLINE_SECONDS", 0.5)
-    with gcs_at(f"http://127.0.0.1:{free_port()}"), pytest.raises(TransientError):
+    with (
+        deaf_port() as port,
+        gcs_at(f"http://127.0.0.1:{port}"),
+        pytest.raises(TransientError),
+    ):
         storage.size("gs://bucket/f")
