@@ -2,6 +2,7 @@
 
 import base64
 import gzip
+import itertools
 import os
 import threading
 import urllib.request
@@ -156,21 +157,27 @@ def test_a_document_that_is_written_again_meanwhile_is_one_or_the_other(place, r
     uri = f"{request.getfixturevalue(place)}/run.json"
     contents = b"a" * 10, b"b" * 5000
     storage.write(uri, contents[0])
-    ended = threading.Event()
+    was_read, ended = threading.Event(), threading.Event()
 
     def write():
-        while not ended.is_set():
-            for content in contents:
-                storage.write(uri, content)
-                ended.wait(0.05)
+        # No more than once a reading, which is tried again a few times.
+        for content in itertools.cycle(contents):
+            was_read.wait()
+            was_read.clear()
+            if ended.is_set():
+                return
+            storage.write(uri, content)
 
     writer = threading.Thread(target=write)
     writer.start()
     try:
         for read in (storage.read_document, storage.read):
-            assert {read(uri) for _ in range(100)} <= set(contents)
+            for _ in range(30):
+                assert read(uri) in contents
+                was_read.set()
     finally:
         ended.set()
+        was_read.set()
         writer.join()
 
 
