@@ -44,7 +44,7 @@ def started(data, root, tmp_path, monkeypatch):
             text=True,
         )
         processes.append(process)
-        wait_for(mark.exists)
+        wait_for(mark.exists, 120)
         mark.unlink()
         # Nothing else is going on by then, so what the tests find does not depend on timing.
         wait_for(lambda: state.find(str(root)).tasks["train"].status == "succeeded")
@@ -129,20 +129,21 @@ def test_second_interrupt_kills(root, tmp_path):
         stdout=subprocess.PIPE,
         text=True,
     )
-    wait_for(mark.exists)
+    wait_for(mark.exists, 120)
     process.send_signal(signal.SIGINT)
     # Of two signals that come before the first is looked at, the system keeps one.
     wait_for(heard.exists)
     assert process.poll() is None
     process.send_signal(signal.SIGINT)
-    assert process.communicate(timeout=25)[0] == "cancelled\n"
+    # Well under the 60 s that the first one leaves it.
+    assert process.communicate(timeout=45)[0] == "cancelled\n"
 
 
 def test_stragglers_of_a_stage_are_ended(root, tmp_path):
-    script = f"sleep 30 & echo $! > {tmp_path}/pid"
+    script = f"sleep 300 & echo $! > {tmp_path}/pid"
     started = time.monotonic()
     assert runner.run(one(script), {}, str(root)).status == "succeeded"
-    assert time.monotonic() - started < 25
+    assert time.monotonic() - started < 120
     stat = pathlib.Path(f"/proc/{(tmp_path / 'pid').read_text().strip()}/stat")
     wait_for(lambda: not stat.exists() or " Z " in stat.read_text())
 
@@ -202,11 +203,11 @@ def test_trust_8_no_stage_runs_on_without_its_guard(root, tmp_path):
         stdout=subprocess.PIPE,
         text=True,
     )
-    wait_for(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text().strip())
+    wait_for(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text().strip(), 120)
     guard, stage = guard_and_stage(process.pid)
     assert len(stage) == 2
     os.kill(guard, signal.SIGKILL)
-    assert process.communicate(timeout=30)[0] == "failed\n"
+    assert process.communicate(timeout=120)[0] == "failed\n"
     assert not alive(stage)
     assert state.find(str(root)).tasks["one"].exit_code == 128 + signal.SIGKILL
 
@@ -248,9 +249,9 @@ def test_trust_7_a_signal_that_was_ignored_at_the_start_stays_ignored(root, tmp_
         stdout=subprocess.PIPE,
         text=True,
     )
-    wait_for(mark.exists)
+    wait_for(mark.exists, 120)
     for number in (signal.SIGHUP, signal.SIGINT):
         process.send_signal(number)
     time.sleep(0.5)
     go_on.touch()
-    assert process.communicate(timeout=30)[0] == "succeeded\n"
+    assert process.communicate(timeout=120)[0] == "succeeded\n"
