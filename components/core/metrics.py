@@ -12,6 +12,11 @@ SCHEMA_VERSION = 2
 SEALED_SINCE = 3
 
 
+def p_value_words(value: float) -> str:
+    """Return a p-value in words; one that is less than a float can be is not said to be 0."""
+    return f"p = {value:.2g}" if value else "p < 1e-300"
+
+
 def read_metrics(uri: str) -> dict[str, Any]:
     """Return what an evaluation found.
 

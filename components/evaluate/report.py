@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from idxpipe.components.core.metrics import p_value_words
 from idxpipe.components.core.model import ModelCard
 from idxpipe.components.core.report.png import data_uri
 from idxpipe.components.core.report.template import percent
@@ -43,6 +44,7 @@ def render(facts: dict[str, Any], mistakes: list[Mistake], card: ModelCard) -> s
         method=method,
         right=sum(row[i] for i, row in enumerate(matrix)),
         baseline=facts["baseline"],
+        p_value_words=p_value_words,
         rows=_rows(facts),
         mistakes=[shown(mistake) for mistake in mistakes],
         reliability=reliability_diagram(bins),

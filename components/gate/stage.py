@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from idxpipe.components.core.errors import DataError, GateError
-from idxpipe.components.core.metrics import read_metrics
+from idxpipe.components.core.metrics import p_value_words, read_metrics
 from idxpipe.components.core.narration import say
 from idxpipe.components.gate.config import GateConfig
 
@@ -58,6 +58,6 @@ def _check_not_worse(comparison: Mapping[str, Any], accuracy: float, metrics: st
             where=metrics,
             expected=f"accuracy not below {comparison['accuracy']:.6f}, that of the baseline",
             found=f"{accuracy:.6f}: {comparison['lost']} examples lost, {comparison['won']} won, "
-            f"p = {comparison['p_value']:.2g} < {comparison['alpha']:g} (McNemar's exact test)",
+            f"{p_value_words(comparison['p_value'])} < {comparison['alpha']:g} (McNemar's exact test)",
             remedy="train longer or better, or keep the baseline's model",
         )

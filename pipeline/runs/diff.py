@@ -6,6 +6,7 @@ from typing import Any
 
 from idxpipe.components.core import storage
 from idxpipe.components.core.errors import IdxpipeError
+from idxpipe.components.core.metrics import p_value_words
 from idxpipe.pipeline.catalogue import shown
 from idxpipe.pipeline.local import reasons
 from idxpipe.pipeline.runs.evaluation import metrics_uri
@@ -113,8 +114,8 @@ class Luck:
 
     @property
     def p(self) -> str:
-        """The p-value; one that underflows is not said to be 0."""
-        return f"p = {self.p_value:.3g}" if self.p_value else "p < 1e-300"
+        """The p-value in words."""
+        return p_value_words(self.p_value)
 
     def __str__(self) -> str:
         return (
