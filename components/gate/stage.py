@@ -58,6 +58,7 @@ def _check_not_worse(comparison: Mapping[str, Any], accuracy: float, metrics: st
             where=metrics,
             expected=f"accuracy not below {comparison['accuracy']:.6f}, that of the baseline",
             found=f"{accuracy:.6f}: {comparison['lost']} examples lost, {comparison['won']} won, "
-            f"{p_value_words(comparison['p_value'])} < {comparison['alpha']:g} (McNemar's exact test)",
+            f"{p_value_words(comparison['p_value'])} < {comparison['alpha']:g} "
+            "(McNemar's exact test)",
             remedy="train longer or better, or keep the baseline's model",
         )
