@@ -21,6 +21,8 @@ ARGS ?=
 run: $(VENV)/.installed
 	$(BIN)/idxpipe run $(ARGS)
 
+# Where it is set, as in many images, a thousand processes compile the project anew: a twelfth of the time.
+test: export PYTHONDONTWRITEBYTECODE :=
 test: $(VENV)/.installed-test lint
 	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder --cov $(ARGS)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.tally import tally
 
-KILLS = 30 if os.environ.get("IDXPIPE_CHAOS") else 10
+KILLS = 30 if os.environ.get("IDXPIPE_CHAOS") else 6
 SHARDS = (2, 3, 4, 5)
 
 

@@ -33,7 +33,7 @@ from tests.resealed import edit
 from tests.tally import tally
 
 MANY = bool(os.environ.get("IDXPIPE_CHAOS"))
-KILLS = 50 if MANY else 3
+KILLS = 50 if MANY else 2
 STOPS = 20 if MANY else 1
 FEW = 10 if MANY else 1
 SEED = int(os.environ.get("IDXPIPE_CHAOS_SEED") or secrets.randbits(32))

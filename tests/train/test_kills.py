@@ -33,7 +33,7 @@ SETTINGS = {
     "shuffle_buffer": 30,
 }
 REAL = bool(os.environ.get("IDXPIPE_CHAOS"))
-KILLS = 20 if REAL else 8
+KILLS = 20 if REAL else 6
 if not REAL:
     # Of its checkpoints of 13 MB more are made than killed.
     SETTINGS["model"] = "tiny"
