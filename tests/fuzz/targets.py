@@ -162,7 +162,7 @@ def png(data):
     for read in (
         lambda: decode_image(content, Fit()),
         lambda: decode_png(content, (12, 9, 4), "uint8", "file"),
-        lambda: decode_png(content, (12, 9), "uint8", "file", resize=True),
+        lambda: decode_png(content, (12, 9), "uint8", "file", resize=True, grayscale=True),
     ):
         try:
             found.append(read())
