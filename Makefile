@@ -71,7 +71,8 @@ chaos: $(VENV)/.installed-test
 	IDXPIPE_CHAOS=1 $(BIN)/pytest -s tests/convert/test_kills.py tests/train/test_kills.py \
 	  tests/end_to_end/test_chaos.py tests/end_to_end/test_changing.py \
 	  tests/end_to_end/test_mutations.py \
-	  tests/end_to_end/test_gcs.py -k "not test_gcs or faults"
+	  tests/end_to_end/test_gcs.py::test_faults_on_the_way_change_nothing \
+	  tests/end_to_end/test_gcs.py::test_faults_on_the_way_to_s3_change_no_figure
 
 # Builds idxpipe and idxpipe-tpu, with docker or buildah. BASE=debian where no registry is reached.
 images: $(VENV)/.installed

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,8 @@ from idxpipe.components.evaluate.png_reader import SIGNATURE, decode_png
 
 _USUAL = PixelOrder()
 _AS_IS = PredictConfig()
+# For the remedy of an error, no more are looked into.
+_MOST_FOLDERS = 50
 # What predict does not read, by the first bytes.
 _PICTURES = (
     (b"\xff\xd8\xff", "a JPEG image"),
@@ -140,7 +143,9 @@ def _expand(uri: str) -> list[str]:
 
 def _deeper(uri: str) -> str:
     """Return which folder may be meant: the one above those of the classes, as export writes it."""
-    has = (f for f in walk(uri) if any(n.lower().endswith(".png") for n in names_in(f)))
+    # In a bucket each is a request, and there may be thousands.
+    looked_into = islice(walk(uri), _MOST_FOLDERS)
+    has = (f for f in looked_into if any(n.lower().endswith(".png") for n in names_in(f)))
     folder = next(has, "").rpartition("/")[0]
     return folder and f"did you mean {folder}?"
 

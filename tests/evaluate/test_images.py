@@ -12,6 +12,7 @@ from idxpipe.components.core import storage
 from idxpipe.components.core.errors import DataError
 from idxpipe.components.core.model import ModelCard
 from idxpipe.components.core.transfer import upload
+from idxpipe.components.evaluate import images as reader
 from idxpipe.components.evaluate.config import PredictConfig
 from idxpipe.components.evaluate.images import find_sources, read_batches
 from tests.idxfiles import idx_bytes, write_idx
@@ -181,6 +182,16 @@ def test_images_are_inverted_and_scaled_on_request_only(tmp_path):
     config = PredictConfig(resize=True)
     (batch,) = read_batches(find_sources([large], card(), config), card(), 1, config)
     np.testing.assert_array_equal(batch.images[0], IMAGES[0])
+
+
+def test_a_wrong_folder_with_many_others_is_not_searched(tmp_path, monkeypatch):
+    for number in range(80):
+        (tmp_path / str(number)).mkdir()
+    looked, real = [], reader.names_in
+    monkeypatch.setattr(reader, "names_in", lambda uri: looked.append(uri) or real(uri))
+    assert "check the path" in refused(str(tmp_path)).remedy
+    # Each once as the folder of a class, and fifty again for what may be meant.
+    assert len(looked) <= 1 + 80 + 50
 
 
 def test_a_folder_per_class_as_export_writes_them(tmp_path):
